@@ -1,0 +1,166 @@
+/**
+ * The lines of a segment file, which are also the entries of a snapshot.
+ *
+ * The kinds are the seed's and no others: its reader takes one unknown kind for a corrupt file. What we add is
+ * fields on these kinds, and `extension` records in `pod.*` domains (see `PodRecord.ts`).
+ * Decoded and encoded form are the same plain objects, so a line is `JSON.stringify(entry)`.
+ */
+import * as Schema from "effect/Schema"
+import { Count, nullable, omittable } from "./Fields.ts"
+import { LoggedItem, ToolResultItem } from "./Item.ts"
+import { Segment } from "./Segment.ts"
+import { ErrorCode, ErrorPhase, InvokeKind, RunResult } from "./Status.ts"
+import { SystemItem } from "./SystemItem.ts"
+
+/** Generation settings; null where the model's own default holds. */
+export const RequestConfig = Schema.Struct({
+  max_tokens: nullable(Count),
+  temperature: nullable(Schema.Finite),
+  top_p: nullable(Schema.Finite),
+  top_k: nullable(Count),
+  stop_sequences: Schema.Array(Schema.String),
+  reasoning: nullable(Schema.Union([Schema.String, Schema.Int]))
+})
+export type RequestConfig = typeof RequestConfig.Type
+
+export const defaultConfig: RequestConfig = {
+  max_tokens: null,
+  temperature: null,
+  top_p: null,
+  top_k: null,
+  stop_sequences: [],
+  reasoning: null
+}
+
+export const Origin = Schema.Struct({ segment_id: Schema.String, at_turn_index: Count })
+export type Origin = typeof Origin.Type
+
+/** Tokens as reported by the vendor, added over the calls of a leg. Never estimated. */
+export const RunUsage = Schema.Struct({
+  llm_calls: Count,
+  input_tokens: Count,
+  output_tokens: Count,
+  cache_read_input_tokens: Count,
+  cache_write_input_tokens: Count,
+  cost_usd: Schema.optionalKey(Schema.Finite)
+})
+export type RunUsage = typeof RunUsage.Type
+
+/** How a leg ended, in full: the `run_end` event is made from this and from nothing else. */
+export const Outcome = Schema.Struct({
+  result: RunResult,
+  error: Schema.optionalKey(
+    Schema.Struct({
+      code: ErrorCode,
+      message: Schema.String,
+      phase: ErrorPhase,
+      hint: Schema.optionalKey(Schema.String)
+    })
+  ),
+  limit: Schema.optionalKey(Schema.String),
+  usage: RunUsage
+})
+export type Outcome = typeof Outcome.Type
+
+/** Fields of ours that a line may carry: which run, leg and generation it belongs to. */
+const ofRun = {
+  run_id: Schema.optionalKey(Schema.String),
+  leg: Schema.optionalKey(Count)
+}
+const ofTurn = { ...ofRun, turn: Schema.optionalKey(Count) }
+
+/** Unix milliseconds. */
+const ts = Count
+
+export const SegmentStart = Schema.Struct({
+  kind: Schema.tag("segment_start"),
+  ts,
+  session_id: Schema.String,
+  system_prompt: nullable(Schema.String),
+  config: RequestConfig,
+  history: Schema.Array(LoggedItem),
+  forked_from: omittable(Origin),
+  compacted_from: omittable(Origin)
+})
+export type SegmentStart = typeof SegmentStart.Type
+
+export const Invoke = Schema.Struct({ kind: Schema.tag("invoke"), ts, trigger: InvokeKind, ...ofRun })
+export const UserInput = Schema.Struct({
+  kind: Schema.tag("user_input"),
+  ts,
+  segments: Schema.Array(Segment),
+  key: Schema.optionalKey(Schema.String),
+  ...ofTurn
+})
+/** `block` is the position of the block in its response; items of one response share `turn`. */
+export const AssistantItem = Schema.Struct({
+  kind: Schema.tag("assistant_item"),
+  ts,
+  item: LoggedItem,
+  block: Schema.optionalKey(Count),
+  provider: Schema.optionalKey(Schema.Json),
+  ...ofTurn
+})
+/** `truncated`, `output_path` and `duration_ms` are what the `tool_result` event adds for native clients. */
+export const ToolResultEntry = Schema.Struct({
+  kind: Schema.tag("tool_result"),
+  ts,
+  item: ToolResultItem,
+  truncated: Schema.optionalKey(Schema.Boolean),
+  output_path: Schema.optionalKey(Schema.String),
+  duration_ms: Schema.optionalKey(Count),
+  media: Schema.optionalKey(Schema.Json),
+  ...ofTurn
+})
+export const SystemItemEntry = Schema.Struct({ kind: Schema.tag("system_item"), ts, item: SystemItem, ...ofTurn })
+export const TurnEnd = Schema.Struct({ kind: Schema.tag("turn_end"), ts, turn_count: Count, ...ofRun })
+export const RunCompleted = Schema.Struct({
+  kind: Schema.tag("run_completed"),
+  ts,
+  interrupted: Schema.Boolean,
+  result: Schema.Literals(["finished", "paused", "limit_reached", "yielded"]),
+  outcome: Schema.optionalKey(Outcome),
+  ...ofRun
+})
+export const RunErrored = Schema.Struct({
+  kind: Schema.tag("run_errored"),
+  ts,
+  interrupted: Schema.Boolean,
+  message: Schema.String,
+  outcome: Schema.optionalKey(Outcome),
+  ...ofRun
+})
+export const ConfigChanged = Schema.Struct({ kind: Schema.tag("config_changed"), ts, config: RequestConfig })
+export const LlmUsage = Schema.Struct({
+  kind: Schema.tag("llm_usage"),
+  ts,
+  history_len: Count,
+  input_total_tokens: Count,
+  cache_read_tokens: Count,
+  cache_write_tokens: Count,
+  output_tokens: Count,
+  ...ofTurn
+})
+export const Extension = Schema.Struct({
+  kind: Schema.tag("extension"),
+  ts,
+  domain: Schema.String,
+  payload: Schema.Json
+})
+export type Extension = typeof Extension.Type
+
+export const LogEntry = Schema.Union([
+  SegmentStart,
+  Invoke,
+  UserInput,
+  AssistantItem,
+  ToolResultEntry,
+  SystemItemEntry,
+  TurnEnd,
+  RunCompleted,
+  RunErrored,
+  ConfigChanged,
+  LlmUsage,
+  Extension
+]).annotate({ identifier: "LogEntry" })
+export type LogEntry = typeof LogEntry.Type

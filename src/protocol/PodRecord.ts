@@ -1,0 +1,157 @@
+/**
+ * Records of ours in the journal: `extension` entries in a `pod.*` domain.
+ *
+ * They are in the file and not in the log: snapshots, indexes and counts leave them out (`isControl`).
+ * `pod.scope` is the exception, it is the seed's and visible.
+ */
+import * as Schema from "effect/Schema"
+import { Count } from "./Fields.ts"
+import { InboxMode } from "./Inbox.ts"
+import type { Extension, LogEntry } from "./LogEntry.ts"
+import { PodEvent } from "./PodEvent.ts"
+import { ScopeRules } from "./ScopeRule.ts"
+import { Segment } from "./Segment.ts"
+import { RunKind } from "./Status.ts"
+
+/** The version of the journal's format. A reader that meets a newer one refuses the file. */
+export const formatVersion = 1
+
+/** Everything that is needed to deliver the item after a restart. */
+export const InboxRecord = Schema.Struct({
+  item_id: Schema.String,
+  kind: Schema.Literals(["run", "notify", "pod_event"]),
+  mode: InboxMode,
+  run_id: Schema.optionalKey(Schema.String),
+  key: Schema.optionalKey(Schema.String),
+  ts: Schema.Int,
+  preview: Schema.String,
+  segments: Schema.optionalKey(Schema.Array(Segment)),
+  message: Schema.optionalKey(Schema.String),
+  event: Schema.optionalKey(PodEvent)
+})
+export type InboxRecord = typeof InboxRecord.Type
+
+export const Receipt = Schema.Struct({
+  key: Schema.String,
+  method: Schema.Literals(["run", "notify"]),
+  /** SHA-256, in hex, of the canonical JSON of `params` without `key`. */
+  digest: Schema.String,
+  result: Schema.Record(Schema.String, Schema.Json)
+})
+export type Receipt = typeof Receipt.Type
+
+export const PodRecord = Schema.Union([
+  Schema.Struct({ domain: Schema.tag("pod.scope"), payload: ScopeRules }),
+  Schema.Struct({ domain: Schema.tag("pod.format"), payload: Schema.Struct({ version: Count }) }),
+  Schema.Struct({
+    domain: Schema.tag("pod.run"),
+    payload: Schema.Struct({
+      op: Schema.tag("start"),
+      run_id: Schema.String,
+      leg: Count,
+      kind: RunKind,
+      key: Schema.optionalKey(Schema.String),
+      supersedes: Schema.optionalKey(Schema.String)
+    })
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.tool"),
+    payload: Schema.Struct({
+      op: Schema.tag("started"),
+      call_id: Schema.String,
+      name: Schema.String,
+      run_id: Schema.String
+    })
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.inbox"),
+    payload: Schema.Union([
+      Schema.Struct({ op: Schema.tag("add"), item: InboxRecord }),
+      Schema.Struct({ op: Schema.tag("take"), item_id: Schema.String, run_id: Schema.String }),
+      Schema.Struct({ op: Schema.tag("remove"), item_id: Schema.String })
+    ])
+  }),
+  Schema.Struct({ domain: Schema.tag("pod.receipt"), payload: Receipt }),
+  Schema.Struct({
+    domain: Schema.tag("pod.approval"),
+    payload: Schema.Union([
+      Schema.Struct({
+        op: Schema.tag("requested"),
+        approval_id: Schema.String,
+        call_id: Schema.String,
+        tool: Schema.String,
+        arguments: Schema.String,
+        target: Schema.String,
+        expires_at: Schema.Int
+      }),
+      Schema.Struct({
+        op: Schema.tag("resolved"),
+        approval_id: Schema.String,
+        decision: Schema.Literals(["allow", "deny", "allow_session"]),
+        by: Schema.String
+      })
+    ])
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.mark"),
+    payload: Schema.Union([
+      Schema.Struct({ op: Schema.tag("rewind"), from: Count, to: Count }),
+      Schema.Struct({
+        op: Schema.tag("rollback"),
+        from: Count,
+        to: Count,
+        run_id: Schema.optionalKey(Schema.String),
+        leg: Schema.optionalKey(Count),
+        outcome: Schema.optionalKey(Schema.Json)
+      }),
+      Schema.Struct({ op: Schema.tag("undo"), mark: Count })
+    ])
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.repair"),
+    payload: Schema.Struct({
+      op: Schema.tag("cut_tail"),
+      segment_id: Schema.String,
+      line: Count,
+      byte: Count,
+      bytes_dropped: Count,
+      saved_to: Schema.String
+    })
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.base"),
+    payload: Schema.Struct({ segment: Schema.String, entries: Count, bytes: Count })
+  }),
+  Schema.Struct({
+    domain: Schema.tag("pod.carry"),
+    payload: Schema.Struct({
+      receipts: Schema.Array(Receipt),
+      inbox: Schema.Array(InboxRecord),
+      approvals: Schema.Array(Schema.Json)
+    })
+  })
+])
+export type PodRecord = typeof PodRecord.Type
+
+const controlDomains: ReadonlySet<string> = new Set([
+  "pod.format",
+  "pod.run",
+  "pod.tool",
+  "pod.inbox",
+  "pod.receipt",
+  "pod.approval",
+  "pod.mark",
+  "pod.repair",
+  "pod.base",
+  "pod.carry"
+])
+
+/** True for what is in the file and not in the log. */
+export const isControl = (entry: LogEntry): boolean => entry.kind === "extension" && controlDomains.has(entry.domain)
+
+export const record = (ts: number, body: PodRecord): Extension => ({
+  kind: "extension",
+  ts,
+  domain: body.domain,
+  payload: body.payload as Schema.Json
+})
