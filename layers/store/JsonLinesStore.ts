@@ -1,0 +1,204 @@
+/**
+ * `SessionStore` on files: `<sessionsDir>/<session_id>/<segment_id>.jsonl`.
+ *
+ * A file only grows, by whole batches. A batch that cannot be written or synced is taken back, so that a failed append
+ * has not happened. What somebody else wrote is never touched. Directories are 0700, files 0600.
+ */
+import * as Fs from "node:fs"
+import * as FsPromises from "node:fs/promises"
+import * as Path from "node:path"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
+import { type SegmentFile, type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
+import { StorageError } from "../../src/session/StorageError.ts"
+import { entriesOf, makePrivate, syncDirectory } from "./Directory.ts"
+import { type OpenFile, openFile } from "./OpenFile.ts"
+import { newestFirst } from "./SegmentOrder.ts"
+import { systemError } from "./SystemError.ts"
+import { saveTail } from "./TornTail.ts"
+
+export interface JsonLinesOptions {
+  /** Absolute. Made when the first segment is. */
+  readonly sessionsDir: string
+}
+
+const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = Fs.constants
+const suffix = ".jsonl"
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export const layer = (options: JsonLinesOptions): Layer.Layer<SessionStore> =>
+  Layer.succeed(SessionStore, make(options))
+
+const make = ({ sessionsDir }: JsonLinesOptions): SessionStore["Service"] => {
+  const directoryOf = (ref: SegmentRef) => Path.join(sessionsDir, ref.sessionId)
+  const pathOf = (ref: SegmentRef) => Path.join(directoryOf(ref), `${ref.segmentId}${suffix}`)
+
+  return {
+    create: Effect.fn("JsonLinesStore.create")(function*(ref) {
+      yield* checkIds("create", ref)
+      const path = pathOf(ref)
+      const changed = yield* makePrivate(directoryOf(ref))
+      const file = yield* openFile(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, systemError("create", path, reasons))
+      return segmentFile(ref, file, new Set([directoryOf(ref), sessionsDir, ...changed]), undefined)
+    }),
+    open: Effect.fn("JsonLinesStore.open")(function*(ref) {
+      yield* checkIds("open", ref)
+      const path = pathOf(ref)
+      const toError = systemError("open", path, reasons)
+      // The process that made the file may have died before it synced the directories.
+      const unsynced = new Set([directoryOf(ref), sessionsDir])
+      return yield* openFile(path, O_RDWR | O_APPEND, toError).pipe(
+        Effect.map((file) => segmentFile(ref, file, unsynced, undefined)),
+        Effect.catchIf(
+          (error) => error.code !== undefined && readOnlyCodes.has(error.code),
+          (refused) =>
+            Effect.map(openFile(path, O_RDONLY, toError), (file) => segmentFile(ref, file, unsynced, refused))
+        )
+      )
+    }),
+    list: Effect.withSpan("JsonLinesStore.list")(list(sessionsDir))
+  }
+}
+
+const reasons = { EEXIST: "Exists", ENOENT: "NotFound" } as const
+/** A session that may not be written can still be read. */
+const readOnlyCodes = new Set(["EACCES", "EPERM", "EROFS"])
+
+/** The ids become parts of a path. */
+const checkIds = (operation: string, ref: SegmentRef): Effect.Effect<void, StorageError> => {
+  const bad = [ref.sessionId, ref.segmentId].find((id) => !uuid.test(id))
+  if (bad === undefined) return Effect.void
+  return Effect.fail(
+    new StorageError({
+      reason: operation === "open" ? "NotFound" : "Io",
+      operation,
+      path: bad,
+      message: `${operation} failed: ${JSON.stringify(bad)} is not the id of a session or segment; expected a UUID in lower case`
+    })
+  )
+}
+
+/** `unsynced` are the directories whose names may not be on the disk yet; `refused` is why this file takes no appends. */
+const segmentFile = (
+  ref: SegmentRef,
+  file: OpenFile,
+  unsynced: ReadonlySet<string>,
+  refused: StorageError | undefined
+): SegmentFile => {
+  const { path } = file
+  // Two appends at once would both find the right length.
+  const writing = Semaphore.makeUnsafe(1)
+  let broken = refused
+  let directories = unsynced
+  let syncedTo = 0
+
+  /** Also finds that the path leads elsewhere now: what is written to a removed file is lost when it is closed. */
+  const expectSize = Effect.fnUntraced(function*(at: number) {
+    const { inode, links, size } = yield* file.stat
+    if (size !== at) return yield* moved(path, at, `it has ${size} bytes, but its writer left it at ${at}`)
+    if (links === 0 && (yield* inodeAt(path)) !== inode) {
+      return yield* moved(path, at, "it was removed or replaced while it was open")
+    }
+  })
+
+  /** After a failure the batch is not there: neither whole, nor half, nor after a power cut. */
+  const takeBack = Effect.fnUntraced(function*(at: number, length: number, error: StorageError) {
+    // A failed sync may have dropped any page that was not on the disk, also of batches that were fine until now.
+    if (error.operation === "sync" && syncedTo < at) broken = cannotTrust(path, error)
+    const { size } = yield* file.stat
+    if (size > at && size <= at + length) {
+      yield* file.truncate(at)
+      yield* Effect.ignore(file.sync)
+    }
+    return yield* error
+  })
+
+  const append = Effect.fnUntraced(function*(bytes: Uint8Array, at: number, sync: boolean) {
+    if (broken !== undefined) return yield* broken
+    yield* expectSize(at)
+    yield* file.append(bytes, sync).pipe(
+      Effect.andThen(sync && directories.size > 0 ? syncDirectories : Effect.void),
+      Effect.catch((error) => takeBack(at, bytes.length, error))
+    )
+    yield* expectSize(at + bytes.length)
+    if (sync) syncedTo = at + bytes.length
+  })
+
+  const syncDirectories = Effect.suspend(() =>
+    Effect.andThen(
+      Effect.forEach(directories, syncDirectory, { concurrency: "unbounded", discard: true }),
+      Effect.sync(() => {
+        directories = new Set()
+      })
+    )
+  )
+
+  const cutTail = Effect.fnUntraced(function*(keep: number) {
+    if (broken !== undefined) return yield* broken
+    const savedTo = yield* saveTail(file, keep)
+    yield* file.truncate(keep)
+    yield* file.sync
+    syncedTo = keep
+    return { savedTo }
+  })
+
+  return {
+    ref,
+    path,
+    size: Effect.map(file.stat, ({ size }) => size),
+    append: (bytes, { at, sync }) => writing.withPermit(Effect.uninterruptible(append(bytes, at, sync))),
+    read: file.read,
+    cutTail: (keep) => writing.withPermit(Effect.uninterruptible(cutTail(keep)))
+  }
+}
+
+const inodeAt = (path: string): Effect.Effect<number | undefined> =>
+  Effect.promise(() => FsPromises.stat(path).then(({ ino }) => ino, () => undefined))
+
+const moved = (path: string, at: number, what: string): StorageError =>
+  new StorageError({
+    reason: "Moved",
+    operation: "append",
+    path,
+    byte: at,
+    message: `append failed for ${path}: ${what}; somebody else has changed this file`,
+    hint: "find out who writes to it; a restart of the pod reads what is there and goes on behind it"
+  })
+
+const cannotTrust = (path: string, error: StorageError): StorageError =>
+  new StorageError({
+    reason: "Io",
+    operation: "append",
+    path,
+    message: `append refused for ${path}: an earlier sync failed, so the end of the file may not be on the disk (${error.message})`,
+    ...(error.code === undefined ? {} : { code: error.code }),
+    hint: "look at the disk, then restart the pod: it reads what is really there and goes on from it"
+  })
+
+/** Directories that are not a session's, and files that are not a segment's, are none of our business. */
+const list = Effect.fnUntraced(function*(sessionsDir: string) {
+  const sessions = (yield* entriesOf(sessionsDir)).filter((entry) => entry.isDirectory() && uuid.test(entry.name))
+  const found = yield* Effect.forEach(sessions, ({ name }) => segmentsOf(Path.join(sessionsDir, name), name), {
+    concurrency: 16
+  })
+  return found.flat().sort(newestFirst)
+})
+
+const segmentsOf = Effect.fnUntraced(
+  function*(directory: string, sessionId: string) {
+    const names = (yield* entriesOf(directory)).filter((entry) => entry.isFile()).map((entry) => entry.name)
+    const segments = names.flatMap((name) => {
+      const segmentId = name.endsWith(suffix) ? name.slice(0, -suffix.length) : ""
+      return uuid.test(segmentId) ? [{ sessionId, segmentId, path: Path.join(directory, name) }] : []
+    })
+    return yield* Effect.forEach(segments, ({ path, segmentId }) =>
+      Effect.map(
+        Effect.tryPromise({ try: () => FsPromises.stat(path), catch: systemError("list", path) }),
+        ({ size }) => ({ sessionId, segmentId, bytes: size })
+      )
+    )
+  },
+  // One session that cannot be read, or that goes away meanwhile, hides no other.
+  Effect.catch((error) => Effect.as(Effect.logWarning(error.message), []))
+)

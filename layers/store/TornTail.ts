@@ -1,0 +1,57 @@
+/**
+ * Copies what stands behind the last newline of a segment into a side file before it is cut off.
+ *
+ * The copy is on the disk before this returns. A tail with a newline in it was committed by somebody: it is refused.
+ */
+import * as Fs from "node:fs"
+import * as FsPromises from "node:fs/promises"
+import * as Path from "node:path"
+import * as Effect from "effect/Effect"
+import { StorageError } from "../../src/session/StorageError.ts"
+import { syncDirectory } from "./Directory.ts"
+import { type OpenFile, openFile } from "./OpenFile.ts"
+import { systemError } from "./SystemError.ts"
+
+const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = Fs.constants
+const chunkBytes = 1 << 20
+const newline = 0x0a
+
+/** Returns the path of the side file: `<segment_id>.torn-<keep>`, with a number behind it if that is taken. */
+export const saveTail = Effect.fnUntraced(function*(file: OpenFile, keep: number) {
+  const { size } = yield* file.stat
+  if (keep < 0 || keep >= size) return yield* refused(file, keep, `it has ${size} bytes, so there is no tail behind byte ${keep}`)
+  const saved = yield* Effect.scoped(copyTail(file, keep, size))
+  yield* syncDirectory(Path.dirname(file.path))
+  return saved
+})
+
+const copyTail = Effect.fnUntraced(function*(file: OpenFile, keep: number, size: number) {
+  const side = yield* freshFile(file.path.replace(/\.jsonl$/, `.torn-${keep}`), 0)
+  for (let at = keep; at < size; at += chunkBytes) {
+    const chunk = yield* file.read(at, Math.min(size, at + chunkBytes))
+    const committed = chunk.indexOf(newline)
+    if (committed >= 0) {
+      yield* Effect.promise(() => FsPromises.rm(side.path, { force: true }))
+      return yield* refused(file, keep, `the newline at byte ${at + committed} commits what stands before it`)
+    }
+    yield* side.append(chunk, false)
+  }
+  yield* side.sync
+  return side.path
+})
+
+const freshFile = (base: string, taken: number): ReturnType<typeof openFile> => {
+  const path = taken === 0 ? base : `${base}.${taken}`
+  return openFile(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, systemError("create", path, { EEXIST: "Exists" })).pipe(
+    Effect.catchIf((error) => error.reason === "Exists" && taken < 1_000, () => freshFile(base, taken + 1))
+  )
+}
+
+const refused = (file: OpenFile, keep: number, why: string): StorageError =>
+  new StorageError({
+    reason: "Moved",
+    operation: "cut tail",
+    path: file.path,
+    byte: keep,
+    message: `cut tail refused for ${file.path}: ${why}`
+  })

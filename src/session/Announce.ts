@@ -1,0 +1,149 @@
+/**
+ * From journal entries to the events that announce them: each durable event comes from exactly one entry.
+ *
+ * A batch may carry events that belong between its entries; they are published in that place. The one departure from
+ * the order of the file is old and clients know it: a user's message is announced before the invoke that precedes it.
+ */
+import type { BroadcastEvent } from "../protocol/Event.ts"
+import type { InboxItem } from "../protocol/Inbox.ts"
+import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
+import type { InboxRecord, PodRecord } from "../protocol/PodRecord.ts"
+
+/** An entry before it is written: the journal puts the time on it. */
+export type Draft = LogEntry extends infer E ? (E extends LogEntry ? Omit<E, "ts"> : never) : never
+
+/** An event that goes out with a batch, in its place among the batch's entries. */
+export interface Emission {
+  readonly emit: BroadcastEvent
+}
+
+/** An entry that nobody is told of, because they were told before it could be written. */
+export interface Silent {
+  readonly silent: Draft
+}
+
+/** What must be known beside the entry: the inbox before it. */
+export interface InboxView {
+  readonly inbox: ReadonlyMap<string, InboxRecord>
+}
+
+export const inboxItem = (record: InboxRecord): InboxItem => ({
+  item_id: record.item_id,
+  kind: record.kind,
+  mode: record.mode,
+  ...(record.run_id === undefined ? {} : { run_id: record.run_id }),
+  ...(record.key === undefined ? {} : { key: record.key }),
+  ts: record.ts,
+  preview: record.preview
+})
+
+/** Given the state *before* the entry is applied. */
+export const announce = (entry: LogEntry, before: InboxView): BroadcastEvent | undefined => {
+  switch (entry.kind) {
+    case "segment_start":
+      return { event: "segment_rotated", data: { entry } }
+    case "invoke":
+      return { event: "invoke_start", data: { kind: entry.trigger } }
+    case "user_input":
+      return {
+        event: "user_message",
+        data: { segments: entry.segments, ...(entry.run_id === undefined ? {} : { run_id: entry.run_id }) }
+      }
+    case "assistant_item":
+      return {
+        event: "assistant_item",
+        data: { run_id: entry.run_id ?? "", turn: entry.turn ?? 0, item: entry.item }
+      }
+    case "tool_result":
+      return {
+        event: "tool_result",
+        data: {
+          id: entry.item.call_id,
+          summary: entry.item.summary,
+          ...(entry.item.content === undefined ? {} : { output: entry.item.content }),
+          is_error: entry.item.is_error ?? false,
+          ...(entry.truncated === undefined ? {} : { truncated: entry.truncated }),
+          ...(entry.output_path === undefined ? {} : { output_path: entry.output_path }),
+          ...(entry.duration_ms === undefined ? {} : { duration_ms: entry.duration_ms })
+        }
+      }
+    case "system_item":
+      return { event: "system_item", data: { item: entry.item } }
+    case "run_completed":
+    case "run_errored":
+      return entry.outcome === undefined ? undefined : runEnd(entry.run_id, entry.leg, entry.outcome)
+    case "extension":
+      return ofRecord({ domain: entry.domain, payload: entry.payload } as PodRecord, before)
+    case "turn_end":
+    case "llm_usage":
+    case "config_changed":
+      return undefined
+  }
+}
+
+const runEnd = (runId: string | undefined, leg: number | undefined, outcome: Outcome): BroadcastEvent => ({
+  event: "run_end",
+  data: { run_id: runId ?? "", leg: leg ?? 1, ...outcome }
+})
+
+/** Only entries that this process has just written come here, so their payloads are well-formed. */
+const ofRecord = (record: PodRecord, before: InboxView): BroadcastEvent | undefined => {
+  switch (record.domain) {
+    case "pod.run": {
+      const { key, kind, leg, run_id, supersedes } = record.payload
+      return {
+        event: "run_start",
+        data: {
+          run_id,
+          leg,
+          kind,
+          ...(key === undefined ? {} : { key }),
+          ...(supersedes === undefined ? {} : { supersedes })
+        }
+      }
+    }
+    case "pod.tool":
+      return {
+        event: "tool_started",
+        data: { run_id: record.payload.run_id, id: record.payload.call_id, name: record.payload.name }
+      }
+    case "pod.inbox": {
+      if (record.payload.op === "add") {
+        const item = record.payload.item
+        const size = before.inbox.size + (before.inbox.has(item.item_id) ? 0 : 1)
+        return { event: "inbox_changed", data: { op: "add", item: inboxItem(item), size } }
+      }
+      const item = before.inbox.get(record.payload.item_id)
+      return item === undefined
+        ? undefined
+        : {
+            event: "inbox_changed",
+            data: { op: record.payload.op, item: inboxItem(item), size: before.inbox.size - 1 }
+          }
+    }
+    case "pod.approval": {
+      const { op, ...rest } = record.payload
+      if (op === "resolved") {
+        return {
+          event: "approval_resolved",
+          data: rest as Extract<BroadcastEvent, { event: "approval_resolved" }>["data"]
+        }
+      }
+      const { call_id: _, ...requested } = rest as typeof rest & { readonly call_id: string }
+      return {
+        event: "approval_requested",
+        data: requested as Extract<BroadcastEvent, { event: "approval_requested" }>["data"]
+      }
+    }
+    case "pod.mark":
+      return record.payload.op === "rollback" && record.payload.outcome !== undefined
+        ? runEnd(record.payload.run_id, record.payload.leg, record.payload.outcome as unknown as Outcome)
+        : undefined
+    case "pod.repair": {
+      const { op: _, ...place } = record.payload
+      return { event: "log_repaired", data: place }
+    }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What a client gets when it attaches: the state at sequence number `seq`, and every event after it.
+ *
+ * Exact at any moment: the snapshot at n plus the events after n equal what a client that was there from the start
+ * has seen, also in the middle of a token.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { Approval, BroadcastEvent, Envelope } from "../protocol/Event.ts"
+import type { InboxItem, InFlight, WaitingOn } from "../protocol/Inbox.ts"
+import type { PodStatus } from "../protocol/Status.ts"
+import type { StorageError } from "./StorageError.ts"
+
+export interface Attachment {
+  /** Names this run of the pod; `seq` starts at 1 in each. */
+  readonly epoch: string
+  /** The last event that the snapshot contains. */
+  readonly seq: number
+  readonly status: PodStatus
+  readonly inFlight: InFlight | null
+  readonly inbox: ReadonlyArray<InboxItem>
+  readonly pendingApprovals: ReadonlyArray<Approval>
+  readonly waitingOn: WaitingOn | null
+  /** Alerts of this process so far, oldest first, at most 512. */
+  readonly alerts: ReadonlyArray<Extract<BroadcastEvent, { readonly event: "alert" }>>
+  /** Entries in the log at `seq`. */
+  readonly total: number
+  /**
+   * The log's entries `from` ≤ i < `total` as the JSON texts that stand in the file, read in pieces with backpressure.
+   * Each element of the stream is a run of entries. It may be read after later events have happened.
+   */
+  readonly entries: (from: number) => Stream.Stream<ReadonlyArray<string>, StorageError>
+  /**
+   * The durable events in (after, seq] with their numbers, if this epoch still knows them all; null if not.
+   * `after` comes from a client's `resume_from.seq`.
+   */
+  readonly replay: (after: number) => ReadonlyArray<Envelope> | null
+  /**
+   * Events after `seq`, in order. One that is not followed by its successor means that this subscriber fell behind and
+   * older ones were dropped: attach again. Taking never slows the pod or another subscriber.
+   */
+  readonly take: Effect.Effect<ReadonlyArray<Envelope>>
+}

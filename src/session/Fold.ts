@@ -1,0 +1,239 @@
+/**
+ * What a session *is*, computed from its entries one after the other. Restore and the live pod use the same `apply`,
+ * so what a restart finds is what the pod had.
+ *
+ * The state is one mutable value with one owner, the journal; everybody else reads it. Control records (`pod.*`) are
+ * always applied; entries that a mark hides are never given to `apply`.
+ */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { type LoggedItem, message, type ToolCallItem } from "../protocol/Item.ts"
+import type { LogEntry, Outcome, RequestConfig } from "../protocol/LogEntry.ts"
+import { type InboxRecord, PodRecord, type Receipt } from "../protocol/PodRecord.ts"
+import type { ScopeRules } from "../protocol/ScopeRule.ts"
+import { flatten } from "../protocol/Segment.ts"
+import type { RunKind, RunResult } from "../protocol/Status.ts"
+
+/** One element of the model's context. Items of one generation share `turn`. */
+export interface HistoryItem {
+  readonly item: LoggedItem
+  readonly turn: number | undefined
+}
+
+/** A tool call that has no result yet. */
+export interface OpenCall {
+  readonly call: ToolCallItem
+  readonly turn: number | undefined
+  /** It was journalled as started: it may have had an effect. */
+  started: boolean
+}
+
+/** A run that has not ended for good: its current leg is open, or it is paused between two legs. */
+export interface LiveRun {
+  readonly runId: string
+  readonly leg: number
+  readonly kind: RunKind
+  readonly state: "open" | "paused"
+}
+
+export interface SessionState {
+  sessionId: string | undefined
+  systemPrompt: string | undefined
+  config: RequestConfig
+  scope: ScopeRules | undefined
+  /** Version of `pod.format`; undefined for a file of the seed. */
+  format: number | undefined
+  readonly history: Array<HistoryItem>
+  /** By call id, in call order. */
+  readonly openCalls: Map<string, OpenCall>
+  /** Generations completed, over all runs. */
+  turnCount: number
+  run: LiveRun | undefined
+  /** The last leg did not end well: the next new run closes what is open and says so to the model. */
+  interrupted: boolean
+  /** How the last leg ended, if one has. */
+  lastResult: RunResult | undefined
+  /** By item id, in order of arrival. */
+  readonly inbox: Map<string, InboxRecord>
+  /** By key. */
+  readonly receipts: Map<string, Receipt>
+  /** Prompt tokens of the last measured request. */
+  lastInputTokens: number
+}
+
+const emptyConfig: RequestConfig = {
+  max_tokens: null,
+  temperature: null,
+  top_p: null,
+  top_k: null,
+  stop_sequences: [],
+  reasoning: null
+}
+
+export const make = (): SessionState => ({
+  sessionId: undefined,
+  systemPrompt: undefined,
+  config: emptyConfig,
+  scope: undefined,
+  format: undefined,
+  history: [],
+  openCalls: new Map(),
+  turnCount: 0,
+  run: undefined,
+  interrupted: false,
+  lastResult: undefined,
+  inbox: new Map(),
+  receipts: new Map(),
+  lastInputTokens: 0
+})
+
+const decodeRecord = Schema.decodeUnknownOption(PodRecord)
+
+/** `hidden` entries of the log are skipped; control records of the same range still count. */
+export const apply = (state: SessionState, entry: LogEntry): void => {
+  switch (entry.kind) {
+    case "segment_start":
+      state.sessionId = entry.session_id
+      state.systemPrompt = entry.system_prompt ?? undefined
+      state.config = entry.config
+      state.history.length = 0
+      state.openCalls.clear()
+      for (const item of entry.history) addItem(state, item, undefined)
+      return
+    case "invoke":
+      // A file of the seed has no `pod.run`: its invoke is the only trace of a run that was cut.
+      if (entry.run_id === undefined) {
+        state.run = { runId: "", leg: 1, kind: kindOfTrigger(entry.trigger), state: "open" }
+      }
+      return
+    case "user_input":
+      state.history.push({ item: message("user", flatten(entry.segments)), turn: undefined })
+      return
+    case "assistant_item":
+      addItem(state, entry.item, entry.turn)
+      // `turn_end` comes with the end of the leg only; a leg that was cut must not give its numbers away again.
+      if (entry.turn !== undefined) state.turnCount = Math.max(state.turnCount, entry.turn + 1)
+      return
+    case "tool_result":
+      addItem(state, entry.item, entry.turn)
+      return
+    case "system_item":
+      state.history.push({ item: message("system", entry.item.body), turn: undefined })
+      return
+    case "turn_end":
+      state.turnCount = entry.turn_count
+      return
+    case "run_completed":
+      endLeg(state, entry.outcome, entry.interrupted, entry.result === "yielded" ? undefined : entry.result)
+      return
+    case "run_errored":
+      endLeg(state, entry.outcome, entry.interrupted, "failed")
+      return
+    case "config_changed":
+      state.config = entry.config
+      return
+    case "llm_usage":
+      state.lastInputTokens = entry.input_total_tokens
+      return
+    case "extension":
+      applyExtension(state, entry)
+      return
+  }
+}
+
+const addItem = (state: SessionState, item: LoggedItem, turn: number | undefined): void => {
+  state.history.push({ item, turn })
+  if (item.kind === "tool_call") state.openCalls.set(item.call_id, { call: item, turn, started: false })
+  if (item.kind === "tool_result") state.openCalls.delete(item.call_id)
+}
+
+const endLeg = (
+  state: SessionState,
+  outcome: Outcome | undefined,
+  interrupted: boolean,
+  fallback: RunResult | undefined
+): void => {
+  const result = outcome?.result ?? fallback
+  state.interrupted = interrupted
+  state.lastResult = result
+  state.run = result === "paused" && state.run !== undefined ? { ...state.run, state: "paused" } : undefined
+}
+
+const kindOfTrigger = (trigger: string): RunKind => (trigger === "notify" || trigger === "pod_event" ? trigger : "run")
+
+/** Unknown domains and malformed payloads are other programs' business: they stay in the file and change nothing here. */
+const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly kind: "extension" }>): void => {
+  if (!entry.domain.startsWith("pod.")) return
+  const decoded = decodeRecord({ domain: entry.domain, payload: entry.payload })
+  if (Option.isNone(decoded)) return
+  const record = decoded.value
+  switch (record.domain) {
+    case "pod.scope":
+      state.scope = record.payload
+      return
+    case "pod.format":
+      state.format = record.payload.version
+      return
+    case "pod.run": {
+      const { kind, leg, run_id } = record.payload
+      state.run = { runId: run_id, leg, kind, state: "open" }
+      return
+    }
+    case "pod.tool": {
+      const open = state.openCalls.get(record.payload.call_id)
+      if (open !== undefined) open.started = true
+      return
+    }
+    case "pod.inbox":
+      if (record.payload.op === "add") state.inbox.set(record.payload.item.item_id, record.payload.item)
+      else state.inbox.delete(record.payload.item_id)
+      return
+    case "pod.receipt":
+      state.receipts.set(record.payload.key, record.payload)
+      return
+    case "pod.carry":
+      for (const receipt of record.payload.receipts) state.receipts.set(receipt.key, receipt)
+      for (const item of record.payload.inbox) state.inbox.set(item.item_id, item)
+      return
+    case "pod.mark":
+      // What the mark hides was skipped already; a rolled-back leg has no other terminal record.
+      if (record.payload.op === "rollback") {
+        state.run = undefined
+        state.lastResult = "rolled_back"
+      }
+      return
+    case "pod.approval":
+    case "pod.repair":
+    case "pod.base":
+      return
+  }
+}
+
+/**
+ * Enough to take the state back to before a leg that produced nothing. Such a leg changes neither prompt nor config nor
+ * scope; inbox, receipts and the run are control records and stay as they are.
+ */
+export interface Checkpoint {
+  readonly historyLength: number
+  readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
+  readonly turnCount: number
+  readonly interrupted: boolean
+  readonly lastInputTokens: number
+}
+
+export const checkpoint = (state: SessionState): Checkpoint => ({
+  historyLength: state.history.length,
+  openCalls: Array.from(state.openCalls, ([id, open]) => [id, { ...open }] as const),
+  turnCount: state.turnCount,
+  interrupted: state.interrupted,
+  lastInputTokens: state.lastInputTokens
+})
+
+export const restore = (state: SessionState, to: Checkpoint): void => {
+  state.history.length = to.historyLength
+  state.openCalls.clear()
+  for (const [id, open] of to.openCalls) state.openCalls.set(id, { ...open })
+  state.turnCount = to.turnCount
+  state.interrupted = to.interrupted
+  state.lastInputTokens = to.lastInputTokens
+}

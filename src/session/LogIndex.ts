@@ -1,0 +1,96 @@
+/**
+ * The two views of one segment file: where its lines lie, and which of them are entries of the log.
+ *
+ * The file only grows. The log leaves out what a mark hides, the marks, and control records. Entry numbers count the
+ * log, line numbers count the file; both start at 0.
+ */
+
+/** Lines from ≤ i < to of the file, hidden by the mark that stands on line `mark`. */
+export interface HiddenRange {
+  readonly mark: number
+  readonly from: number
+  readonly to: number
+}
+
+/** A piece of the file: bytes from ≤ i < to, all of them entries of the log. */
+export interface ByteRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** The log as it was at one moment. It stays readable, whatever is appended or hidden later. */
+export interface LogView {
+  readonly total: number
+  /** Where the entries from ≤ i < to lie, in pieces of about `chunk` bytes (a longer line is a piece by itself). */
+  readonly ranges: (from: number, to: number, chunk: number) => ReadonlyArray<ByteRange>
+}
+
+export class LogIndex {
+  /** Start of each line; line i ends where line i + 1 starts. */
+  private readonly starts: Array<number> = []
+  private readonly control: Array<boolean> = []
+  /** Line numbers of the log's entries, ascending. Replaced, not edited, when something is hidden. */
+  private log: Array<number> = []
+  private hidden: ReadonlyArray<HiddenRange>
+  /** Bytes of committed lines. */
+  bytes = 0
+
+  constructor(hidden: ReadonlyArray<HiddenRange> = []) {
+    this.hidden = hidden
+  }
+
+  get lines(): number {
+    return this.starts.length
+  }
+
+  get entries(): number {
+    return this.log.length
+  }
+
+  /** Counts one more line of `length` bytes, its newline included. True if it is an entry of the log. */
+  add(length: number, control: boolean): boolean {
+    const line = this.starts.length
+    this.starts.push(this.bytes)
+    this.control.push(control)
+    this.bytes += length
+    if (control || this.isHidden(line)) return false
+    this.log.push(line)
+    return true
+  }
+
+  isHidden(line: number): boolean {
+    return this.hidden.some((range) => line >= range.from && line < range.to)
+  }
+
+  hide(range: HiddenRange): void {
+    this.hidden = [...this.hidden, range]
+    this.log = this.log.filter((line) => line < range.from || line >= range.to)
+  }
+
+  view(): LogView {
+    const log = this.log
+    const total = log.length
+    return {
+      total,
+      ranges: (from, to, chunk) => {
+        const ranges: Array<ByteRange> = []
+        let start = -1
+        let end = -1
+        for (let i = Math.max(0, from); i < Math.min(to, total); i++) {
+          const line = log[i] as number
+          const lineStart = this.starts[line] as number
+          const lineEnd = this.starts[line + 1] ?? this.bytes
+          if (lineStart === end && lineEnd - start <= chunk) {
+            end = lineEnd
+            continue
+          }
+          if (start >= 0) ranges.push({ from: start, to: end })
+          start = lineStart
+          end = lineEnd
+        }
+        if (start >= 0) ranges.push({ from: start, to: end })
+        return ranges
+      }
+    }
+  }
+}

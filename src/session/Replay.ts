@@ -1,0 +1,116 @@
+/**
+ * Reads a segment file from its first byte and folds it: what was committed, and nothing else.
+ *
+ * The newline is the commit mark. A tail without one is reported, not read. A committed line that cannot be read stops
+ * everything with its place: nothing is guessed.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { LogEntry } from "../protocol/LogEntry.ts"
+import { formatVersion, isControl } from "../protocol/PodRecord.ts"
+import * as Fold from "./Fold.ts"
+import { type HiddenRange, LogIndex } from "./LogIndex.ts"
+import type { SegmentFile } from "./SessionStore.ts"
+import { StorageError } from "./StorageError.ts"
+
+export interface Replayed {
+  readonly state: Fold.SessionState
+  readonly index: LogIndex
+  /** Bytes behind the last newline: a write that was cut. 0 if the file ends well. */
+  readonly tornBytes: number
+}
+
+const chunkBytes = 1 << 20
+const newline = 0x0a
+
+const decodeEntry = Schema.decodeUnknownExit(LogEntry)
+
+export const replay = Effect.fn("Replay.replay")(function* (file: SegmentFile) {
+  const first = yield* pass(file, [])
+  // Marks are rare. Only a file that has some is read again, now knowing what they hide.
+  return first.hidden.length === 0 ? first.replayed : (yield* pass(file, first.hidden)).replayed
+})
+
+const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArray<HiddenRange>) {
+  const state = Fold.make()
+  const index = new LogIndex(hidden)
+  const text = new TextDecoder("utf-8", { fatal: true })
+  let marks: Array<HiddenRange> = []
+  const size = yield* file.size
+  let window = chunkBytes
+  let at = 0
+  while (at < size) {
+    const bytes = yield* file.read(at, Math.min(size, at + window))
+    let start = 0
+    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
+      const line = index.lines
+      const entry = yield* decodeLine(file, text, bytes.subarray(start, end), line, at + start)
+      const visible = index.add(end + 1 - start, entry === undefined || isControl(entry))
+      if (entry !== undefined && (visible || isControl(entry))) Fold.apply(state, entry)
+      if (entry !== undefined) marks = collectMark(marks, entry, line)
+      start = end + 1
+    }
+    if (state.format !== undefined && state.format > formatVersion) return yield* newer(file, state.format)
+    if (start === 0 && at + bytes.length >= size) break
+    // A line that is longer than the window: look again with a larger one.
+    window = start === 0 ? window * 2 : chunkBytes
+    at += start
+  }
+  return { hidden: marks, replayed: { state, index, tornBytes: size - index.bytes } satisfies Replayed }
+})
+
+const decodeLine = Effect.fnUntraced(function* (
+  file: SegmentFile,
+  text: TextDecoder,
+  bytes: Uint8Array,
+  line: number,
+  byte: number
+) {
+  const corrupt = (message: string) =>
+    new StorageError({
+      reason: "Corrupt",
+      operation: "read",
+      path: file.path,
+      message: `${file.path}, line ${line + 1}, byte ${byte}: ${message}`,
+      line,
+      byte,
+      hint: "nothing was changed; keep a copy of the file before you repair it"
+    })
+  let json: unknown
+  try {
+    const content = text.decode(bytes).trim()
+    if (content === "") return undefined
+    json = JSON.parse(content)
+  } catch (cause) {
+    return yield* corrupt(cause instanceof SyntaxError ? "not JSON" : "not UTF-8")
+  }
+  const entry = decodeEntry(json)
+  if (Exit.isFailure(entry)) {
+    const kind = (json as { readonly kind?: unknown } | null)?.kind
+    return yield* corrupt(`not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`)
+  }
+  return entry.value
+})
+
+const newer = (file: SegmentFile, version: number) =>
+  new StorageError({
+    reason: "Newer",
+    operation: "read",
+    path: file.path,
+    message: `${file.path} has format ${version}; this version of effect-pod reads formats up to ${formatVersion}`,
+    hint: "open it with the newer version that wrote it"
+  })
+
+const collectMark = (marks: Array<HiddenRange>, entry: LogEntry, line: number): Array<HiddenRange> => {
+  if (entry.kind !== "extension" || entry.domain !== "pod.mark") return marks
+  const payload = entry.payload as {
+    readonly op?: string
+    readonly from?: number
+    readonly to?: number
+    readonly mark?: number
+  }
+  if (payload.op === "undo") return marks.filter((range) => range.mark !== payload.mark)
+  if (typeof payload.from !== "number" || typeof payload.to !== "number") return marks
+  return [...marks, { mark: line, from: payload.from, to: payload.to }]
+}

@@ -1,0 +1,50 @@
+/**
+ * Where segments are kept: files of bytes that only grow.
+ *
+ * It knows nothing of entries. A batch is appended whole or not at all; what was committed is never rewritten.
+ * There is one writer per segment, and the lease is what guarantees that.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { StorageError } from "./StorageError.ts"
+
+export interface SegmentRef {
+  readonly sessionId: string
+  readonly segmentId: string
+}
+
+/** One open segment. */
+export interface SegmentFile {
+  readonly ref: SegmentRef
+  /** For messages: a path, or a name for what has none. */
+  readonly path: string
+  /** Bytes in the segment now, also if somebody else wrote them. */
+  readonly size: Effect.Effect<number, StorageError>
+  /**
+   * Appends `bytes` behind the first `at` bytes. Fails with `Moved` if the segment is not exactly that long, and leaves
+   * it exactly that long if the write fails half-way. `sync: true` returns only when the bytes survive a power cut.
+   */
+  readonly append: (
+    bytes: Uint8Array,
+    options: { readonly at: number; readonly sync: boolean }
+  ) => Effect.Effect<void, StorageError>
+  /** Bytes `from` ≤ i < `to`; shorter at the end of the segment. */
+  readonly read: (from: number, to: number) => Effect.Effect<Uint8Array, StorageError>
+  /**
+   * Takes the torn tail behind the first `keep` bytes out of the segment and keeps it in a side file.
+   * Only bytes that no newline commits may be given here.
+   */
+  readonly cutTail: (keep: number) => Effect.Effect<{ readonly savedTo: string }, StorageError>
+}
+
+export class SessionStore extends Context.Service<
+  SessionStore,
+  {
+    /** A new, empty segment; `Exists` if there is one. The directory entry is synced with the first synced append. */
+    readonly create: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>
+    readonly open: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>
+    /** Every segment of every session, newest first. */
+    readonly list: Effect.Effect<ReadonlyArray<SegmentRef & { readonly bytes: number }>, StorageError>
+  }
+>()("effect-pod/session/SessionStore") {}
