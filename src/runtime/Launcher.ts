@@ -1,0 +1,45 @@
+/**
+ * Starts process trees and ends them whole.
+ *
+ * A process lives in its Scope: when the Scope closes, its whole group gets TERM, a short grace, then KILL, and the
+ * close returns once the leader is gone. A process also ends when the pod's own process dies, however it dies.
+ * What leaves its group on purpose (`setsid`) can escape; the sandbox is what stops that.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+
+export class LaunchError extends Schema.TaggedError<LaunchError>()("LaunchError", {
+  command: Schema.String,
+  message: Schema.String
+}) {}
+
+export interface LaunchSpec {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  /** Absolute. */
+  readonly cwd: string
+  /** The whole environment of the process: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+export type ProcessExit =
+  | { readonly _tag: "Code"; readonly code: number }
+  | { readonly _tag: "Signal"; readonly signal: string }
+
+export interface RunningProcess {
+  readonly pid: number
+  /** stdout and stderr in the order in which they were written (one pipe). Ends when every writer has closed it. */
+  readonly output: Stream.Stream<Uint8Array>
+  /** Resolves when the leader has exited; it may be read any number of times. */
+  readonly exit: Effect.Effect<ProcessExit>
+}
+
+export class Launcher extends Context.Service<
+  Launcher,
+  {
+    readonly start: (spec: LaunchSpec) => Effect.Effect<RunningProcess, LaunchError, Scope.Scope>
+  }
+>()("effect-pod/runtime/Launcher") {}
