@@ -1,0 +1,39 @@
+/**
+ * The texts that the pod itself puts into a conversation. Each is committed as the model saw it and never rendered
+ * again, so changing a word here changes new sessions only.
+ */
+import type { PermissionDecision } from "../manifest/PermissionRules.ts"
+import { describe, type PodEvent } from "../protocol/PodEvent.ts"
+
+/** A message from outside that arrives while the agent works, or wakes it. */
+export const notificationBody = (message: string): string =>
+  `[Notification]\n${message}\n\n` +
+  "This is a notification, not a blocking request: finish the step you are in, and deal with it at the next natural " +
+  "stopping point. If it needs nothing from you, go on."
+
+/** What a child pod reports, in the same wrapping. */
+export const podEventBody = (event: PodEvent): string => notificationBody(describe(event))
+
+/** Stands between a turn that was cut short and the request that follows it. */
+export const interruptNote =
+  "[The previous turn was interrupted by the user before it was finished. A new request follows; what was left open " +
+  "counts only as far as the request takes it up.]"
+
+/** The result of a call that the user's next request finds without one: the turn it belongs to is over. */
+export const interruptedByUser = "[Interrupted by user]"
+
+/** The result of a call that was running when the turn was paused, for the model that takes the turn up again. */
+export const interruptedBeforeResult =
+  "[Interrupted before its result] The call was stopped while it ran: its outcome is unknown. It may have done all, " +
+  "part or nothing of its work. Check before you do it again."
+
+/** The result of a call that was open when its turn ended: by a crash, a cancel or a failure. */
+export const outcomeUnknown =
+  "[Outcome unknown] The turn ended while this call was open. It may have done all, part or nothing of its work, and " +
+  "it was not run again. Check before you repeat it."
+
+/** The result of a call that the permissions did not let through. */
+export const permissionDenied = (tool: string, decision: PermissionDecision): string =>
+  decision.action === "ask"
+    ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
+    : `${tool} was not run: the permissions of this pod deny this call. Do not try to get around this.`

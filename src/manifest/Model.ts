@@ -1,0 +1,232 @@
+/**
+ * From the `[model]` table to a model that can be called: catalog, environment and key file put together.
+ *
+ * What is written in the manifest wins over the catalog, the model over its provider, the provider over its scheme.
+ * The key leaves this file only as `Redacted`; messages name variables and files, never what is in them.
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { nearest } from "../protocol/Nearest.ts"
+import { type CatalogProvider, findModel, findProvider, models, providers } from "./Catalog.ts"
+import { type Environment, modelFromEnvironment, variable } from "./Default.ts"
+import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
+import type { Auth, Capability, ModelLimits, ModelTable, Scheme } from "./tables/Model.ts"
+import { readTextFile } from "./TextFile.ts"
+
+/** The dialects that this version speaks. */
+export const availableSchemes = ["anthropic", "openai_chat", "offline", "scripted"] as const
+export type AvailableScheme = (typeof availableSchemes)[number]
+
+export interface ResolvedModel {
+  readonly scheme: AvailableScheme
+  readonly modelId: string
+  /** Set for every scheme that speaks HTTP. */
+  readonly baseUrl?: string
+  /** Undefined for a server that wants none. */
+  readonly apiKey: Redacted.Redacted<string> | undefined
+  /** Tokens. */
+  readonly contextWindow: number
+  /** Absolute; set for `scripted`. */
+  readonly script?: string
+  readonly limits: ModelLimits
+  readonly capability: Capability
+  /** What a person should know: guesses that were made, keys that lie open. */
+  readonly notes: ReadonlyArray<string>
+}
+
+export interface ResolveOptions {
+  readonly env: Environment
+  /** Where the table stands, for messages. Default `model`. */
+  readonly key?: string
+  /** What messages call the manifest. */
+  readonly subject?: string
+}
+
+const unknownContextWindow = 200_000
+const keyFileBytes = 64 * 1024
+
+/** Reads at most one key file. A table that names no model and no server takes the model of the environment. */
+export const resolveModel = Effect.fn("Model.resolve")(function* (
+  table: ModelTable,
+  options: ResolveOptions
+): Effect.fn.Return<ResolvedModel, ManifestError, FileSystem.FileSystem> {
+  const key = options.key ?? "model"
+  const fail = (problem: ManifestProblem) =>
+    new ManifestError({ subject: options.subject ?? "manifest", problems: [problem] })
+  const planned = planModel(table, options.env, key)
+  if (planned._tag === "Failure") return yield* fail(planned.failure)
+  const { credential, ...plan } = planned.success
+  if (credential.kind !== "file") return { ...plan, apiKey: credential.kind === "key" ? credential.key : undefined }
+  const place = `${key}.auth.file`
+  const file = yield* readTextFile(credential.path, keyFileBytes).pipe(
+    Effect.mapError((error) =>
+      fail({ key: place, message: `\`${place}\`: ${error.message}`, hint: `or set the variable ${credential.env}` })
+    )
+  )
+  const text = file.text.trim()
+  if (text === "" || file.cut) {
+    const wrong = file.cut ? "is too long to hold a key" : "is empty"
+    return yield* fail({ key: place, message: `\`${place}\`: ${credential.path} ${wrong}` })
+  }
+  const open =
+    (file.mode & 0o077) === 0 ? [] : [`${credential.path} holds a key and others may read it: chmod 600 is safer.`]
+  return { ...plan, apiKey: Redacted.make(text), notes: [...plan.notes, ...open] }
+})
+
+export type Credential =
+  | { readonly kind: "none" }
+  | { readonly kind: "key"; readonly key: Redacted.Redacted<string> }
+  /** `env` is the variable that would have been used instead. */
+  | { readonly kind: "file"; readonly path: string; readonly env: string }
+
+export interface ModelPlan extends Omit<ResolvedModel, "apiKey"> {
+  readonly credential: Credential
+}
+
+/** Everything but reading the key file: pure, for listings and checks. */
+export const planModel = (
+  given: ModelTable,
+  env: Environment,
+  key = "model"
+): Result.Result<ModelPlan, ManifestProblem> => {
+  const unset = [given.ref, given.scheme, given.model_id, given.auth, given.base_url, given.script].every(
+    (value) => value === undefined
+  )
+  const choice = unset ? modelFromEnvironment(env) : undefined
+  const table = { ...given, ...(choice === undefined ? {} : { ref: choice.model.ref, scheme: choice.model.scheme }) }
+  const notes = [...(choice?.notes ?? [])]
+
+  const slash = table.ref?.indexOf("/") ?? -1
+  const providerId = table.ref?.slice(0, slash)
+  const provider = providerId === undefined ? undefined : findProvider(providerId)
+  if (providerId !== undefined && provider === undefined) return Result.fail(unknownProvider(providerId, key))
+
+  const scheme = table.scheme ?? provider?.scheme
+  const embedded = scheme === "offline" || scheme === "scripted"
+  const modelId = table.model_id ?? table.ref?.slice(slash + 1) ?? (embedded ? scheme : undefined)
+  const auth: Auth | undefined = embedded ? { kind: "none" } : (table.auth ?? provider?.auth)
+  if (scheme === undefined) return Result.fail(missing(`${key}.scheme`))
+  if (modelId === undefined) return Result.fail(missing(`${key}.model_id`))
+  if (auth === undefined) return Result.fail(missing(`${key}.auth`))
+  if (!isAvailable(scheme)) return Result.fail(unavailableScheme(scheme, table.ref, key))
+  if (scheme === "scripted" && table.script === undefined) return Result.fail(missing(`${key}.script`))
+
+  const credential = credentialFrom(auth, provider, scheme, env, key)
+  if (credential._tag === "Failure") return Result.fail(credential.failure)
+
+  const known = provider === undefined ? undefined : findModel(provider.id, modelId)
+  const window = table.context_window ?? known?.contextWindow ?? provider?.contextWindow ?? unknownContextWindow
+  if (table.context_window === undefined && known === undefined && !embedded) {
+    notes.push(
+      `The model ${modelId} is not in the catalog: a context window of ${window} tokens is assumed. ` +
+        `Set ${key}.context_window if it differs.`
+    )
+  }
+  const base = embedded ? undefined : baseUrlOf(table, provider, scheme, env)
+  if (base?.note !== undefined) notes.push(base.note)
+  return Result.succeed({
+    scheme,
+    modelId,
+    ...(base === undefined ? {} : { baseUrl: base.url }),
+    ...(scheme === "scripted" && table.script !== undefined ? { script: table.script } : {}),
+    contextWindow: Math.min(window, table.max_context_window ?? known?.maxContextWindow ?? Number.POSITIVE_INFINITY),
+    limits: table.limits,
+    capability: table.capability ?? {
+      vision: false,
+      ...schemeCapability,
+      ...provider?.capability,
+      ...known?.capability
+    },
+    notes,
+    credential: credential.success
+  })
+}
+
+const schemeCapability = { tool_calling: "parallel" } as const
+
+const isAvailable = (scheme: Scheme): scheme is AvailableScheme =>
+  availableSchemes.some((available) => available === scheme)
+
+const vendorUrl = { anthropic: "https://api.anthropic.com", openai_chat: "https://api.openai.com/v1" } as const
+const vendorUrlVariable = { anthropic: "ANTHROPIC_BASE_URL", openai_chat: "OPENAI_BASE_URL" } as const
+
+/**
+ * The vendors' own variables move the vendor's own address only: neither an address in the manifest nor another
+ * provider's, so that a key never goes where nobody sent it.
+ */
+const baseUrlOf = (
+  table: Pick<ModelTable, "base_url">,
+  provider: CatalogProvider | undefined,
+  scheme: "anthropic" | "openai_chat",
+  env: Environment
+): { readonly url: string; readonly note?: string } => {
+  const given = table.base_url ?? provider?.baseUrl
+  if (given !== undefined) return { url: given }
+  const name = vendorUrlVariable[scheme]
+  const moved = variable(env, name)
+  return moved === undefined
+    ? { url: vendorUrl[scheme] }
+    : { url: moved, note: `The model's address comes from ${name}.` }
+}
+
+const keyVariable = { anthropic: "ANTHROPIC_API_KEY", openai_chat: "OPENAI_API_KEY" } as const
+
+const credentialFrom = (
+  auth: Auth,
+  provider: CatalogProvider | undefined,
+  scheme: AvailableScheme,
+  env: Environment,
+  key: string
+): Result.Result<Credential, ManifestProblem> => {
+  if (auth.kind === "none" || scheme === "offline" || scheme === "scripted") return Result.succeed({ kind: "none" })
+  if (auth.kind !== "api_key") {
+    return Result.fail({
+      key: `${key}.auth.kind`,
+      message: `\`${key}.auth.kind\` = "${auth.kind}" is not available in this version`,
+      hint: 'there are "api_key" and "none"'
+    })
+  }
+  // A provider's own variable before the scheme's: OpenRouter speaks OpenAI's dialect and must not get OpenAI's key.
+  const own = provider?.auth.kind === "api_key" ? provider.auth.env : undefined
+  const name = auth.env ?? own ?? keyVariable[scheme]
+  const value = variable(env, name)
+  if (value !== undefined) return Result.succeed({ kind: "key", key: Redacted.make(value) })
+  if (auth.file !== undefined) return Result.succeed({ kind: "file", path: auth.file, env: name })
+  return Result.fail({
+    key: `${key}.auth`,
+    message: `\`${key}\`: the variable ${name} is not set`,
+    hint:
+      `set it, or name another with ${key}.auth.env, or a file with ${key}.auth.file; ` +
+      'a server that wants no key: auth = { kind = "none" }'
+  })
+}
+
+const unknownProvider = (id: string, key: string): ManifestProblem => {
+  const ids = providers.map((provider) => provider.id)
+  const near = nearest(id, ids)
+  return {
+    key: `${key}.ref`,
+    message: `\`${key}.ref\`: there is no provider of that name`,
+    hint:
+      near === undefined ? `known: ${ids.join(", ")}; or use scheme, model_id and auth` : `did you mean "${near}/…"?`
+  }
+}
+
+const missing = (key: string): ManifestProblem => ({
+  key,
+  message: `\`${key}\` is required`,
+  hint: key.endsWith(".script")
+    ? "the file that the scripted model plays"
+    : `or name a model of the catalog with ref = "${models[0]?.provider}/${models[0]?.id}"`
+})
+
+const unavailableScheme = (scheme: Scheme, ref: string | undefined, key: string): ManifestProblem => {
+  const place = ref === undefined ? `${key}.scheme` : `${key}.ref`
+  return {
+    key: place,
+    message: `\`${place}\`: the scheme ${scheme} is not available in this version`,
+    hint: `there are ${availableSchemes.join(", ")}`
+  }
+}

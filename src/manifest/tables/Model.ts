@@ -1,0 +1,104 @@
+/**
+ * `[model]`: which model, where it is served, how it is paid for, and how long the pod waits for it.
+ *
+ * The same table serves helpers that may run on another model (`compaction.model`, `memory.extract_model`, …).
+ * What it comes to, with the catalog and the environment, is decided in `../Model.ts`.
+ */
+import * as Schema from "effect/Schema"
+import {
+  Count,
+  defaulted,
+  DurationText,
+  FilePath,
+  matching,
+  oneOf,
+  optional,
+  Positive,
+  required,
+  Text
+} from "../Fields.ts"
+
+export const schemes = ["anthropic", "openai_chat", "openai_responses", "gemini", "offline", "scripted"] as const
+export const Scheme = Schema.Literals(schemes)
+export type Scheme = typeof Scheme.Type
+
+const kind = <const Kind extends string>(word: Kind) =>
+  required(Schema.tag(word), "`none`, `api_key`, `codex_oauth` or `secret_ref`.")
+
+export const Auth = Schema.Union([
+  Schema.Struct({ kind: kind("none") }),
+  Schema.Struct({
+    kind: kind("api_key"),
+    env: optional(Text, "Variable that holds the key. Default: the provider's or the scheme's own, see below."),
+    file: optional(FilePath, "File that holds the key, read if the variable is unset or empty; white space is trimmed.")
+  }),
+  Schema.Struct({ kind: kind("codex_oauth") }),
+  Schema.Struct({ kind: kind("secret_ref"), ref: required(Text, "Name of a stored secret.") })
+])
+export type Auth = typeof Auth.Type
+
+export const PromptCaching = Schema.Union([
+  Schema.Struct({
+    kind: required(Schema.tag("explicit"), "`explicit` (marks in the request) or `auto` (the vendor decides)."),
+    max_breakpoints: required(Count, "How many marks a request may carry (`explicit` only).")
+  }),
+  Schema.Struct({
+    kind: required(Schema.tag("auto"), "`explicit` (marks in the request) or `auto` (the vendor decides).")
+  })
+])
+
+export const Capability = Schema.Struct({
+  tool_calling: optional(oneOf("none", "sequential", "parallel"), "How the model calls tools."),
+  structured_output: optional(oneOf("none", "json_object", "json_schema"), "What shapes of output it can be held to."),
+  reasoning: optional(
+    oneOf("effort", "budget_tokens", "both"),
+    "How its reasoning is set; `worker.reasoning` of another form is not sent."
+  ),
+  vision: defaulted(Schema.Boolean, false, "It can see images."),
+  prompt_caching: optional(PromptCaching, "How repeated prompts are cached.")
+})
+export type Capability = typeof Capability.Type
+
+const httpUrl = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) => {
+      try {
+        const { protocol } = new URL(text)
+        return protocol === "http:" || protocol === "https:"
+      } catch {
+        return false
+      }
+    },
+    { expected: "an http or https URL" }
+  )
+)
+
+const ModelRef = matching(/^[^/]+\/.+$/, 'a reference "provider/model" such as "anthropic/claude-sonnet-5-5"')
+
+/** Every wait for a model has a limit. All of them can be interrupted while they last. */
+export const ModelLimits = Schema.Struct({
+  header_timeout: defaulted(DurationText, "20 seconds", "From sending the request to the answer's headers."),
+  first_event_timeout: defaulted(DurationText, "30 seconds", "From the headers to the first event."),
+  idle_timeout: defaulted(DurationText, "90 seconds", "Between two events of one answer."),
+  retry_budget: defaulted(DurationText, "40 seconds", "Time in which attempts may start; `Retry-After` may exceed it."),
+  max_attempts: defaulted(Positive, 4, "Attempts of one call, the first one included."),
+  max_retry_after: defaulted(DurationText, "5 minutes", "The longest `Retry-After` that is waited for.")
+})
+export type ModelLimits = typeof ModelLimits.Type
+
+export const ModelTable = Schema.Struct({
+  ref: optional(ModelRef, "`provider/model` from the catalog. What is set beside it wins over the catalog."),
+  scheme: optional(Scheme, "The dialect spoken to the server; required without `ref`."),
+  base_url: optional(
+    httpUrl,
+    "Where the server is: with `/v1` for the OpenAI schemes, without it for `anthropic` and `gemini`."
+  ),
+  model_id: optional(Text, "The vendor's name of the model; required without `ref` (not for `offline`, `scripted`)."),
+  auth: optional(Auth, "How to authenticate; required without `ref` (not for `offline`, `scripted`)."),
+  capability: optional(Capability, "What the model can do, where the catalog is wrong or silent."),
+  context_window: optional(Positive, "Tokens. Default: the catalog's, else 200000."),
+  max_context_window: optional(Positive, "Upper bound of the above, for example below a price step."),
+  script: optional(FilePath, "What the `scripted` scheme plays: a JSON-lines file, one object per model call."),
+  limits: defaulted(ModelLimits, {}, "How long to wait, and how often to try again.")
+})
+export type ModelTable = typeof ModelTable.Type

@@ -1,0 +1,36 @@
+/** `[web]`: searching and reading the web. Off unless it says otherwise. */
+import * as Schema from "effect/Schema"
+import { Count, defaulted, oneOf, optional, Positive, Text } from "../Fields.ts"
+
+const Search = Schema.Struct({
+  enabled: optional(Schema.Boolean, "Default: as `web.enabled`."),
+  provider: defaulted(oneOf("brave"), "brave", "The search service."),
+  api_key_env: optional(Text, "Variable that holds the service's key."),
+  timeout_secs: defaulted(Positive, 15, "Seconds."),
+  base_url: optional(Text, "Another address of the service."),
+  country: optional(Text, "Passed to the service."),
+  search_lang: optional(Text, "Passed to the service."),
+  ui_lang: optional(Text, "Passed to the service."),
+  safesearch: optional(Text, "Passed to the service.")
+})
+
+const Fetch = Schema.Struct({
+  enabled: optional(Schema.Boolean, "Default: as `web.enabled`."),
+  timeout_secs: defaulted(Positive, 20, "Seconds for the whole fetch."),
+  redirect_limit: defaulted(Count, 5, "Redirects that are followed."),
+  max_response_bytes: defaulted(Positive, 2_097_152, "Bytes that are read."),
+  max_output_bytes: defaulted(Positive, 65_536, "Bytes that the model sees."),
+  allow_private_addresses: optional(Schema.Boolean, "Default: as `web.allow_private_addresses`.")
+})
+
+export const WebTable = Schema.Struct({
+  enabled: defaulted(Schema.Boolean, false, "Whether the web tools work."),
+  allow_private_addresses: defaulted(
+    Schema.Boolean,
+    false,
+    "Whether addresses of this machine and network may be read."
+  ),
+  search: defaulted(Search, {}, "`WebSearch`."),
+  fetch: defaulted(Fetch, {}, "`WebFetch`.")
+})
+export type WebTable = typeof WebTable.Type

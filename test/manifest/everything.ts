@@ -1,0 +1,73 @@
+import type { ManifestInput } from "../../src/manifest/Manifest.ts"
+
+/** Every table and every key, none at its default. */
+export const everything: ManifestInput = {
+  pod: { name: "agent", prompt_pack: "/w/pack.toml", pwd: "/w" },
+  model: {
+    ref: "openrouter/anthropic/claude-sonnet-5.5",
+    scheme: "openai_chat",
+    base_url: "http://127.0.0.1:9/v1",
+    model_id: "m",
+    auth: { kind: "api_key", env: "MY_KEY", file: "/k" },
+    capability: {
+      tool_calling: "sequential",
+      structured_output: "json_object",
+      reasoning: "both",
+      vision: true,
+      prompt_caching: { kind: "explicit", max_breakpoints: 4 }
+    },
+    context_window: 1000,
+    max_context_window: 900,
+    script: "/w/s.jsonl",
+    limits: {
+      header_timeout: "1 second",
+      first_event_timeout: "2 minutes",
+      idle_timeout: "1500 millis",
+      retry_budget: "1 hour",
+      max_attempts: 1,
+      max_retry_after: "2 days"
+    }
+  },
+  worker: {
+    instruction: "$user/team/reviewer",
+    language: "German",
+    max_tokens: 100,
+    max_turns: 7,
+    temperature: 0.5,
+    top_p: 0.9,
+    top_k: 40,
+    stop_sequences: ["END", 'quote " and \\ and \n and \u007f'],
+    reasoning: -1,
+    tool_output: { default_max_bytes: 10, per_tool: { Grep: 20, "odd.name": 30 } },
+    file_upload: { max_bytes: 40 }
+  },
+  scope: {
+    allow: [
+      { target: "/w", permission: "write", recursive: false },
+      { target: "/r", permission: "read" }
+    ],
+    deny: [{ target: "/w/secret", permission: "read" }]
+  },
+  session: { durability: "os", on_interrupted: "resume", record_event_trace: true },
+  sandbox: { mode: "required", network: "deny", env_allow: ["LANG"] },
+  permissions: {
+    default_action: "ask",
+    rule: [{ tool: "Bash", pattern: "git *", action: "allow" }],
+    ask_timeout: "1 minute"
+  },
+  spawn: {
+    isolation: "fiber",
+    max_depth: 1,
+    max_children: 2,
+    budget: { max_tokens: 5, max_cost_usd: 0.5, max_turns: 6, max_time: "1 hour" }
+  },
+  compaction: { threshold: 1, request_threshold: 2, model: { scheme: "offline" } },
+  web: {
+    enabled: true,
+    allow_private_addresses: true,
+    search: { enabled: false, provider: "brave", api_key_env: "B", timeout_secs: 1, country: "de" },
+    fetch: { enabled: true, redirect_limit: 0 }
+  },
+  memory: { workspace_root: "/w", extract_threshold: 0, inject_summary: false, extract_model: { scheme: "offline" } },
+  skills: { directories: ["/skills"] }
+}
