@@ -1,0 +1,78 @@
+/**
+ * The scope of a pod as it is right now, ready to be asked about resolved paths.
+ *
+ * Rules come in as they were written; their targets are resolved here. An allow stays where it pointed when the rules
+ * were first seen: a target that is replaced by a link later grants nothing new. A deny holds for its text, for where
+ * it pointed then and for where it points now.
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { Permission, ScopeRule, ScopeRules } from "../protocol/ScopeRule.ts"
+import * as Lexical from "./Lexical.ts"
+import { resolve } from "./Resolve.ts"
+import * as Scope from "./Scope.ts"
+
+export interface ScopeSnapshot {
+  /** Both are real paths. */
+  readonly rules: ScopeRules
+  /** What may be done at a real path. `typed` is the path that led there: what denies it, denies both. */
+  readonly access: (real: string, typed?: string) => Scope.Access
+  /** The targets of the allow rules that grant `needed`, for messages. */
+  readonly roots: (needed: Permission) => ReadonlyArray<string>
+}
+
+const resolveTarget = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, rule: ScopeRule) {
+  if (!Lexical.isAbsolute(rule.target)) return undefined
+  const resolution = yield* resolve(fs, rule.target)
+  return resolution._tag === "Existing" || resolution._tag === "Missing"
+    ? { ...rule, target: resolution.real }
+    : undefined
+})
+
+const resolveTargets = (fs: FileSystem.FileSystem, rules: ReadonlyArray<ScopeRule>) =>
+  Effect.forEach(rules, (rule) => resolveTarget(fs, rule)).pipe(
+    Effect.map((resolved) => resolved.filter((rule) => rule !== undefined))
+  )
+
+const asWritten = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
+  rules.map((rule) => ({ ...rule, target: Lexical.normalize(rule.target) }))
+
+const everywhere: ScopeRule = { target: "/", permission: "write", recursive: true }
+
+const snapshotOf = (written: ScopeRules, rules: ScopeRules): ScopeSnapshot => ({
+  rules,
+  access: (real, typed) => {
+    const access = Scope.permission(rules, real)
+    if (typed === undefined || rules.deny.length === 0) return access
+    const cap = Scope.permission({ allow: [everywhere], deny: rules.deny }, Lexical.normalize(typed))
+    return cap === "write" || (cap === "read" && access !== "write") ? access : cap
+  },
+  roots: (needed) => written.allow.filter((rule) => Scope.allows(rule.permission, needed)).map((rule) => rule.target)
+})
+
+/**
+ * `rules` is asked at every snapshot, so that a narrowed scope is felt by the next call. `readable` are directories of
+ * the pod itself (spilled output) that may be read besides.
+ */
+export const make = (options: {
+  readonly fs: FileSystem.FileSystem
+  readonly rules: Effect.Effect<ScopeRules>
+  readonly readable: ReadonlyArray<string>
+}): Effect.Effect<ScopeSnapshot> => {
+  const own = options.readable.map((target): ScopeRule => ({ target, permission: "read", recursive: true }))
+  let seen: { readonly written: ScopeRules; readonly snapshot: ScopeSnapshot } | undefined
+  return Effect.gen(function*() {
+    const written = yield* options.rules
+    if (seen?.written !== written) {
+      const allow = yield* resolveTargets(options.fs, [...written.allow, ...own])
+      const deny = [...asWritten(written.deny), ...(yield* resolveTargets(options.fs, written.deny))]
+      seen = { written, snapshot: snapshotOf(written, { allow, deny }) }
+    }
+    if (written.deny.length === 0) return seen.snapshot
+    const { rules } = seen.snapshot
+    return snapshotOf(written, {
+      allow: rules.allow,
+      deny: [...rules.deny, ...(yield* resolveTargets(options.fs, written.deny))]
+    })
+  })
+}

@@ -1,0 +1,181 @@
+/**
+ * The file system as a pod's tools see it: every path is resolved and checked against the live scope before it is used.
+ *
+ * One per pod. What was checked is what is opened: operations run on the resolved path, never on the text that was
+ * given. It knows nothing of tools and of what the content means.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as EffectScope from "effect/Scope"
+import type { Permission, ScopeRules } from "../protocol/ScopeRule.ts"
+import * as Lexical from "./Lexical.ts"
+import * as LiveScope from "./LiveScope.ts"
+import { failed, notFound, openRegular, readAll, type OpenFile } from "./ReadFile.ts"
+import * as Refusal from "./Refusal.ts"
+import { resolve } from "./Resolve.ts"
+import { allows } from "./Scope.ts"
+import { scopeError, type ScopeError } from "./ScopeError.ts"
+import { replace } from "./WriteFile.ts"
+
+export interface FileBytes {
+  readonly real: string
+  readonly bytes: Uint8Array
+}
+
+/** Where a write would go. `real` need not exist, nor its parent directories. */
+export interface WriteTarget {
+  readonly real: string
+  readonly exists: boolean
+}
+
+export interface Entry {
+  readonly name: string
+  readonly kind: "directory" | "link" | "file"
+}
+
+export interface ScopedFsShape {
+  /** The pod's working directory, a real path. */
+  readonly cwd: string
+  /** The scope as it was written, live. */
+  readonly rules: Effect.Effect<ScopeRules>
+  /** To check many real paths against one and the same scope. */
+  readonly snapshot: Effect.Effect<LiveScope.ScopeSnapshot>
+  /** A regular file, open for reading for the length of the Scope. For windows of files of any size. */
+  readonly open: (path: string) => Effect.Effect<OpenFile, ScopeError, EffectScope.Scope>
+  /** The whole file. Fails with `TooLarge` above `maxBytes`. */
+  readonly readBytes: (path: string, maxBytes: number) => Effect.Effect<FileBytes, ScopeError>
+  /** Where a write to `path` would go, if it may. */
+  readonly resolveForWrite: (path: string) => Effect.Effect<WriteTarget, ScopeError>
+  /**
+   * Replaces or creates the file in one step; a link stays a link and its target is replaced. `beforeRename` is the
+   * last chance to say no: it gets the real path.
+   */
+  readonly writeAtomic: <E = never, R = never>(
+    path: string,
+    bytes: Uint8Array,
+    beforeRename?: (real: string) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<{ readonly real: string; readonly created: boolean }, ScopeError | E, R>
+  /** The real path of a directory that may be searched. A path that is itself a link is refused. */
+  readonly directory: (path: string) => Effect.Effect<string, ScopeError>
+  /** The readable entries of a directory: directories, then links, then the rest, each sorted by name. */
+  readonly list: (path: string) => Effect.Effect<ReadonlyArray<Entry>, ScopeError>
+}
+
+export class ScopedFs extends Context.Service<ScopedFs, ScopedFsShape>()("effect-pod/scope/ScopedFs") {}
+
+export interface ScopedFsOptions {
+  /** Absolute. Must exist and be readable in the scope. */
+  readonly cwd: string
+  /** Read at every call: what it yields then is what holds. */
+  readonly rules: Effect.Effect<ScopeRules>
+  /** Directories of the pod's own, readable besides the scope: where tools spill long output. */
+  readonly readable?: ReadonlyArray<string>
+}
+
+const kindOrder: { readonly [K in Entry["kind"]]: number } = { directory: 0, link: 1, file: 2 }
+
+const byKindAndName = (a: Entry, b: Entry): number =>
+  kindOrder[a.kind] - kindOrder[b.kind] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+export const make = Effect.fn("ScopedFs.make")(function*(
+  options: ScopedFsOptions
+): Effect.fn.Return<ScopedFsShape, ScopeError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const snapshot = LiveScope.make({ fs, rules: options.rules, readable: options.readable ?? [] })
+
+  /** Resolves, then asks the scope: a path outside of it is told from a missing one only within it. */
+  const permitted = Effect.fnUntraced(function*(path: string, needed: Permission, cwd: string) {
+    if (!Lexical.isAbsolute(path)) return yield* Refusal.notAbsolute(path, cwd)
+    const resolution = yield* resolve(fs, path)
+    if (resolution._tag === "Unresolvable") return yield* Refusal.unresolvable(path, resolution.why)
+    const scope = yield* snapshot
+    if (resolution._tag === "BrokenLink") return yield* Refusal.brokenLink(scope, path, resolution, needed)
+    const { real } = resolution
+    if (!allows(scope.access(real, path), needed)) {
+      return yield* yield* Refusal.outOfScope({ fs, scope, path, real, needed })
+    }
+    return { real, exists: resolution._tag === "Existing", scope }
+  })
+
+  const cwd = yield* Effect.gen(function*() {
+    const found = yield* permitted(options.cwd, "read", options.cwd)
+    return found.exists ? found.real : yield* notFound(options.cwd)
+  })
+
+  const readable = Effect.fnUntraced(function*(path: string) {
+    const found = yield* permitted(path, "read", cwd)
+    return found.exists ? found : yield* notFound(path)
+  })
+
+  const readableDirectory = Effect.fnUntraced(function*(path: string) {
+    const found = yield* readable(path)
+    const info = yield* Effect.mapError(fs.stat(found.real), failed(path, "read"))
+    return info.type === "Directory"
+      ? found
+      : yield* scopeError("NotDirectory", path, `${path} is not a directory.`)
+  })
+
+  const open = Effect.fnUntraced(function*(path: string) {
+    const { real } = yield* readable(path)
+    return yield* openRegular(fs, path, real)
+  })
+
+  return {
+    cwd,
+    rules: options.rules,
+    snapshot,
+    open,
+    readBytes: Effect.fnUntraced(function*(path, maxBytes) {
+      return yield* Effect.scoped(Effect.gen(function*() {
+        const file = yield* open(path)
+        return { real: file.real, bytes: yield* readAll(path, file, maxBytes) }
+      }))
+    }),
+    resolveForWrite: Effect.fnUntraced(function*(path) {
+      const { exists, real } = yield* permitted(path, "write", cwd)
+      return { real, exists }
+    }),
+    writeAtomic: <E = never, R = never>(
+      path: string,
+      bytes: Uint8Array,
+      beforeRename?: (real: string) => Effect.Effect<void, E, R>
+    ) =>
+      Effect.gen(function*() {
+        const { real } = yield* permitted(path, "write", cwd)
+        const { created } = yield* replace(fs, path, real, bytes, beforeRename?.(real) ?? Effect.void)
+        return { real, created }
+      }),
+    directory: Effect.fnUntraced(function*(path) {
+      const { real } = yield* readableDirectory(path)
+      const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
+      return isLink
+        ? yield* scopeError(
+          "LinkToDirectory",
+          path,
+          `${path} is a link to the directory ${real}: name that directory itself.`
+        )
+        : real
+    }),
+    list: Effect.fnUntraced(function*(path) {
+      const { real, scope } = yield* readableDirectory(path)
+      const found = yield* Effect.mapError(fs.readDirectoryEntries(real), failed(path, "listed"))
+      const entries: Array<Entry> = []
+      for (const { name, type } of found) {
+        const entry = Lexical.join(real, name)
+        if (scope.access(entry) === "none") continue
+        if (type !== "SymbolicLink") {
+          entries.push({ name, kind: type === "Directory" ? "directory" : "file" })
+          continue
+        }
+        const target = yield* Effect.option(fs.realPath(entry))
+        if (target._tag === "Some" && scope.access(target.value) !== "none") entries.push({ name, kind: "link" })
+      }
+      return entries.sort(byKindAndName)
+    })
+  }
+})
+
+export const layer = (options: ScopedFsOptions): Layer.Layer<ScopedFs, ScopeError, FileSystem.FileSystem> =>
+  Layer.effect(ScopedFs, make(options))

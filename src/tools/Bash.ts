@@ -1,0 +1,157 @@
+/**
+ * `Bash`: one command in a fresh shell, with its whole process tree.
+ *
+ * The call ends when the shell ends, or at its time limit: then the rest of the tree is ended too, and what was written
+ * so far is the result. How a command ends is never an error of the tool.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Launcher, ProcessExit } from "../runtime/Launcher.ts"
+import type { Sandbox } from "../runtime/Sandbox.ts"
+import type { ScopedFsShape } from "../scope/ScopedFs.ts"
+import * as BashOutput from "./BashOutput.ts"
+import { fromLaunch } from "./Failure.ts"
+import * as Tool from "./Tool.ts"
+
+const defaultSeconds = 120
+const maxSeconds = 600
+
+/** The files of so many commands are kept; older ones are removed. */
+const maxSpilled = 100
+
+const Parameters = Schema.Struct({
+  command: Schema.String.annotate({ description: "The command, as for `bash -c`." }),
+  timeout: Schema.optionalKey(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+      description: `Seconds until the command is ended: 1 to ${maxSeconds}, ${defaultSeconds} by default.`
+    })
+  )
+})
+
+const description = "Runs a command with bash in the working directory. Every call is a new shell: directory and variables do " +
+  "not carry over. There is no input. Returns stdout and stderr in the order in which they were written; of long " +
+  "output the beginning and the end, and the path of a file with all of it, which Read can show. The call ends when the shell " +
+  "ends: jobs that it leaves in the background are ended with it."
+
+type Ending =
+  | ProcessExit
+  | { readonly _tag: "TimedOut"; readonly seconds: number }
+  | { readonly _tag: "OverQuota"; readonly bytes: number }
+
+const maxTitle = 80
+
+const title = (command: string): string => {
+  const [line = ""] = command.split("\n")
+  const characters = Array.from(line)
+  return characters.length > maxTitle ? `${characters.slice(0, maxTitle - 1).join("")}…` : line
+}
+
+const suffix = (ending: Ending): string => {
+  switch (ending._tag) {
+    case "Code":
+      return ending.code === 0 ? "" : ` (exit code ${ending.code})`
+    case "Signal":
+      return ` (killed by ${ending.signal})`
+    case "TimedOut":
+      return ` (timed out after ${ending.seconds} s)`
+    case "OverQuota":
+      return ` (ended: it wrote more than ${ending.bytes} bytes)`
+  }
+}
+
+export const make = (options: {
+  readonly fs: ScopedFsShape
+  readonly files: FileSystem.FileSystem
+  readonly launcher: Launcher["Service"]
+  readonly sandbox: Sandbox["Service"]
+  readonly env: Readonly<Record<string, string>>
+  readonly outputDir: string
+  readonly limits: BashOutput.OutputLimits
+}): Tool.Tool => {
+  const { fs, launcher, limits, sandbox } = options
+  const spilled: Array<string> = []
+
+  /** Live text: characters that a chunk splits wait for their rest. */
+  const makeShow = (context: Tool.ToolCallContext) => {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+    return (chunk: Uint8Array) => {
+      const text = decoder.decode(chunk, { stream: true })
+      return text === "" ? Effect.void : context.emitOutput(text)
+    }
+  }
+
+  const execute = Effect.fnUntraced(function*(
+    command: string,
+    seconds: number,
+    output: BashOutput.BashOutput,
+    context: Tool.ToolCallContext
+  ): Effect.fn.Return<Ending, Tool.ToolError, Scope.Scope> {
+    const spec = yield* sandbox.wrap(
+      { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env },
+      yield* fs.rules
+    )
+    // Closed as soon as the command is over, before its last output is taken: the tree must not outlive the call.
+    const tree = yield* Effect.acquireRelease(Scope.make(), Scope.close)
+    const running = yield* Effect.mapError(Scope.provide(launcher.start(spec), tree), fromLaunch)
+    const overQuota = yield* Deferred.make<Ending>()
+    const show = makeShow(context)
+    const reading = yield* Effect.forkChild(
+      running.output.pipe(
+        Stream.takeWhileEffect((chunk) =>
+          Effect.andThen(show(chunk), output.push(chunk)).pipe(
+            Effect.tap((goesOn) =>
+              goesOn
+                ? Effect.void
+                : Deferred.succeed(overQuota, { _tag: "OverQuota", bytes: limits.quotaBytes })
+            )
+          )
+        ),
+        Stream.runDrain
+      )
+    )
+    const ending = yield* Effect.raceFirst(running.exit, Deferred.await(overQuota)).pipe(
+      Effect.timeoutOrElse({
+        duration: Duration.seconds(seconds),
+        orElse: () => Effect.succeed<Ending>({ _tag: "TimedOut", seconds })
+      })
+    )
+    yield* Scope.close(tree, Exit.void)
+    yield* Fiber.join(reading)
+    return ending
+  })
+
+  const remember = Effect.fnUntraced(function*(path: string) {
+    spilled.push(path)
+    const oldest = spilled.length > maxSpilled ? spilled.shift() : undefined
+    if (oldest !== undefined) yield* Effect.ignore(options.files.remove(oldest, { force: true }))
+  })
+
+  return Tool.make({
+    name: "Bash",
+    description,
+    parameters: Parameters,
+    idempotent: false,
+    run: Effect.fn("Tool.Bash")(function*({ command, timeout }, context) {
+      const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
+      return yield* Effect.scoped(Effect.gen(function*() {
+        const output = yield* BashOutput.make({ fs: options.files, directory: options.outputDir, limits })
+        const ending = yield* execute(command, seconds, output, context)
+        const { content, outputPath, truncated } = yield* output.finish
+        if (outputPath !== undefined) yield* remember(outputPath)
+        return {
+          summary: `$ ${title(command)}${suffix(ending)}`,
+          ...(content === "" ? {} : { content }),
+          ...(truncated ? { truncated } : {}),
+          ...(outputPath === undefined ? {} : { outputPath })
+        }
+      }))
+    })
+  })
+}

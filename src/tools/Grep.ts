@@ -1,0 +1,181 @@
+/**
+ * `Grep`: a regular expression over the files of a directory.
+ *
+ * Results are sorted by path, so that paging is stable. The whole directory is searched even when the page is full: the
+ * totals are what there is, and whether there is more is exact.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ScopedFsShape } from "../scope/ScopedFs.ts"
+import * as Text from "../scope/Text.ts"
+import * as GrepLines from "./GrepLines.ts"
+import * as GrepPage from "./GrepPage.ts"
+import type { Search, SearchEnd } from "./Search.ts"
+import * as SearchBase from "./SearchBase.ts"
+import * as Tool from "./Tool.ts"
+
+const defaultLimit = 250
+const maxContext = 1000
+
+const count = (description: string) =>
+  Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({ description }))
+
+const flag = (description: string) => Schema.optionalKey(Schema.Boolean.annotate({ description }))
+
+const Parameters = Schema.Struct({
+  pattern: Schema.String.annotate({
+    description: "Regular expression as ripgrep has it (no look-around, no back-references)."
+  }),
+  path: Schema.optionalKey(
+    Schema.String.annotate({ description: "Absolute path of the directory to search; the working directory by default." })
+  ),
+  glob: Schema.optionalKey(
+    Schema.String.annotate({ description: "Only files that this pattern matches, as in .gitignore; `!` in front excludes." })
+  ),
+  type: Schema.optionalKey(
+    Schema.String.annotate({ description: "Only files of a type that ripgrep knows, such as js, py, rust." })
+  ),
+  output_mode: Schema.optionalKey(
+    Schema.Literals(["files_with_matches", "content", "count"]).annotate({
+      description: "files_with_matches (default): paths. content: matching lines. count: matching lines per file."
+    })
+  ),
+  "-n": flag("Line numbers in content, on by default."),
+  "-i": flag("Ignore case."),
+  "-A": count("Lines to show after each match, in content."),
+  "-B": count("Lines to show before each match, in content."),
+  "-C": count("Lines to show before and after each match; overrides -A and -B."),
+  multiline: flag("Let a match span lines, and `.` match line ends."),
+  head_limit: count(`Results to return at most, ${defaultLimit} by default: files, or matches in content.`),
+  offset: count("Results to skip, 0 by default.")
+})
+type Arguments = typeof Parameters.Type
+
+const description = "Searches file contents. Hidden and git-ignored files and binary files are left out, links are not " +
+  "followed. Results are sorted by path; the summary has the totals and the offset of the next results."
+
+const argumentsOf = (args: Arguments): ReadonlyArray<string> => [
+  "--sort=path",
+  ...(args["-i"] === true ? ["--ignore-case"] : []),
+  ...(args.multiline === true ? ["--multiline", "--multiline-dotall"] : []),
+  ...(args.glob === undefined ? [] : [`--glob=${args.glob}`]),
+  ...(args.type === undefined ? [] : [`--type=${args.type}`])
+]
+
+interface Found {
+  readonly page: GrepPage.Page
+  readonly files: number
+  readonly matches: number
+  readonly end: SearchEnd
+}
+
+export const make = (options: {
+  readonly fs: ScopedFsShape
+  readonly search: Search
+  readonly contentBytes: number
+}): Tool.Tool => {
+  /** `path` NUL `count` LF, over and over: cut at NUL, each record but the first begins with the count before it. */
+  const inFiles = Effect.fnUntraced(function*(
+    args: Arguments,
+    base: SearchBase.Base,
+    page: GrepPage.Page
+  ): Effect.fn.Return<Found, Tool.ToolError> {
+    const isCount = args.output_mode === "count"
+    let matches = 0
+    let file: string | undefined
+    const take = (number: number) => {
+      if (file === undefined) return
+      matches += number
+      const line = isCount ? `${file}:${number}` : file
+      if (page.admit(Text.encode(line).length)) page.add(line)
+    }
+    const end = yield* options.search({
+      directory: base.real,
+      args: [
+        "--count",
+        "--null",
+        "--with-filename",
+        ...(isCount ? [] : ["--max-count=1"]),
+        ...argumentsOf(args),
+        "--",
+        args.pattern,
+        "./"
+      ],
+      separator: 0,
+      onRecord: (record, isWhole) => {
+        const number = /^(\d+)\n/.exec(Text.decodeLossy(record.subarray(0, 32)))
+        // The first record is a path alone; a path that begins with such a number would have "./" in front.
+        if (number !== null) take(Number(number[1]))
+        file = isWhole ? base.permitted(record.subarray(number?.[0].length ?? 0)) : undefined
+      }
+    })
+    return { page, files: page.total(), matches, end }
+  })
+
+  const inLines = Effect.fnUntraced(function*(
+    args: Arguments,
+    base: SearchBase.Base,
+    page: GrepPage.Page
+  ): Effect.fn.Return<Found, Tool.ToolError> {
+    const after = Math.min(args["-C"] ?? args["-A"] ?? 0, maxContext)
+    const before = Math.min(args["-C"] ?? args["-B"] ?? 0, maxContext)
+    const lines = GrepLines.make({ base, page, hasNumbers: args["-n"] ?? true, before, after })
+    const end = yield* options.search({
+      directory: base.real,
+      args: [
+        "--json",
+        `--after-context=${after}`,
+        `--before-context=${before}`,
+        ...argumentsOf(args),
+        "--",
+        args.pattern,
+        "./"
+      ],
+      separator: 10,
+      onRecord: lines.onRecord
+    })
+    return { page, files: lines.files(), matches: page.total(), end }
+  })
+
+  const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found: Found): string => {
+    const { end, page } = found
+    const total = page.total()
+    const files = SearchBase.counted(found.files, "file", end)
+    const matches = SearchBase.counted(found.matches, "match", end)
+    const what = args.output_mode === "content" || args.output_mode === "count" ? `${matches} in ${files}` : files
+    const next = offset + page.returned()
+    return [
+      total === 0
+        ? `No match for ${args.pattern} in ${base.shown}.`
+        : `Found ${what} for ${args.pattern} in ${base.shown}.`,
+      ...(total > 0 && page.returned() === 0 ? [`Nothing at offset ${offset}.`] : []),
+      ...(page.returned() > 0 && page.returned() < total
+        ? [`Returned ${offset + 1}-${next}${next < total ? `; next offset: ${next}` : ""}.`]
+        : []),
+      ...SearchBase.caveats(end)
+    ].join(" ")
+  }
+
+  return Tool.make({
+    name: "Grep",
+    description,
+    parameters: Parameters,
+    idempotent: true,
+    run: Effect.fn("Tool.Grep")(function*(args) {
+      const base = yield* SearchBase.open(options.fs, args.path)
+      const offset = args.offset ?? 0
+      const page = GrepPage.make({
+        offset,
+        limit: Math.max(1, args.head_limit ?? defaultLimit),
+        maxBytes: options.contentBytes
+      })
+      const found = yield* (args.output_mode === "content" ? inLines : inFiles)(args, base, page)
+      const hasMore = offset + page.returned() < page.total() || found.end.stopped !== "end"
+      return {
+        summary: summarize(args, base, offset, found),
+        ...(page.returned() === 0 ? {} : { content: page.content() }),
+        ...(hasMore ? { truncated: true } : {})
+      }
+    })
+  })
+}

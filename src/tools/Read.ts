@@ -1,0 +1,121 @@
+/**
+ * `Read`: a window of lines of one text file.
+ *
+ * A file up to 16 MiB is loaded whole, so that its content is known and may be changed later. A larger one is only read
+ * as far as the window goes.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as ReadFile from "../scope/ReadFile.ts"
+import type { ScopedFsShape } from "../scope/ScopedFs.ts"
+import * as Text from "../scope/Text.ts"
+import { fromScope, invalid } from "./Failure.ts"
+import { maxFileBytes } from "./Limits.ts"
+import * as LineWindow from "./LineWindow.ts"
+import * as Tool from "./Tool.ts"
+import type { Tracker } from "./Tracker.ts"
+
+const defaultLimit = 2000
+const chunkBytes = 256 * 1024
+
+const Parameters = Schema.Struct({
+  file_path: Schema.String.annotate({ description: "Absolute path of the file." }),
+  offset: Schema.optionalKey(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+      description: "Lines to skip: 0 starts at the first line, the default."
+    })
+  ),
+  limit: Schema.optionalKey(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+      description: `Lines to return at most, ${defaultLimit} by default.`
+    })
+  )
+})
+
+const description = "Reads a text file. Every line comes with its number, counted from 1, and a tab. Long files come in " +
+  `windows: the summary says which lines were returned and the offset of the next ones. Of lines over ` +
+  `${LineWindow.maxLineBytes} bytes only the beginning is shown. A file must be read before it can be changed with ` +
+  "Edit or Write."
+
+interface Window {
+  readonly result: ReturnType<LineWindow.LineWindow["finish"]>
+  readonly size: number
+  /** The end of the file was reached, so that the number of lines is known. */
+  readonly isCounted: boolean
+}
+
+const lineWord = (count: number): string => count === 1 ? "1 line" : `${count} lines`
+
+const summarize = (path: string, offset: number, { isCounted, result, size }: Window): string => {
+  const { lines, total } = result
+  if (lines.length === 0) {
+    return total === 0
+      ? `${path} is empty (0 lines).`
+      : `No line at offset ${offset}: ${path} has ${lineWord(total)} (offsets 0 to ${total - 1}).`
+  }
+  const next = offset + lines.length
+  const isWhole = isCounted && offset === 0 && next === total
+  const range = `lines ${offset + 1}-${next} of ${isCounted ? total : `more, ${size} bytes in all,`}`
+  const cut = lines.filter((line) => line.cut > 0).length
+  return [
+    isWhole ? `Read ${lineWord(total)} from ${path}.` : `Read ${range} from ${path}.`,
+    ...(isCounted && next === total ? [] : [`Next offset: ${next}.`]),
+    ...(cut > 0 ? [`${cut === 1 ? "1 long line was" : `${cut} long lines were`} cut.`] : []),
+    ...(result.hasCrlf ? ["Lines end with CRLF."] : []),
+    ...(result.hasInvalid ? ["Not valid UTF-8: unreadable bytes are shown as U+FFFD."] : [])
+  ].join(" ")
+}
+
+export const make = (options: {
+  readonly fs: ScopedFsShape
+  readonly tracker: Tracker
+  readonly contentBytes: number
+}): Tool.Tool => {
+  const refuseBinary = (path: string, bytes: Uint8Array, size: number) =>
+    Text.isBinary(bytes)
+      ? Effect.fail(
+        invalid(`${path} is not a text file (${size} bytes with NUL bytes in them) and cannot be shown as text.`)
+      )
+      : Effect.void
+
+  const readWindow = Effect.fnUntraced(function*(path: string, offset: number, limit: number) {
+    const open = yield* Effect.mapError(options.fs.open(path), fromScope)
+    const window = LineWindow.make({ offset, limit, maxBytes: options.contentBytes })
+    if (open.size <= maxFileBytes) {
+      const bytes = yield* Effect.mapError(ReadFile.readAll(path, open, maxFileBytes), fromScope)
+      yield* refuseBinary(path, bytes, bytes.length)
+      yield* options.tracker.record(open.real, bytes)
+      window.push(bytes)
+      return { result: window.finish(), size: bytes.length, isCounted: true }
+    }
+    const buffer = new Uint8Array(chunkBytes)
+    let isCounted = false
+    for (let isFirst = true; !window.isFull() && !isCounted; isFirst = false) {
+      const length = yield* Effect.mapError(open.file.read(buffer), (error) =>
+        fromScope(ReadFile.failed(path, "read")(error)))
+      const chunk = buffer.subarray(0, length)
+      if (isFirst) yield* refuseBinary(path, chunk, open.size)
+      isCounted = length === 0
+      window.push(chunk)
+    }
+    return { result: window.finish(), size: open.size, isCounted }
+  })
+
+  return Tool.make({
+    name: "Read",
+    description,
+    parameters: Parameters,
+    idempotent: true,
+    run: Effect.fn("Tool.Read")(function*({ file_path: path, limit, offset = 0 }) {
+      const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit)))
+      const { lines, total } = window.result
+      if (lines.length === 0) return { summary: summarize(path, offset, window) }
+      const hasMore = !window.isCounted || offset + lines.length < total
+      return {
+        summary: summarize(path, offset, window),
+        content: lines.map((line, index) => LineWindow.render(line, offset + index + 1)).join(""),
+        ...(hasMore || lines.some((line) => line.cut > 0) ? { truncated: true } : {})
+      }
+    })
+  })
+}

@@ -1,0 +1,64 @@
+/**
+ * The built-in tools of one pod. What they remember (files that were read, files that were spilled) is made here and
+ * belongs to that pod alone.
+ */
+import type * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { Launcher } from "../runtime/Launcher.ts"
+import { Sandbox } from "../runtime/Sandbox.ts"
+import { ScopedFs } from "../scope/ScopedFs.ts"
+import * as Bash from "./Bash.ts"
+import * as BashOutput from "./BashOutput.ts"
+import * as Edit from "./Edit.ts"
+import { toolEnvironment } from "./Environment.ts"
+import * as Glob from "./Glob.ts"
+import * as Grep from "./Grep.ts"
+import { defaultContentBytes } from "./Limits.ts"
+import * as Read from "./Read.ts"
+import { Ripgrep } from "./Ripgrep.ts"
+import * as Search from "./Search.ts"
+import type { Tool } from "./Tool.ts"
+import * as Tracker from "./Tracker.ts"
+import * as Write from "./Write.ts"
+
+export interface BuiltinOptions {
+  /** The environment of the pod's own process; commands get the allowed part of it. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Names to allow besides; one may end in `*`. Names that end in `_API_KEY` never pass. */
+  readonly envAllow?: ReadonlyArray<string>
+  /** Absolute; where long output of commands is kept. Made when it is needed; should be readable in the scope. */
+  readonly outputDir: string
+  /** Bulk of one result in bytes. Should lie below the cap of the turn loop. Default: 60 KiB. */
+  readonly contentBytes?: number
+  /** Bytes of output that one command may write. Default: 64 MiB. */
+  readonly outputQuotaBytes?: number
+}
+
+export const builtin: (options: BuiltinOptions) => Effect.Effect<
+  ReadonlyArray<Tool>,
+  never,
+  Digest.Digest | FileSystem.FileSystem | Launcher | Ripgrep | Sandbox | ScopedFs
+> = Effect.fnUntraced(function*(options) {
+  const fs = yield* ScopedFs
+  const files = yield* FileSystem.FileSystem
+  const launcher = yield* Launcher
+  const sandbox = yield* Sandbox
+  const ripgrep = yield* Ripgrep
+  const tracker = yield* Tracker.make
+  const env = toolEnvironment(options.env, options.envAllow)
+  const search = Search.make({ launcher, ripgrep, env })
+  const contentBytes = options.contentBytes ?? defaultContentBytes
+  const limits = {
+    ...BashOutput.defaultLimits,
+    ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
+  }
+  return [
+    Read.make({ fs, tracker, contentBytes }),
+    Write.make({ fs, tracker }),
+    Edit.make({ fs, tracker }),
+    Glob.make({ fs, search, contentBytes }),
+    Grep.make({ fs, search, contentBytes }),
+    Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits })
+  ]
+})
