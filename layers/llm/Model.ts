@@ -1,0 +1,35 @@
+/** The one model of a manifest, whatever its scheme. The SDKs behind it are loaded with the first request. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { LlmClient } from "../../src/llm/LlmClient.ts"
+import type { LlmError } from "../../src/llm/LlmError.ts"
+import type { ResolvedModel } from "../../src/manifest/Model.ts"
+import * as Anthropic from "./Anthropic.ts"
+import * as Offline from "./Offline.ts"
+import * as OpenAiChat from "./OpenAiChat.ts"
+import * as Scripted from "./Scripted.ts"
+
+export const make = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
+  const vendor = {
+    apiKey: model.apiKey,
+    baseUrl: model.baseUrl,
+    model: model.modelId,
+    contextWindow: model.contextWindow,
+    capability: model.capability
+  }
+  switch (model.scheme) {
+    case "anthropic":
+      return Anthropic.make(vendor)
+    case "openai_chat":
+      return OpenAiChat.make(vendor)
+    case "offline":
+      return Effect.succeed(Offline.client)
+    case "scripted":
+      return Effect.map(
+        Scripted.fromFile(model.script ?? "", { model: model.modelId, contextWindow: model.contextWindow }),
+        ({ client }) => client
+      )
+  }
+}
+
+export const layer = (model: ResolvedModel): Layer.Layer<LlmClient, LlmError> => Layer.effect(LlmClient, make(model))

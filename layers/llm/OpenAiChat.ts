@@ -1,0 +1,67 @@
+/**
+ * OpenAI's Chat Completions API, and the many servers that speak it.
+ *
+ * One attempt per stream; the SDK is loaded at the first one. Without `max_tokens` in the configuration no limit is
+ * asked for. Variables that the SDK reads by itself (organisation, project, base URL) are not read.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { LlmClient } from "../../src/llm/LlmClient.ts"
+import type { LlmError } from "../../src/llm/LlmError.ts"
+import { decoder } from "./openaiChat/Events.ts"
+import { build, type OpenAiChatOptions } from "./openaiChat/Request.ts"
+import * as CallIds from "./vendor/CallIds.ts"
+import * as Ignored from "./vendor/Ignored.ts"
+import * as Settings from "./vendor/Settings.ts"
+import * as Vendor from "./vendor/Vendor.ts"
+
+export type { OpenAiChatOptions } from "./openaiChat/Request.ts"
+
+export const provider = "openai_chat"
+
+/** Fails with reason `Config`: no key for a server that needs one, a URL that is none. Nothing is sent yet. */
+export const make = Effect.fnUntraced(function*(
+  options: OpenAiChatOptions
+): Effect.fn.Return<LlmClient["Service"], LlmError> {
+  const { baseUrl, vendor } = yield* Settings.check(provider, options, {
+    baseUrl: "https://api.openai.com/v1",
+    keyVariable: "OPENAI_API_KEY"
+  })
+  const fetchOptions = Settings.fetchOptions()
+  const load = Settings.once(async () => {
+    const { default: OpenAI } = await import("openai")
+    const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
+    return new OpenAI({
+      // The SDK insists on a key; without one, its header is taken out again.
+      apiKey: key ?? "none",
+      ...(key === undefined ? { defaultHeaders: { authorization: null } } : {}),
+      adminAPIKey: null,
+      baseURL: baseUrl,
+      organization: null,
+      project: null,
+      webhookSecret: null,
+      maxRetries: 0,
+      timeout: Settings.noSdkTimeout,
+      logLevel: "off",
+      fetchOptions
+    })
+  })
+  const warn = Ignored.warnOnce(provider)
+  return {
+    info: { provider, model: options.model, contextWindow: options.contextWindow },
+    stream: (request, alive = () => {}) => {
+      const { body, ignored } = build(options, request)
+      return Stream.unwrap(Effect.map(warn(ignored), () =>
+        Vendor.attempt(vendor, {
+          open: async (signal) => (await load()).chat.completions.create(body, { signal }).asResponse(),
+          decoder: decoder(vendor, CallIds.forAnswer(request)),
+          alive
+        })))
+    }
+  }
+})
+
+export const layer = (options: OpenAiChatOptions): Layer.Layer<LlmClient, LlmError> =>
+  Layer.effect(LlmClient, make(options))

@@ -1,0 +1,40 @@
+/**
+ * How long one model call may take in each of its phases, and how often it is tried again.
+ *
+ * The names are those of `[model.limits]`, so the manifest's table is one of these. What the table does not
+ * offer has a default here.
+ */
+import * as Duration from "effect/Duration"
+
+export interface Limits {
+  /** From the request to the headers of the answer. A client that reports none is held to it until its first event. */
+  readonly header_timeout: Duration.Duration
+  /** From the headers to the first event. Keep-alives do not extend it. */
+  readonly first_event_timeout: Duration.Duration
+  /** Between two signs of life once the answer flows: an event or a keep-alive. */
+  readonly idle_timeout: Duration.Duration
+  /** Time in which attempts may start. Waits that the server asked for do not count. */
+  readonly retry_budget: Duration.Duration
+  /** Attempts in all, the first included. */
+  readonly max_attempts: number
+  /** The longest `Retry-After` that is honoured. */
+  readonly max_retry_after: Duration.Duration
+  /** Between two events, however many keep-alives come. Default 10 minutes. */
+  readonly stall_timeout?: Duration.Duration
+  /** The first back-off is drawn from [0, this]; each further one from twice as much. Default 500 ms. */
+  readonly backoff_base?: Duration.Duration
+  /** No back-off is longer. Default 10 seconds. */
+  readonly backoff_cap?: Duration.Duration
+}
+
+export const defaultLimits: Required<Limits> = {
+  header_timeout: Duration.seconds(20),
+  first_event_timeout: Duration.seconds(30),
+  idle_timeout: Duration.seconds(90),
+  retry_budget: Duration.seconds(40),
+  max_attempts: 4,
+  max_retry_after: Duration.minutes(5),
+  stall_timeout: Duration.minutes(10),
+  backoff_base: Duration.millis(500),
+  backoff_cap: Duration.seconds(10)
+}

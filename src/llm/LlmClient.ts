@@ -1,0 +1,32 @@
+/**
+ * The model behind a pod.
+ *
+ * `stream` makes one attempt and nothing else: waiting, retrying and time limits are `Patience`'s.
+ * Interrupting the stream closes the connection to the vendor; when the interrupt returns, it is closed.
+ * The first element arrives with the vendor's first event; an error before it means that no answer had begun.
+ *
+ * `alive` is called when the connection shows life that is no event: when the headers of the answer are here, and at
+ * keep-alives. It tells a server that thinks from one that hangs. A client that cannot tell never calls it.
+ */
+import * as Context from "effect/Context"
+import type * as Stream from "effect/Stream"
+import type { LlmError } from "./LlmError.ts"
+import type { LlmEvent } from "./LlmEvent.ts"
+import type { LlmRequest } from "./LlmRequest.ts"
+
+/** What clients are told about the model. */
+export interface ModelInfo {
+  /** `anthropic`, `openai_chat`, `offline`, `scripted`, … */
+  readonly provider: string
+  readonly model: string
+  /** Tokens. */
+  readonly contextWindow: number
+}
+
+export class LlmClient extends Context.Service<
+  LlmClient,
+  {
+    readonly info: ModelInfo
+    readonly stream: (request: LlmRequest, alive?: () => void) => Stream.Stream<LlmEvent, LlmError>
+  }
+>()("effect-pod/llm/LlmClient") {}
