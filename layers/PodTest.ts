@@ -1,0 +1,37 @@
+/**
+ * A world for tests: sessions, leases and runtime directories in memory, a model that plays a script.
+ *
+ * Files and processes are real, because tools are. Everything else depends on `Clock` and `Random` alone, so a test
+ * under `TestClock` plays an hour in milliseconds and the same again under the same seed.
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Digest from "effect/crypto/Digest"
+import * as Layer from "effect/Layer"
+import type { LlmClient } from "../src/llm/LlmClient.ts"
+import type { PodWorld } from "./PodLive.ts"
+import * as Scripted from "./llm/Scripted.ts"
+import * as LauncherLive from "./runtime/Launcher.ts"
+import * as LeaseLive from "./runtime/Lease.ts"
+import * as RipgrepLive from "./runtime/Ripgrep.ts"
+import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
+import * as SandboxNone from "./runtime/SandboxNone.ts"
+import * as MemoryStore from "./store/MemoryStore.ts"
+
+/** Everything but the model. Give it a `MemoryStore` to start a pod again on what an earlier one has written. */
+export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
+  Layer.mergeAll(
+    store?.layer ?? MemoryStore.layer,
+    LeaseLive.layerMemory,
+    RuntimeDirLive.layerMemory,
+    LauncherLive.layer,
+    SandboxNone.layer,
+    RipgrepLive.layer,
+    NodeFileSystem.layer,
+    Digest.layerWebCrypto
+  )
+
+/** The model answers with these calls, one after the other; `Script` tells what it was asked. */
+export const layer = (
+  calls: ReadonlyArray<Scripted.ScriptCall>,
+  store?: MemoryStore.MemoryStore
+): Layer.Layer<PodWorld | LlmClient | Scripted.Script> => Layer.merge(world(store), Scripted.layer(calls))

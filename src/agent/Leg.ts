@@ -1,0 +1,48 @@
+/**
+ * One leg of a run: from its start to its end, a pause or a failure.
+ *
+ * It talks to the journal and to nothing else of the pod: what it commits is what happened, and what it emits is what
+ * clients may watch. It ends by returning, by failing with `RunFailure`, or by being interrupted; the controller writes
+ * the terminal record in all three cases.
+ */
+import * as Effect from "effect/Effect"
+import type { Segment } from "../protocol/Segment.ts"
+import * as InboxDrain from "./InboxDrain.ts"
+import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import { modelCall } from "./ModelCall.ts"
+import { resolveReferences } from "./ResolveInput.ts"
+import type { RunFailure } from "./RunFailure.ts"
+import { runBatch, runOpenCalls } from "./ToolBatch.ts"
+
+export interface LegInput {
+  /** The new input of the run, whose references are to be resolved; none for a resumed or self-started leg. */
+  readonly segments: ReadonlyArray<Segment>
+  readonly resumed: boolean
+}
+
+export type LegEnd = { readonly _tag: "Finished" } | { readonly _tag: "LimitReached"; readonly limit: string }
+
+export const run = Effect.fn("Leg.run")(function* (
+  services: LegServices,
+  progress: LegProgress,
+  input: LegInput
+): Effect.fn.Return<LegEnd, RunFailure> {
+  const { journal } = services
+  yield* resolveReferences(services, progress, input.segments)
+  if (input.resumed) yield* runOpenCalls(services, progress)
+  for (let turns = 1; ; turns++) {
+    const turn = journal.state.turnCount
+    yield* journal.emit({ event: "turn_start", data: { turn } })
+    yield* InboxDrain.drain(services, progress, turn)
+    const response = yield* modelCall(services, progress, turn)
+    if (response.calls.length === 0) {
+      if (response.stop === "pause") continue
+      if (response.stop === "refusal") yield* warn(services, "the model refused to answer; its answer is the refusal")
+      return response.stop === "max_tokens" ? { _tag: "LimitReached", limit: "max_tokens" } : { _tag: "Finished" }
+    }
+    yield* runBatch(services, progress, turn, response.calls)
+    if (services.maxTurns !== undefined && turns >= services.maxTurns) {
+      return { _tag: "LimitReached", limit: "max_turns" }
+    }
+  }
+})

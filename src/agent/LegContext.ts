@@ -1,0 +1,46 @@
+/**
+ * What a leg works with, and what is written down about it while it goes on.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { LlmClient } from "../llm/LlmClient.ts"
+import type { Limits } from "../llm/Patience.ts"
+import type { RequestConfig, RunUsage } from "../protocol/LogEntry.ts"
+import type { InboxRecord } from "../protocol/PodRecord.ts"
+import type { Journal } from "../session/Journal.ts"
+import type { Permit } from "./Permission.ts"
+import type { Resolve } from "./References.ts"
+import type { Toolbox } from "./Toolbox.ts"
+
+/** What a pod gives to each of its legs. */
+export interface LegServices {
+  readonly journal: Journal
+  readonly client: LlmClient["Service"]
+  readonly limits: Limits
+  readonly toolbox: Toolbox
+  readonly permit: Permit
+  readonly resolve: Resolve
+  readonly config: RequestConfig
+  /** Generations with tools that one run may make; undefined is unlimited. */
+  readonly maxTurns: number | undefined
+  /** Bytes of a tool's content that the model gets. */
+  readonly outputLimit: (tool: string) => number
+  readonly notificationBody: (text: string) => string
+}
+
+/** What is written down about a leg while it goes on; it belongs to the leg's fiber, and to the controller after it. */
+export interface LegProgress {
+  readonly runId: string
+  readonly leg: number
+  /** Something was produced: from here on an interrupted run is not rolled back. */
+  active: boolean
+  usage: RunUsage
+  /** Inbox items that this leg took, to be given back if it is rolled back. */
+  readonly taken: Array<InboxRecord>
+}
+
+/** Tells whoever watches that something is not as it should be, and that the run goes on. */
+export const warn = (services: LegServices, message: string): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (timestamp_ms) =>
+    services.journal.emit({ event: "alert", data: { level: "warn", source: "worker", message, timestamp_ms } })
+  )

@@ -1,0 +1,214 @@
+/**
+ * The tool calls of one response.
+ *
+ * Every call is answered: by its tool, or by a result that says why not. A call is journalled as started before it
+ * runs, and its result is committed as soon as it ends, so that no crash or cancel loses what is done. Calls run side
+ * by side; those that change the same path run in call order.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Schema from "effect/Schema"
+import { interruptedBeforeResult } from "../knowledge/Wrappers.ts"
+import type { ToolCallItem } from "../protocol/Item.ts"
+import type { Step } from "../session/Journal.ts"
+import type { Tool, ToolOutput } from "../tools/Tool.ts"
+import { cap } from "../tools/Truncate.ts"
+import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import { ofStorage, type RunFailure } from "./RunFailure.ts"
+
+/** A call as the model made it. */
+export interface Call {
+  readonly item: ToolCallItem
+  /** The arguments were not a JSON object; this says how. Such a call is answered and never run. */
+  readonly badArguments: string | undefined
+}
+
+/** Calls of one response that run at the same time. */
+const concurrency = 16
+/** Bytes of live output that one call may send to watchers; what comes after is in its result. */
+const liveOutputLimit = 256 * 1024
+
+interface Result {
+  readonly output: ToolOutput
+  readonly isError: boolean
+  readonly durationMs: number
+}
+
+interface Planned {
+  readonly item: ToolCallItem
+  readonly tool: Tool
+  readonly args: Schema.JsonObject
+}
+
+export const runBatch = Effect.fn("ToolBatch.run")(function* (
+  services: LegServices,
+  progress: LegProgress,
+  turn: number,
+  calls: ReadonlyArray<Call>
+): Effect.fn.Return<void, RunFailure> {
+  const { journal } = services
+  const steps: Array<Step> = []
+  const planned: Array<Planned> = []
+  for (const call of calls) {
+    const plan = yield* prepare(services, call)
+    if ("tool" in plan) planned.push(plan)
+    else steps.push(resultStep(progress, turn, call.item, plan))
+  }
+  for (const { item } of planned) {
+    steps.push({
+      kind: "extension",
+      domain: "pod.tool",
+      payload: { op: "started", call_id: item.call_id, name: item.name, run_id: progress.runId }
+    })
+  }
+  journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
+  yield* Effect.mapError(journal.commit(steps, true), ofStorage)
+  const turns = yield* pathTurns(planned)
+  yield* Effect.forEach(planned, (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn), {
+    concurrency,
+    discard: true
+  })
+  journal.setWaitingOn(null)
+})
+
+/**
+ * Calls that an earlier leg left open. What had not started runs now; what had, runs again only if that does no harm,
+ * and is otherwise answered with what is known: that its outcome is not.
+ */
+export const runOpenCalls = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress) {
+  const open = Array.from(services.journal.state.openCalls.values())
+  if (open.length === 0) return
+  const repeatable = (name: string) => services.toolbox.get(name)?.idempotent === true
+  const lost = open.filter(({ call, started }) => started && !repeatable(call.name))
+  const again = open.filter((entry) => !lost.includes(entry))
+  const turn = open[0]?.turn ?? services.journal.state.turnCount
+  const answers = lost.map(({ call }) =>
+    resultStep(progress, turn, call, { output: { summary: interruptedBeforeResult }, isError: true, durationMs: 0 })
+  )
+  yield* Effect.mapError(services.journal.commit(answers, true), ofStorage)
+  if (again.length > 0) {
+    yield* runBatch(
+      services,
+      progress,
+      turn,
+      again.map(({ call }) => ({ item: call, badArguments: undefined }))
+    )
+  }
+})
+
+const refuse = (summary: string): Result => ({ output: { summary }, isError: true, durationMs: 0 })
+
+/** A plan, or the result that answers the call at once. */
+const prepare = Effect.fnUntraced(function* (services: LegServices, call: Call) {
+  const { badArguments, item } = call
+  const tool = services.toolbox.get(item.name)
+  if (tool === undefined) {
+    return refuse(`Tool '${item.name}' not found. Available tools: ${services.toolbox.names.join(", ")}`)
+  }
+  if (badArguments !== undefined) {
+    return refuse(
+      `${item.name}: the arguments are not a JSON object (${badArguments}). The call was not run; send it again whole.`
+    )
+  }
+  const args = JSON.parse(item.arguments) as Schema.JsonObject
+  const verdict = yield* services.permit({ callId: item.call_id, tool: item.name, args })
+  return verdict._tag === "Deny" ? refuse(verdict.message) : { item, tool, args }
+})
+
+/** Who must be done before a call may change its paths, and how it says that it is done itself. */
+interface PathTurn {
+  readonly before: ReadonlyArray<Deferred.Deferred<void>>
+  readonly done: Deferred.Deferred<void>
+}
+
+const pathTurns = Effect.fnUntraced(function* (planned: ReadonlyArray<Planned>) {
+  const last = new Map<string, Deferred.Deferred<void>>()
+  const turns: Array<PathTurn> = []
+  for (const { args, tool } of planned) {
+    const done = yield* Deferred.make<void>()
+    const paths = tool.mutates(args)
+    turns.push({ before: paths.flatMap((path) => last.get(path) ?? []), done })
+    for (const path of paths) last.set(path, done)
+  }
+  return turns
+})
+
+const runOne = (
+  services: LegServices,
+  progress: LegProgress,
+  turn: number,
+  plan: Planned,
+  order: PathTurn
+): Effect.Effect<void, RunFailure> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        restore(
+          Effect.andThen(Effect.forEach(order.before, Deferred.await, { discard: true }), execute(services, plan))
+        )
+      )
+      yield* Deferred.succeed(order.done, undefined)
+      if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
+      progress.active = true
+      // A result that exists is kept, also if the run is cancelled in this very moment.
+      yield* Effect.mapError(
+        services.journal.commit([resultStep(progress, turn, plan.item, exit.value)], true),
+        ofStorage
+      )
+    })
+  )
+
+const execute = Effect.fnUntraced(function* (services: LegServices, { args, item, tool }: Planned) {
+  const started = yield* Clock.monotonicTimeNanos
+  let sent = 0
+  const emitOutput = (text: string) => {
+    const offset = sent
+    sent += text.length
+    return sent > liveOutputLimit
+      ? Effect.void
+      : services.journal.emit({ event: "tool_output", data: { id: item.call_id, offset, text } })
+  }
+  const exit = yield* tool
+    .run(args, { callId: item.call_id, emitOutput })
+    .pipe(Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }), Effect.exit)
+  const ended = yield* Clock.monotonicTimeNanos
+  const durationMs = Number((ended - started) / 1_000_000n)
+  if (Exit.isSuccess(exit)) {
+    yield* Effect.logDebug("tool finished", { tool: item.name, duration_ms: durationMs })
+    return { output: yield* capped(services, item.name, exit.value), isError: false, durationMs }
+  }
+  if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause as Cause.Cause<never>)
+  const failure = Cause.findErrorOption(exit.cause)
+  if (failure._tag === "None") yield* Effect.logError("tool broke", { tool: item.name }, exit.cause)
+  const summary = failure._tag === "Some" ? failure.value.message : `${item.name} broke; this is a defect of the tool`
+  return { output: { summary }, isError: true, durationMs }
+})
+
+const capped = Effect.fnUntraced(function* (services: LegServices, tool: string, output: ToolOutput) {
+  if (output.content === undefined) return output
+  const limit = services.outputLimit(tool)
+  const { text, truncated } = cap(output.content, limit)
+  if (!truncated) return output
+  yield* warn(services, `the output of ${tool} was cut to ${limit} bytes for the model`)
+  return { ...output, content: text, truncated: true }
+})
+
+const resultStep = (progress: LegProgress, turn: number, call: ToolCallItem, result: Result): Step => ({
+  kind: "tool_result",
+  item: {
+    kind: "tool_result",
+    call_id: call.call_id,
+    summary: result.output.summary,
+    ...(result.output.content === undefined ? {} : { content: result.output.content }),
+    ...(result.isError ? { is_error: true } : {})
+  },
+  run_id: progress.runId,
+  leg: progress.leg,
+  turn,
+  duration_ms: result.durationMs,
+  ...(result.output.truncated === true ? { truncated: true } : {}),
+  ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath })
+})

@@ -1,0 +1,401 @@
+/**
+ * The fiber that owns a pod: it takes mails in order, asks the table what to do, and carries it out.
+ *
+ * It waits for nothing but the journal. Legs run in fibers of their own and mail their end back; "a run ended",
+ * "the inbox is empty" and "the pod is idle" are therefore decided in one place and in one step.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Leg from "../agent/Leg.ts"
+import type { LegProgress, LegServices } from "../agent/LegContext.ts"
+import { noUsage } from "../llm/LlmEvent.ts"
+import type { InboxRecord } from "../protocol/PodRecord.ts"
+import type { Segment } from "../protocol/Segment.ts"
+import type { ErrorCode, PodStatus, RunKind } from "../protocol/Status.ts"
+import * as Ids from "../runtime/Ids.ts"
+import type { Draft } from "../session/Announce.ts"
+import * as Fold from "../session/Fold.ts"
+import type { Committed, Journal, Step } from "../session/Journal.ts"
+import type { StorageError } from "../session/StorageError.ts"
+import { decide, type Decision, type Phase, validate } from "./Decide.ts"
+import { closeCalls, flowsOn, outcomeOf, type StopReason, terminal } from "./Ending.ts"
+import * as InboxItems from "./InboxItems.ts"
+import * as Ledger from "./Ledger.ts"
+import { isMethod, type LegEnded, type MethodMail, type PodMailbox } from "./Mail.ts"
+import { addToInbox, type NewRun, openLeg, openRun, receiptStep } from "./Opening.ts"
+import type { Answer } from "./PodHandle.ts"
+import { Receipts } from "./Receipts.ts"
+
+interface Current {
+  readonly progress: LegProgress
+  readonly kind: RunKind
+  /** Where the run's first line stands and what was true before it; a resumed leg cannot be undone. */
+  readonly undo: { readonly from: number; readonly checkpoint: Fold.Checkpoint } | undefined
+  readonly fiber: Fiber.Fiber<void>
+  reason: StopReason | undefined
+}
+
+export interface ControllerOptions {
+  readonly journal: Journal
+  readonly mailbox: PodMailbox
+  readonly services: LegServices
+  readonly writeStatus: (status: PodStatus) => Effect.Effect<void>
+  /** Owns the legs. */
+  readonly scope: Scope.Scope
+}
+
+/** Items that may wait in the inbox. */
+const inboxBound = 4_096
+
+export const make = Effect.fn("Controller.make")(function* (options: ControllerOptions) {
+  const { journal, mailbox, services } = options
+  const { state } = journal
+  const stopped = yield* Deferred.make<void>()
+  const receipts = new Receipts(state.receipts)
+  const { commit, owe, settle } = Ledger.make(journal)
+  let current: Current | undefined
+  let stopping = false
+  let isEnded = false
+  let held = !flowsOn(state.lastResult) && state.inbox.size > 0
+
+  const phase = (): Phase => (current !== undefined ? "running" : state.run?.state === "paused" ? "paused" : "idle")
+
+  const answer = (mail: MethodMail, result: Answer): Effect.Effect<void> => {
+    if (mail.reply !== undefined) return Effect.sync(() => mail.reply?.(result))
+    return result.ok ? Effect.void : journal.emit({ event: "error", data: { ...result.error, phase: "accept" } })
+  }
+
+  const refuse = (mail: MethodMail, code: ErrorCode, message: string, hint?: string): Effect.Effect<void> =>
+    answer(mail, { ok: false, error: { code, message, ...(hint === undefined ? {} : { hint }) } })
+
+  const refuseStorage =
+    (mail: MethodMail) =>
+    (error: StorageError): Effect.Effect<void> =>
+      refuse(mail, "storage_error", error.message, error.hint)
+
+  const launch = Effect.fnUntraced(function* (
+    progress: LegProgress,
+    kind: RunKind,
+    input: Leg.LegInput,
+    undo: Current["undo"]
+  ) {
+    yield* options.writeStatus("running")
+    // Uninterruptible around the work, so that its end is mailed whatever races its start.
+    const fiber = yield* Effect.interruptible(Leg.run(services, progress, input)).pipe(
+      Effect.withSpan("run", { attributes: { run_id: progress.runId, leg: progress.leg, kind } }),
+      Effect.annotateLogs({ run_id: progress.runId, leg: progress.leg }),
+      Effect.exit,
+      Effect.flatMap((exit) => mailbox.post({ _tag: "LegEnded", exit })),
+      Effect.forkIn(options.scope, { uninterruptible: true })
+    )
+    current = { progress, kind, undo, fiber, reason: undefined }
+  })
+
+  const startRun = Effect.fnUntraced(function* (run: NewRun, onAccepted: (committed: Committed, at: number) => void) {
+    yield* settle
+    const checkpoint = Fold.checkpoint(state as Fold.SessionState)
+    const steps = openRun(state as Fold.SessionState, run)
+    const at = steps.findIndex((step) => "kind" in step && step.kind === "user_input")
+    const committed = yield* commit(steps, { onPublish: (result) => onAccepted(result, at) })
+    const undo = run.segments === undefined ? undefined : { from: committed.line, checkpoint }
+    const progress: LegProgress = { runId: run.runId, leg: 1, active: false, usage: noUsage, taken: [] }
+    yield* launch(progress, run.kind, { segments: run.segments ?? [], resumed: false }, undo)
+  })
+
+  const start = Effect.fnUntraced(function* (mail: MethodMail, segments: ReadonlyArray<Segment>) {
+    const runId = yield* Ids.uuid
+    const receipt = receipts.make(mail.keyed, { run_id: runId })
+    yield* startRun(
+      {
+        runId,
+        kind: "run",
+        segments,
+        key: mail.keyed?.key,
+        receipt,
+        from: undefined,
+        supersedes: state.run?.state === "paused" ? state.run.runId : undefined
+      },
+      ({ seqs, synced }, at) => {
+        held = false
+        const result = { run_id: runId, accepted_seq: seqs[at] ?? 0, synced }
+        receipts.remember(receipt, result)
+        mail.reply?.({ ok: true, result })
+      }
+    ).pipe(Effect.catch(refuseStorage(mail)))
+  })
+
+  const keep = Effect.fnUntraced(function* (mail: MethodMail, decision: Extract<Decision, { readonly _tag: "Keep" }>) {
+    if (state.inbox.size >= inboxBound) {
+      return yield* refuse(
+        mail,
+        "overloaded",
+        `the inbox is full (${inboxBound} items)`,
+        "wait until the pod has taken some"
+      )
+    }
+    const item = yield* InboxItems.make(mail.method, decision.mode, current?.progress.runId)
+    const receipt = receipts.make(mail.keyed, {
+      item_id: item.item_id,
+      ...(item.run_id === undefined ? {} : { run_id: item.run_id })
+    })
+    const steps = [addToInbox(item), ...(receipt === undefined ? [] : [receiptStep(receipt)])]
+    const accepted = commit(steps, {
+      onPublish: ({ seqs, synced }) => {
+        const result = {
+          item_id: item.item_id,
+          ...(item.run_id === undefined ? {} : { run_id: item.run_id }),
+          accepted_seq: seqs[0] ?? 0,
+          synced
+        }
+        receipts.remember(receipt, result)
+        mail.reply?.({ ok: true, result })
+      }
+    })
+    const ok = yield* Effect.as(accepted, true).pipe(
+      Effect.catch((error) => Effect.as(refuseStorage(mail)(error), false))
+    )
+    if (ok && decision.wake) yield* startTurn(item)
+    else yield* showHeld
+  })
+
+  /** A turn that nobody asked for: what waits in the inbox is what it is about. */
+  const startTurn = (item: InboxRecord): Effect.Effect<void> =>
+    Effect.flatMap(Ids.uuid, (runId) =>
+      startRun(
+        {
+          runId,
+          kind: item.kind === "pod_event" ? "pod_event" : "notify",
+          segments: undefined,
+          key: undefined,
+          receipt: undefined,
+          from: undefined,
+          supersedes: undefined
+        },
+        () => {}
+      )
+    ).pipe(Effect.catch(holdBack))
+
+  const startQueued = (item: InboxRecord): Effect.Effect<void> =>
+    startRun(
+      {
+        // The run that a steering input was meant for is over: it gets one of its own.
+        runId: item.mode === "queue" && item.run_id !== undefined ? item.run_id : item.item_id,
+        kind: "run",
+        segments: item.segments ?? [],
+        key: item.key,
+        receipt: undefined,
+        from: item,
+        supersedes: undefined
+      },
+      () => {}
+    ).pipe(Effect.catch(holdBack))
+
+  /** The store does not take the start of what would flow by itself: it waits for a person, like after a failure. */
+  const holdBack = (error: StorageError): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      held = true
+      return Effect.andThen(Effect.logError("cannot start what is queued", { error: error.message }), showHeld)
+    })
+
+  /** What happens next when nothing runs: the head of the queue, a turn of its own, or nothing. */
+  const flow: Effect.Effect<void> = Effect.suspend(() => {
+    if (phase() !== "idle" || stopping) return Effect.void
+    const next = held ? undefined : InboxItems.next(state.inbox.values())
+    if (next === undefined) return showHeld
+    return next.kind === "run" ? startQueued(next) : startTurn(next)
+  })
+
+  const showHeld = Effect.suspend(() => {
+    if (current !== undefined) return Effect.void
+    held = held && state.inbox.size > 0
+    return Effect.map(Clock.currentTimeMillis, (now) =>
+      journal.setWaitingOn(held ? { kind: "inbox_held", since_ms: now } : null)
+    )
+  })
+
+  const nextLeg = Effect.fnUntraced(function* (mail: MethodMail) {
+    const run = state.run
+    if (run === undefined) return yield* refuse(mail, "not_paused", "the pod is not paused")
+    const leg = run.leg + 1
+    const accepted = Effect.andThen(
+      settle,
+      commit(openLeg(run.runId, leg), {
+        onPublish: () => {
+          held = false
+          mail.reply?.({ ok: true, result: { run_id: run.runId, leg } })
+        }
+      })
+    )
+    const ok = yield* Effect.as(accepted, true).pipe(
+      Effect.catch((error) => Effect.as(refuseStorage(mail)(error), false))
+    )
+    if (!ok) return
+    const progress: LegProgress = { runId: run.runId, leg, active: true, usage: noUsage, taken: [] }
+    yield* launch(progress, "resume", { segments: [], resumed: true }, undefined)
+  })
+
+  const interrupt = (reason: StopReason): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (current === undefined) return
+      // A cancel or a shutdown is final, a pause is not: the stronger wish wins.
+      if (current.reason === undefined || current.reason === "pause") current.reason = reason
+      current.fiber.interruptUnsafe()
+    })
+
+  const abandon = Effect.fnUntraced(function* (mail: MethodMail) {
+    const run = state.run
+    if (run === undefined) return yield* refuse(mail, "not_running", "the pod is not running")
+    held = state.inbox.size > 0
+    yield* commit(
+      [
+        ...closeCalls(state as Fold.SessionState, "stopped", run.runId, run.leg),
+        ...terminal(run.runId, run.leg, state.turnCount, { result: "abandoned", usage: noUsage }),
+        { emit: { event: "status", data: { status: "idle" } } }
+      ],
+      { onPublish: () => mail.reply?.({ ok: true, result: { run_id: run.runId } }) }
+    ).pipe(Effect.andThen(options.writeStatus("idle")), Effect.andThen(showHeld), Effect.catch(refuseStorage(mail)))
+  })
+
+  const stop = Effect.fnUntraced(function* (mail: MethodMail) {
+    mail.reply?.({ ok: true, result: {} })
+    if (stopping) return
+    stopping = true
+    if (current === undefined) return
+    yield* journal.emit({ event: "status", data: { status: "stopping" } })
+    yield* interrupt("shutdown")
+  })
+
+  const read = Effect.fnUntraced(function* (mail: MethodMail) {
+    if (mail.method.method === "list_inbox") {
+      const items = Array.from(state.inbox.values(), InboxItems.describe)
+      return yield* answer(mail, { ok: true, result: { items } })
+    }
+    return yield* refuse(mail, "invalid_request", `${mail.method.method} is answered by the connection and needs an id`)
+  })
+
+  const carryOut = (mail: MethodMail, decision: Decision): Effect.Effect<void> => {
+    switch (decision._tag) {
+      case "Start":
+        return start(mail, mail.method.method === "run" ? mail.method.params.input : [])
+      case "Keep":
+        return keep(mail, decision)
+      case "NextLeg":
+        return nextLeg(mail)
+      case "Release":
+        held = false
+        return Effect.andThen(answer(mail, { ok: true, result: {} }), flow)
+      case "Interrupt": {
+        const runId = current?.progress.runId ?? ""
+        return Effect.andThen(interrupt(decision.reason), answer(mail, { ok: true, result: { run_id: runId } }))
+      }
+      case "Abandon":
+        return abandon(mail)
+      case "Stop":
+        return stop(mail)
+      case "Answer":
+        return read(mail)
+      case "Nothing":
+        return answer(mail, { ok: true, result: { run_id: state.run?.runId ?? "" } })
+      case "Refuse":
+        return refuse(mail, decision.code, decision.message, decision.hint)
+      // Nothing compacts in this version, so nothing waits for its end.
+      case "Later":
+      case "AbortCompaction":
+      case "Direct":
+        return refuse(mail, "invalid_request", `${mail.method.method} is not for the pod's mailbox`)
+    }
+  }
+
+  const onMethod = Effect.fnUntraced(function* (mail: MethodMail) {
+    if (stopping && mail.method.method !== "shutdown") {
+      return yield* refuse(mail, "not_running", "the pod is stopping")
+    }
+    const known = receipts.find(mail.keyed)
+    if (known !== undefined) return yield* answer(mail, known)
+    const decision = validate(mail.method) ?? decide({ phase: phase(), runId: state.run?.runId, held }, mail.method)
+    yield* Effect.logDebug("method", { method: mail.method.method, phase: phase(), decision: decision._tag })
+    yield* carryOut(mail, decision)
+  })
+
+  const onLegEnded = Effect.fnUntraced(function* ({ exit }: LegEnded) {
+    const leg = current
+    if (leg === undefined) return
+    const { kind, progress, reason, undo } = leg
+    if (Exit.isFailure(exit)) yield* Effect.logDebug("leg did not end by itself", exit.cause)
+    // A result that was on its way when the leg was interrupted is written before the leg is closed.
+    yield* Effect.ignore(journal.commit([], false))
+    const outcome = outcomeOf(exit, reason, progress.usage)
+    const undone =
+      undo !== undefined && !progress.active && (outcome.result === "cancelled" || outcome.result === "paused")
+    const status: PodStatus = outcome.result === "paused" && !undone ? "paused" : "idle"
+    const after: Step = { emit: { event: "status", data: { status } } }
+    const closing = (): ReadonlyArray<Draft> => [
+      ...(outcome.result === "paused"
+        ? []
+        : closeCalls(state as Fold.SessionState, "stopped", progress.runId, progress.leg)),
+      ...terminal(progress.runId, progress.leg, state.turnCount, outcome)
+    ]
+    const written = undone
+      ? journal.rollback(
+          { ...undo, runId: progress.runId, leg: progress.leg, outcome: { ...outcome, result: "rolled_back" } },
+          [...progress.taken.map(addToInbox), after]
+        )
+      : commit([...closing(), after])
+    current = undefined
+    if (!flowsOn(undone ? "rolled_back" : outcome.result) && outcome.result !== "paused") held = true
+    else if (kind === "run" || kind === "resume") held = false
+    yield* Effect.catch(written, (error: StorageError) => ownUp(leg, closing(), error, after))
+    yield* options.writeStatus(status)
+    yield* flow
+  })
+
+  /** The end cannot be written: clients learn it all the same, and the record is owed. */
+  const ownUp = (ended: Current, closing: ReadonlyArray<Draft>, error: StorageError, after: Step) =>
+    Effect.suspend(() => {
+      owe(closing)
+      held = true
+      return journal.emit(
+        {
+          event: "run_end",
+          data: {
+            run_id: ended.progress.runId,
+            leg: ended.progress.leg,
+            result: "failed",
+            error: { code: "storage_error", message: error.message, phase: "store" },
+            usage: ended.progress.usage
+          }
+        },
+        ...("emit" in after ? [after.emit] : [])
+      )
+    })
+
+  const finish = Effect.gen(function* () {
+    isEnded = true
+    yield* journal.emit({ event: "shutdown" })
+    yield* Effect.ignore(journal.commit([], false))
+    yield* Deferred.succeed(stopped, undefined)
+    const left = yield* mailbox.drain
+    yield* Effect.forEach(left.filter(isMethod), (mail) => Effect.sync(() => mail.reply?.(hasStopped)), {
+      discard: true
+    })
+  })
+
+  const loop = Effect.gen(function* () {
+    yield* flow
+    while (!stopping || current !== undefined) {
+      const mail = yield* mailbox.take
+      yield* isMethod(mail) ? onMethod(mail) : onLegEnded(mail)
+    }
+    yield* finish
+  })
+
+  // Said before anybody can ask, also while the loop has not begun.
+  yield* showHeld
+  return { loop, stopped: Deferred.await(stopped), isStopped: () => isEnded }
+})
+
+export const hasStopped: Answer = { ok: false, error: { code: "not_running", message: "the pod has stopped" } }

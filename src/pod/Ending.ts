@@ -1,0 +1,97 @@
+/**
+ * How a leg ended, as it is written down: the outcome, and the entries that close the leg in the journal.
+ *
+ * The last entry is the leg's terminal record and there is exactly one, also for a leg that a crash has cut.
+ */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import type { LegEnd } from "../agent/Leg.ts"
+import type { RunFailure } from "../agent/RunFailure.ts"
+import { interruptedBeforeResult, interruptedByUser, outcomeUnknown } from "../knowledge/Wrappers.ts"
+import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
+import type { RunResult } from "../protocol/Status.ts"
+import type { Draft } from "../session/Announce.ts"
+import type { SessionState } from "../session/Fold.ts"
+
+export type StopReason = "cancel" | "pause" | "shutdown"
+
+/** `reason` is why the controller interrupted the leg, if it did; a leg that ended by itself first wins. */
+export const outcomeOf = (
+  exit: Exit.Exit<LegEnd, RunFailure>,
+  reason: StopReason | undefined,
+  usage: RunUsage
+): Outcome => {
+  if (Exit.isSuccess(exit)) {
+    return exit.value._tag === "Finished"
+      ? { result: "finished", usage }
+      : { result: "limit_reached", limit: exit.value.limit, usage }
+  }
+  const failure = Cause.findErrorOption(exit.cause)
+  if (failure._tag === "Some") {
+    const { code, hint, message, phase } = failure.value
+    return { result: "failed", error: { code, message, phase, ...(hint === undefined ? {} : { hint }) }, usage }
+  }
+  if (Cause.hasInterruptsOnly(exit.cause)) return { result: reason === "pause" ? "paused" : "cancelled", usage }
+  return {
+    result: "failed",
+    error: {
+      code: "internal",
+      message: "the turn broke; this is a defect of effect-pod",
+      phase: "prepare",
+      hint: "the log of the pod has the details"
+    },
+    usage
+  }
+}
+
+/** Results for calls that will never get one, in call order. A call that had started may have had an effect. */
+export const closeCalls = (
+  state: SessionState,
+  cause: "stopped" | "crashed",
+  runId: string,
+  leg: number
+): ReadonlyArray<Draft> =>
+  Array.from(
+    state.openCalls.values(),
+    ({ call, started, turn }): Draft => ({
+      kind: "tool_result",
+      item: {
+        kind: "tool_result",
+        call_id: call.call_id,
+        summary: !started ? interruptedByUser : cause === "crashed" ? outcomeUnknown : interruptedBeforeResult,
+        is_error: true
+      },
+      run_id: runId,
+      leg,
+      ...(turn === undefined ? {} : { turn })
+    })
+  )
+
+/** What the log of the original says about a run that its user stopped; its readers look for this word. */
+const stopped = "Cancelled"
+
+const message = (outcome: Outcome): string => {
+  switch (outcome.result) {
+    case "failed":
+      return outcome.error?.message ?? "failed"
+    case "interrupted":
+      return "Interrupted: the pod ended in the middle of this run"
+    case "abandoned":
+      return "Abandoned: the paused run was cancelled"
+    default:
+      return stopped
+  }
+}
+
+export const terminal = (runId: string, leg: number, turnCount: number, outcome: Outcome): ReadonlyArray<Draft> => {
+  const ours = { run_id: runId, leg, outcome }
+  const end: Draft =
+    outcome.result === "finished" || outcome.result === "limit_reached"
+      ? { kind: "run_completed", interrupted: false, result: outcome.result, ...ours }
+      : { kind: "run_errored", interrupted: true, message: message(outcome), ...ours }
+  return [{ kind: "turn_end", turn_count: turnCount, run_id: runId, leg }, end]
+}
+
+/** After these, what is queued flows on by itself; after any other end it waits for a person. */
+export const flowsOn = (result: RunResult | undefined): boolean =>
+  result === undefined || result === "finished" || result === "limit_reached"

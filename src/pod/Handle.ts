@@ -1,0 +1,157 @@
+/** Builds the `PodHandle` of a running pod: the named operations on top of `submit`, and the event stream. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import * as Digest from "effect/crypto/Digest"
+import type { Envelope } from "../protocol/Event.ts"
+import type { Greeting } from "../protocol/Greeting.ts"
+import type { Method } from "../protocol/Method.ts"
+import { type Segment, text } from "../protocol/Segment.ts"
+import { readEntries } from "../session/Attach.ts"
+import type { Journal } from "../session/Journal.ts"
+import { hasStopped } from "./Controller.ts"
+import type { PodMailbox } from "./Mail.ts"
+import { type Answer, type PodHandle, PodRefused, type Reply, type RunAccepted } from "./PodHandle.ts"
+import { canonicalJson, type Keyed } from "./Receipts.ts"
+
+export interface HandleOptions {
+  readonly name: string
+  readonly greeting: Greeting
+  readonly sessionId: string
+  readonly journal: Journal
+  readonly mailbox: PodMailbox
+  readonly stopped: Effect.Effect<void>
+  readonly isStopped: () => boolean
+  readonly completions: PodHandle["completions"]
+}
+
+export const make = Effect.fnUntraced(function* (options: HandleOptions) {
+  const { journal, mailbox } = options
+  const digest = yield* Digest.Digest
+
+  const keyed = Effect.fnUntraced(function* (method: Method) {
+    if (method.method !== "run" && method.method !== "notify") return undefined
+    const { key, ...payload } = method.params
+    if (key === undefined) return undefined
+    const bytes = new TextEncoder().encode(canonicalJson(payload))
+    return { key, method: method.method, digest: yield* digest.digestHex(Digest.sha256, bytes) } satisfies Keyed
+  })
+
+  const submit = Effect.fn("Pod.submit")(function* (method: Method, reply?: Reply) {
+    if (options.isStopped()) return reply?.(hasStopped)
+    const mail = { _tag: "Method" as const, method, reply, keyed: yield* keyed(method) }
+    if (reply === undefined) return yield* mailbox.send(mail)
+    if (!(yield* mailbox.trySend(mail))) reply(overloaded)
+    // A pod that stopped in this very moment empties its mailbox once; what came too late is answered here.
+    else if (options.isStopped()) yield* answerLate(mailbox)
+  })
+
+  /** Submits and waits for the answer. */
+  const ask = Effect.fnUntraced(function* (method: Method) {
+    const done = yield* Deferred.make<Answer>()
+    yield* submit(method, (answer) => Deferred.doneUnsafe(done, Exit.succeed(answer)))
+    const answer = yield* Deferred.await(done)
+    if (!answer.ok) return yield* new PodRefused(answer.error)
+    return answer.result
+  })
+
+  const run: PodHandle["run"] = (input, extra) =>
+    // The shape of the answer is the controller's own.
+    Effect.map(
+      ask({ method: "run", params: { input: segments(input), ...extra } }),
+      (result) => result as unknown as RunAccepted
+    )
+
+  const runToEnd: PodHandle["runToEnd"] = Effect.fn("Pod.runToEnd")(function* (input, extra) {
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const attachment = yield* journal.attach
+        const { run_id } = yield* run(input, extra)
+        return yield* awaitEnd(attachment.take, run_id).pipe(
+          Effect.onInterrupt(() => submit({ method: "cancel", params: { run_id } }, () => {}))
+        )
+      })
+    )
+  })
+
+  const handle: PodHandle = {
+    name: options.name,
+    greeting: options.greeting,
+    sessionId: options.sessionId,
+    segmentId: Effect.sync(() => journal.segmentId()),
+    status: Effect.sync(() => journal.live.status),
+    waitingOn: Effect.sync(() => journal.live.waitingOn),
+    inboxSize: Effect.sync(() => journal.state.inbox.size),
+    submit,
+    attach: journal.attach,
+    readEntries: Effect.fnUntraced(function* (from, limit) {
+      const view = journal.view()
+      const pieces = yield* Stream.runCollect(readEntries(journal.file(), view, from, from + limit))
+      return { entries: pieces.flat(), total: view.total }
+    }),
+    completions: options.completions,
+    stopped: options.stopped,
+    run,
+    runToEnd,
+    notify: (message, extra) =>
+      Effect.map(
+        ask({ method: "notify", params: { message, ...extra } }),
+        (result) => result as unknown as { readonly item_id: string; readonly accepted_seq: number }
+      ),
+    pause: Effect.asVoid(ask({ method: "pause" })),
+    resume: Effect.map(ask({ method: "resume" }), (result) => result as unknown as { run_id: string; leg: number }),
+    cancel: Effect.asVoid(ask({ method: "cancel" })),
+    shutdown: Effect.andThen(
+      submit({ method: "shutdown" }, () => {}),
+      options.stopped
+    ),
+    events: events(journal)
+  }
+  return handle
+})
+
+const segments = (input: string | ReadonlyArray<Segment>): ReadonlyArray<Segment> =>
+  typeof input === "string" ? [text(input)] : input
+
+const overloaded: Answer = {
+  ok: false,
+  error: { code: "overloaded", message: "the pod's mailbox is full", hint: "send it again a little later" }
+}
+
+const answerLate = (mailbox: PodMailbox): Effect.Effect<void> =>
+  Effect.map(mailbox.drain, (mails) => {
+    for (const mail of mails) if (mail._tag === "Method") mail.reply?.(hasStopped)
+  })
+
+const awaitEnd = Effect.fnUntraced(function* (take: Effect.Effect<ReadonlyArray<Envelope>>, runId: string) {
+  for (;;) {
+    for (const event of yield* take) {
+      if (event.event === "run_end" && event.data.run_id === runId) return event.data
+      if (event.event === "shutdown")
+        return yield* new PodRefused({ code: "not_running", message: "the pod has stopped" })
+    }
+  }
+})
+
+const events = (journal: Journal): Stream.Stream<Envelope, PodRefused> =>
+  Stream.unwrap(
+    Effect.map(journal.attach, (attachment) => {
+      let last = attachment.seq
+      return Stream.fromEffectRepeat(attachment.take).pipe(
+        Stream.mapEffect((batch) => {
+          const gap = batch.some((event) => event.seq !== ++last)
+          return gap
+            ? Effect.fail(
+                new PodRefused({
+                  code: "overloaded",
+                  message: "this subscriber fell behind and lost events; subscribe again"
+                })
+              )
+            : Effect.succeed(batch)
+        }),
+        Stream.flattenIterable,
+        Stream.takeUntil((event) => event.event === "shutdown")
+      )
+    })
+  )

@@ -1,0 +1,81 @@
+/**
+ * The entries that begin a leg. Whatever an earlier run left open is closed first, so that no request ever shows the
+ * model a call without its result.
+ */
+import { interruptNote } from "../knowledge/Wrappers.ts"
+import type { InboxRecord, Receipt } from "../protocol/PodRecord.ts"
+import type { Segment } from "../protocol/Segment.ts"
+import type { RunKind } from "../protocol/Status.ts"
+import type { Emission } from "../session/Announce.ts"
+import type { SessionState } from "../session/Fold.ts"
+import type { Step } from "../session/Journal.ts"
+import { closeCalls } from "./Ending.ts"
+
+export interface NewRun {
+  readonly runId: string
+  readonly kind: Exclude<RunKind, "resume">
+  /** Undefined for a turn that starts by itself: what it is about waits in the inbox. */
+  readonly segments: ReadonlyArray<Segment> | undefined
+  readonly key: string | undefined
+  readonly receipt: Receipt | undefined
+  /** The inbox item that this run was until now. */
+  readonly from: InboxRecord | undefined
+  /** The paused run that this one takes the place of. */
+  readonly supersedes: string | undefined
+}
+
+export const running: Emission = { emit: { event: "status", data: { status: "running" } } }
+
+export const openRun = (state: SessionState, run: NewRun): ReadonlyArray<Step> => {
+  const ours = { run_id: run.runId, leg: 1 }
+  const steps: Array<Step> = [...closeCalls(state, "stopped", run.runId, 1)]
+  if (state.interrupted && run.segments !== undefined) {
+    steps.push({ kind: "system_item", item: { kind: "interrupt", body: interruptNote }, ...ours })
+  }
+  if (run.from !== undefined) {
+    steps.push({
+      kind: "extension",
+      domain: "pod.inbox",
+      payload: { op: "take", item_id: run.from.item_id, run_id: run.runId }
+    })
+  }
+  if (run.segments === undefined) {
+    steps.push(running, { kind: "invoke", trigger: run.kind === "pod_event" ? "pod_event" : "notify", ...ours })
+  } else {
+    steps.push({ kind: "invoke", trigger: "user_send", ...ours })
+    const key = run.key === undefined ? {} : { key: run.key }
+    steps.push({ kind: "user_input", segments: run.segments, ...key, ...ours }, running)
+  }
+  steps.push({
+    kind: "extension",
+    domain: "pod.run",
+    payload: {
+      op: "start",
+      run_id: run.runId,
+      leg: 1,
+      kind: run.kind,
+      ...(run.key === undefined ? {} : { key: run.key }),
+      ...(run.supersedes === undefined ? {} : { supersedes: run.supersedes })
+    }
+  })
+  if (run.receipt !== undefined) steps.push(receiptStep(run.receipt))
+  return steps
+}
+
+export const receiptStep = (receipt: Receipt): Step => ({
+  kind: "extension",
+  domain: "pod.receipt",
+  payload: { ...receipt, result: { ...receipt.result } }
+})
+
+export const openLeg = (runId: string, leg: number): ReadonlyArray<Step> => [
+  { kind: "extension", domain: "pod.run", payload: { op: "start", run_id: runId, leg, kind: "resume" } },
+  running
+]
+
+export const addToInbox = (item: InboxRecord): Step => ({
+  kind: "extension",
+  domain: "pod.inbox",
+  // An inbox record is plain JSON; its optional fields are absent, not undefined.
+  payload: JSON.parse(JSON.stringify({ op: "add", item }))
+})

@@ -1,0 +1,172 @@
+/**
+ * `Pod.make`: a manifest becomes a running pod, for as long as its Scope lives.
+ *
+ * The order matters: name and lease first, then the session is read, then the journal opens, then the controller
+ * starts. When the Scope closes, a current run is cancelled, its end is written, and nothing of the pod is left.
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type { LegServices } from "../agent/LegContext.ts"
+import type { Permit } from "../agent/Permission.ts"
+import * as Toolbox from "../agent/Toolbox.ts"
+import type { PromptDirectories } from "../knowledge/Instruction.ts"
+import { notificationBody, permissionDenied } from "../knowledge/Wrappers.ts"
+import { LlmClient } from "../llm/LlmClient.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
+import { decidePermission } from "../manifest/PermissionRules.ts"
+import { requestConfig } from "../manifest/tables/Worker.ts"
+import type { Greeting } from "../protocol/Greeting.ts"
+import type { PodStatus } from "../protocol/Status.ts"
+import { Lease } from "../runtime/Lease.ts"
+import { RuntimeDir } from "../runtime/RuntimeDir.ts"
+import { Sandbox } from "../runtime/Sandbox.ts"
+import { summary } from "../scope/Scope.ts"
+import * as ScopedFs from "../scope/ScopedFs.ts"
+import { builtin } from "../tools/builtin.ts"
+import type { Tool } from "../tools/Tool.ts"
+import * as Authority from "./Authority.ts"
+import * as Controller from "./Controller.ts"
+import * as Handle from "./Handle.ts"
+import { isMethod, type LegEnded, type MethodMail } from "./Mail.ts"
+import * as Mailbox from "./Mailbox.ts"
+import * as Prompt from "./Prompt.ts"
+import * as References from "./ResolveReferences.ts"
+import * as Session from "./Session.ts"
+
+export interface PodOptions {
+  /** Absolute. Default: the target of the manifest's first allow rule. A pod that exists goes on where it was. */
+  readonly cwd?: string
+  /** What was named for this start on purpose: only that may move a pod that exists, or narrow its scope. */
+  readonly named?: { readonly manifest?: boolean; readonly cwd?: boolean }
+  /** What commands may see of the environment; filtered again by the manifest's `[sandbox] env_allow`. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Tools beside the built-in ones; of two with one name the later wins. */
+  readonly tools?: ReadonlyArray<Tool>
+  readonly prompts?: PromptDirectories
+  /** Lines for the greeting, for example where the model comes from. */
+  readonly notes?: ReadonlyArray<string>
+}
+
+/** How long a closing Scope waits for the pod to end by itself. */
+const closeTimeout = "10 seconds"
+
+export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options: PodOptions = {}) {
+  const name = manifest.pod.name
+  const client = yield* LlmClient
+  const sandbox = yield* Sandbox
+  const found = yield* Session.find(name)
+  const runtime = yield* RuntimeDir
+  const lease = yield* (yield* Lease).acquire({
+    podName: name,
+    sessionId: found.ref.sessionId,
+    socket: yield* runtime.socketPath(name)
+  })
+  const restored = yield* Session.restore(found)
+  const isNew = restored === undefined || restored.index.lines === 0
+  const authority = Authority.decide(
+    {
+      manifest,
+      cwd: options.cwd,
+      named: { manifest: options.named?.manifest ?? false, cwd: options.named?.cwd ?? false }
+    },
+    { scope: isNew ? undefined : restored.state.scope, cwd: found.cwd }
+  )
+  yield* lease.claim(authority.scope)
+  const dir = yield* runtime.open(name)
+  const fs = yield* ScopedFs.make({
+    cwd: authority.cwd,
+    rules: Effect.succeed(authority.scope),
+    readable: [dir.outputDir]
+  })
+  const tools = yield* builtin({
+    env: options.env ?? {},
+    envAllow: manifest.sandbox.env_allow,
+    outputDir: dir.outputDir
+  }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
+  const toolbox = Toolbox.make([...tools, ...(options.tools ?? [])])
+  const scopeSummary = summary(authority.scope)
+  const config = isNew ? requestConfig(manifest.worker) : restored.state.config
+  const journal = yield* Session.open({
+    podName: name,
+    found,
+    restored,
+    cwd: fs.cwd,
+    scope: authority.scope,
+    config,
+    prompt: isNew
+      ? yield* Prompt.prepare(manifest.worker.instruction, options.prompts ?? {}, {
+          language: manifest.worker.language,
+          cwd: fs.cwd,
+          tools: toolbox.names,
+          scopeSummary,
+          sandbox: sandbox.report
+        })
+      : Effect.succeed({ text: restored.state.systemPrompt ?? "", alerts: [] }),
+    syncs: manifest.session.durability === "fsync"
+  })
+  const notes = [...(options.notes ?? []), ...authority.notes]
+
+  const greeting: Greeting = {
+    pod_name: name,
+    cwd: fs.cwd,
+    provider: client.info.provider,
+    model: client.info.model,
+    scope_summary: scopeSummary,
+    tools: toolbox.names,
+    context_window: client.info.contextWindow,
+    context_tokens: journal.state.lastInputTokens,
+    sandbox: sandbox.report,
+    ...(notes.length === 0 ? {} : { notes })
+  }
+  const services: LegServices = {
+    journal,
+    client,
+    limits: manifest.model.limits,
+    toolbox,
+    permit: permitBy(manifest),
+    resolve: References.make(fs, manifest.worker.file_upload.max_bytes),
+    config,
+    maxTurns: manifest.worker.max_turns,
+    outputLimit: (tool) => manifest.worker.tool_output.per_tool[tool] ?? manifest.worker.tool_output.default_max_bytes,
+    notificationBody
+  }
+  const writeStatus = yield* statusWriter((status) =>
+    Effect.ignore(dir.writeStatus({ segmentId: journal.segmentId(), state: status }))
+  )
+  yield* writeStatus(journal.live.status)
+  const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
+  const controller = yield* Controller.make({ journal, mailbox, services, writeStatus, scope: yield* Effect.scope })
+  const fiber = yield* Effect.forkScoped(controller.loop)
+  const handle = yield* Handle.make({
+    name,
+    greeting,
+    sessionId: found.ref.sessionId,
+    journal,
+    mailbox,
+    stopped: controller.stopped,
+    isStopped: controller.isStopped,
+    completions: References.completions(fs)
+  })
+  yield* Effect.addFinalizer(() =>
+    handle.shutdown.pipe(Effect.andThen(Fiber.await(fiber)), Effect.timeoutOption(closeTimeout), Effect.interruptible)
+  )
+  return handle
+})
+
+const permitBy =
+  (manifest: Manifest): Permit =>
+  ({ args, tool }) =>
+    Effect.sync(() => {
+      const decision = decidePermission(manifest.permissions, tool, args)
+      return decision.action === "allow"
+        ? { _tag: "Allow" }
+        : { _tag: "Deny", message: permissionDenied(tool, decision) }
+    })
+
+/** The status file follows at its own pace: only the newest status matters, and nobody waits for the disk. */
+const statusWriter = Effect.fnUntraced(function* (write: (status: PodStatus) => Effect.Effect<void>) {
+  const latest = yield* Queue.sliding<PodStatus>(1)
+  yield* Queue.take(latest).pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
+  return (status: PodStatus) => Effect.asVoid(Queue.offer(latest, status))
+})

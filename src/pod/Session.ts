@@ -1,0 +1,157 @@
+/**
+ * Finds the session of a pod by its name, or makes a new one, and opens its journal.
+ *
+ * A segment that exists is replayed and its torn tail cut. A new one comes into being with its first entry: until then
+ * nothing is on disk but the pod's name. A leg that was cut by a crash is closed here, before anybody can attach.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { noUsage } from "../llm/LlmEvent.ts"
+import type { RequestConfig } from "../protocol/LogEntry.ts"
+import { formatVersion } from "../protocol/PodRecord.ts"
+import type { ScopeRules } from "../protocol/ScopeRule.ts"
+import * as Ids from "../runtime/Ids.ts"
+import * as Fold from "../session/Fold.ts"
+import * as Journal from "../session/Journal.ts"
+import { LogIndex } from "../session/LogIndex.ts"
+import { PodStore } from "../session/PodStore.ts"
+import { replay, type Replayed } from "../session/Replay.ts"
+import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
+import type { StorageError } from "../session/StorageError.ts"
+import { closeCalls, terminal } from "./Ending.ts"
+import type { Prompt } from "./Prompt.ts"
+
+/** What the metadata say about a pod's session, before anything of it is read. */
+export interface Found {
+  readonly ref: SegmentRef
+  /** There may be a segment; a pod that never got any input has none. */
+  readonly written: boolean
+  /** There are no metadata of that name. */
+  readonly isNew: boolean
+  /** Where the pod worked when it was last started. */
+  readonly cwd: string | undefined
+}
+
+export const find = Effect.fnUntraced(function* (podName: string) {
+  const metadata = yield* (yield* PodStore).get(podName)
+  const active = Option.getOrUndefined(metadata)?.active
+  const ref: SegmentRef = {
+    sessionId: active?.session_id ?? (yield* Ids.uuid),
+    segmentId: active?.segment_id ?? (yield* Ids.uuid)
+  }
+  return {
+    ref,
+    written: active?.segment_id !== undefined,
+    isNew: active === undefined,
+    cwd: Option.getOrUndefined(metadata)?.cwd
+  } satisfies Found
+})
+
+/** A segment as it was left, or undefined if there is nothing in it. */
+export interface Restored extends Replayed {
+  readonly file: SegmentFile
+}
+
+export const restore = Effect.fn("Session.restore")(function* (found: Found) {
+  if (!found.written) return undefined
+  const store = yield* SessionStore
+  const file = yield* store
+    .open(found.ref)
+    .pipe(Effect.catch((error) => (error.reason === "NotFound" ? Effect.undefined : Effect.fail(error))))
+  if (file === undefined) return undefined
+  return { ...(yield* replay(file)), file } satisfies Restored
+})
+
+export interface OpenOptions {
+  readonly podName: string
+  readonly found: Found
+  readonly restored: Restored | undefined
+  readonly cwd: string
+  readonly scope: ScopeRules
+  readonly config: RequestConfig
+  /** Renders the system prompt; called once, when a new segment gets its first line. */
+  readonly prompt: Effect.Effect<Prompt>
+  readonly syncs: boolean
+}
+
+export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
+  const { found, restored } = options
+  const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
+  const empty = restored === undefined || restored.index.lines === 0
+  const journal = yield* Journal.make({
+    epoch: yield* Ids.uuid,
+    state: restored?.state ?? Fold.make(),
+    index: restored?.index ?? new LogIndex(),
+    file: empty ? undefined : restored.file,
+    materialise: yield* materialise(options, restored?.file),
+    syncs: options.syncs
+  })
+  if (repaired !== undefined && !empty) yield* journal.commit([repaired], true)
+  yield* closeCutLeg(journal)
+  // A start that changes nothing writes nothing.
+  if (found.cwd !== options.cwd || found.written === empty || found.isNew) {
+    const { segmentId, sessionId } = found.ref
+    yield* (yield* PodStore).update(options.podName, {
+      cwd: options.cwd,
+      active: empty ? { session_id: sessionId } : { session_id: sessionId, segment_id: segmentId }
+    })
+  }
+  return journal
+})
+
+const cutTornTail = Effect.fnUntraced(function* ({ file, index, tornBytes }: Restored) {
+  if (tornBytes === 0) return undefined
+  const { savedTo } = yield* file.cutTail(index.bytes)
+  return {
+    kind: "extension",
+    domain: "pod.repair",
+    payload: {
+      op: "cut_tail",
+      segment_id: file.ref.segmentId,
+      line: index.lines,
+      byte: index.bytes,
+      bytes_dropped: tornBytes,
+      saved_to: savedTo
+    }
+  } satisfies Journal.Step
+})
+
+/** The pointer is written before the segment: a crash in between leaves a name for nothing, never input without a name. */
+const materialise = Effect.fnUntraced(function* (options: OpenOptions, empty: SegmentFile | undefined) {
+  const { config, found, podName, prompt, scope } = options
+  const store = yield* SessionStore
+  const pods = yield* PodStore
+  const owner = yield* Effect.scope
+  return Effect.gen(function* () {
+    const { alerts, text } = yield* prompt
+    yield* pods.update(podName, { active: { session_id: found.ref.sessionId, segment_id: found.ref.segmentId } })
+    const file =
+      empty ??
+      (yield* store.create(found.ref).pipe(
+        Effect.catch((error: StorageError) => (error.reason === "Exists" ? store.open(found.ref) : Effect.fail(error))),
+        Scope.provide(owner)
+      ))
+    const opening: ReadonlyArray<Journal.Step> = [
+      { kind: "segment_start", session_id: found.ref.sessionId, system_prompt: text, config, history: [] },
+      { kind: "extension", domain: "pod.scope", payload: { allow: scope.allow, deny: scope.deny } },
+      { kind: "extension", domain: "pod.format", payload: { version: formatVersion } },
+      ...alerts
+    ]
+    return { file, opening }
+  })
+})
+
+/** A leg without an end is a crash: its open calls are answered and never run again. */
+const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal) {
+  const { run } = journal.state
+  if (run === undefined || run.state !== "open") return
+  const state = journal.state as Fold.SessionState
+  yield* journal.commit(
+    [
+      ...closeCalls(state, "crashed", run.runId, run.leg),
+      ...terminal(run.runId, run.leg, state.turnCount, { result: "interrupted", usage: noUsage })
+    ],
+    true
+  )
+})

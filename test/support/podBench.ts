@@ -1,0 +1,135 @@
+/**
+ * A pod without the outside world: the real journal, controller and turn loop on the memory store, a model in the
+ * test's hands, and tools that the test defines.
+ */
+import * as Effect from "effect/Effect"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import type { LegServices } from "../../src/agent/LegContext.ts"
+import * as Toolbox from "../../src/agent/Toolbox.ts"
+import { notificationBody } from "../../src/knowledge/Wrappers.ts"
+import { defaultLimits } from "../../src/llm/Limits.ts"
+import * as Controller from "../../src/pod/Controller.ts"
+import * as Handle from "../../src/pod/Handle.ts"
+import { isMethod, type LegEnded, type MethodMail } from "../../src/pod/Mail.ts"
+import * as Mailbox from "../../src/pod/Mailbox.ts"
+import * as Session from "../../src/pod/Session.ts"
+import type { Envelope } from "../../src/protocol/Event.ts"
+import type { LogEntry } from "../../src/protocol/LogEntry.ts"
+import * as Digest from "effect/crypto/Digest"
+import type { SegmentFile, SegmentRef } from "../../src/session/SessionStore.ts"
+import { SessionStore } from "../../src/session/SessionStore.ts"
+import type { Tool } from "../../src/tools/Tool.ts"
+import * as ProbeModel from "./ProbeModel.ts"
+
+export interface BenchOptions {
+  readonly tools?: ReadonlyArray<Tool>
+  readonly maxTurns?: number
+  /** May break the file that the pod writes. */
+  readonly wrap?: (file: SegmentFile) => SegmentFile
+  readonly services?: Partial<LegServices>
+}
+
+const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
+
+/** Opens a pod named "bench" on the store. Opening it again on the same store is a restart. */
+export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore, options: BenchOptions = {}) {
+  const model = yield* ProbeModel.make
+  const opened = Effect.gen(function* () {
+    const real = yield* SessionStore
+    const wrapped = SessionStore.of({
+      ...real,
+      create: (ref) => Effect.map(real.create(ref), options.wrap ?? ((file) => file)),
+      open: (ref) => Effect.map(real.open(ref), options.wrap ?? ((file) => file))
+    })
+    return yield* Effect.gen(function* () {
+      const found = yield* Session.find("bench")
+      const restored = yield* Session.restore(found)
+      const journal = yield* Session.open({
+        podName: "bench",
+        found,
+        restored,
+        cwd: "/w",
+        scope: { allow: [{ target: "/w", permission: "write", recursive: true }], deny: [] },
+        config,
+        prompt: Effect.succeed({ text: "be good", alerts: [] }),
+        syncs: true
+      })
+      return { found, journal }
+    }).pipe(Effect.provideService(SessionStore, wrapped))
+  })
+  const { found, journal } = yield* Effect.provide(opened, memory.layer)
+  const services: LegServices = {
+    journal,
+    client: model.client,
+    limits: defaultLimits,
+    toolbox: Toolbox.make(options.tools ?? []),
+    permit: () => Effect.succeed({ _tag: "Allow" }),
+    resolve: () => Effect.succeed({ items: [], alerts: [] }),
+    config,
+    maxTurns: options.maxTurns,
+    outputLimit: () => 65_536,
+    notificationBody,
+    ...options.services
+  }
+  const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
+  const controller = yield* Controller.make({
+    journal,
+    mailbox,
+    services,
+    writeStatus: () => Effect.void,
+    scope: yield* Effect.scope
+  })
+  yield* Effect.forkScoped(controller.loop)
+  const handle = yield* Handle.make({
+    name: "bench",
+    greeting: {
+      pod_name: "bench",
+      cwd: "/w",
+      provider: "probe",
+      model: "probe-1",
+      scope_summary: "",
+      tools: [],
+      context_window: 100_000,
+      context_tokens: 0
+    },
+    sessionId: found.ref.sessionId,
+    journal,
+    mailbox,
+    stopped: controller.stopped,
+    isStopped: controller.isStopped,
+    completions: () => Effect.succeed([])
+  }).pipe(Effect.provide(Digest.layerWebCrypto))
+  return { handle, journal, model, memory, ref: found.ref }
+})
+
+/** The lines of the file, parsed. */
+export const fileOf = (memory: MemoryStore.MemoryStore, ref: SegmentRef): ReadonlyArray<LogEntry> =>
+  memory.lines(ref).map((line) => JSON.parse(line) as LogEntry)
+
+/** Short names of entries: the kind, and for records of ours the domain and what they do. */
+export const names = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<string> =>
+  entries.map((entry) => {
+    if (entry.kind !== "extension") return entry.kind
+    const op = (entry.payload as { readonly op?: string }).op
+    return op === undefined ? entry.domain : `${entry.domain} ${op}`
+  })
+
+/** Takes events until one satisfies the test; returns them all. */
+export const until = Effect.fnUntraced(function* (
+  take: Effect.Effect<ReadonlyArray<Envelope>>,
+  isLast: (event: Envelope) => boolean
+) {
+  const seen: Array<Envelope> = []
+  while (!seen.some(isLast)) seen.push(...(yield* take))
+  return seen
+})
+
+export const isStatus =
+  (status: string) =>
+  (event: Envelope): boolean =>
+    event.event === "status" && event.data.status === status
+
+export const isEvent =
+  (name: Envelope["event"]) =>
+  (event: Envelope): boolean =>
+    event.event === name
