@@ -1,0 +1,58 @@
+/**
+ * The long lines of an attach, as pieces: the log's entries are spliced in as the texts that stand in the file.
+ * Never one string, never decoded: a transcript of any size costs one piece of memory.
+ */
+import * as Stream from "effect/Stream"
+import type { Envelope } from "../protocol/Event.ts"
+import type { Greeting } from "../protocol/Greeting.ts"
+import type { InFlight } from "../protocol/Inbox.ts"
+import type { SeedStatus } from "../protocol/Status.ts"
+import { encodeLine } from "../protocol/Wire.ts"
+import type { Attachment } from "../session/Attachment.ts"
+import type { StorageError } from "../session/StorageError.ts"
+import type { Pieces } from "./Outbox.ts"
+
+/** Exactly the three fields of the seed. */
+export const seed = (attachment: Attachment, greeting: Greeting, status: SeedStatus): Pieces =>
+  spliced(attachment.entries(0), { greeting, status })
+
+/** The last `tail` entries, or all of them. */
+export const native = (attachment: Attachment, greeting: Greeting, tail: number | undefined): Pieces => {
+  const from = tail === undefined ? 0 : Math.max(0, attachment.total - tail)
+  return spliced(attachment.entries(from), {
+    greeting,
+    status: attachment.status,
+    seq: attachment.seq,
+    epoch: attachment.epoch,
+    entries_from: from,
+    total: attachment.total,
+    in_flight: attachment.inFlight,
+    inbox: attachment.inbox,
+    pending_approvals: attachment.pendingApprovals,
+    waiting_on: attachment.waitingOn
+  })
+}
+
+/** Durable events that a client missed, and what is in flight now. */
+export const resumed = (events: ReadonlyArray<Envelope>, inFlight: InFlight | null): Pieces =>
+  Stream.concat(
+    Stream.map(Stream.fromIterable(events), encodeLine),
+    Stream.succeed(encodeLine({ event: "in_flight", data: inFlight }))
+  )
+
+const spliced = (entries: Stream.Stream<ReadonlyArray<string>, StorageError>, rest: object): Pieces => {
+  const body = Stream.suspend(() => {
+    let separator = ""
+    return Stream.map(entries, (texts) => {
+      if (texts.length === 0) return ""
+      const piece = separator + texts.join(",")
+      separator = ","
+      return piece
+    })
+  })
+  return Stream.succeed(`{"event":"snapshot","data":{"entries":[`).pipe(
+    Stream.concat(body),
+    // The rest goes behind the entries: a failure in the middle of them must not look like a whole snapshot.
+    Stream.concat(Stream.sync(() => `],${encodeLine(rest).slice(1, -1)}}\n`))
+  )
+}
