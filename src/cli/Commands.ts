@@ -1,0 +1,240 @@
+/**
+ * The command line as data: every command with its arguments, flags and words of help.
+ *
+ * `Args.ts` parses by it, `Help.ts` prints it, and the tests walk over it. How a command is carried out is in the file
+ * that is named for it.
+ */
+
+export interface FlagSpec {
+  readonly type: "string" | "boolean"
+  readonly help: string
+  /** Placeholder of the value in help texts. */
+  readonly value?: string
+  readonly choices?: ReadonlyArray<string>
+  /** Why this version refuses it. */
+  readonly later?: string
+}
+
+export interface CommandSpec {
+  readonly summary: string
+  /** As shown in the usage line. */
+  readonly positionals: string
+  /** Least and most positional arguments. */
+  readonly arity: readonly [number, number]
+  readonly flags: Readonly<Record<string, FlagSpec>>
+  /** Further paragraphs of `--help`. */
+  readonly about?: string
+  /** Examples of use, without the program's name. */
+  readonly examples?: ReadonlyArray<string>
+  /** Known, and not carried out by this version. */
+  readonly later?: true
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "none"] as const
+
+const json: FlagSpec = { type: "boolean", help: "print JSON instead of text" }
+
+const common = {
+  "log-level": {
+    type: "string",
+    value: "LEVEL",
+    choices: logLevels,
+    help: "how much is logged to stderr; from debug on, errors show their cause"
+  },
+  help: { type: "boolean", help: "show this help" }
+} as const satisfies Record<string, FlagSpec>
+
+/** Flags of `serve`, and of `run` where it hosts the pod itself. */
+const hosting = {
+  pod: { type: "string", value: "NAME", help: "name of the pod (default: manifest, then the directory's name)" },
+  manifest: { type: "string", value: "FILE", help: "TOML file that configures the pod" },
+  profile: {
+    type: "string",
+    value: "NAME",
+    help: "named configuration",
+    later: "profiles come with a later version; name a file with --manifest"
+  },
+  cwd: { type: "string", value: "DIR", help: "working directory of the pod (default: the current one)" },
+  "require-pod-state": { type: "boolean", help: "fail instead of creating a pod that does not exist yet" },
+  session: { type: "string", value: "SEGMENT_ID", help: "restore exactly this segment" },
+  ephemeral: { type: "boolean", help: "keep everything in memory: nothing is left when the pod stops" },
+  takeover: {
+    type: "boolean",
+    help: "end a stopped or hung owner first",
+    later: "end the owner that the refusal names by its pid, then start again"
+  },
+  adopt: { type: "boolean", help: "become the child of another pod", later: "child pods come with a later version" },
+  callback: {
+    type: "string",
+    value: "SOCKET",
+    help: "where a child reports to",
+    later: "child pods come with a later version"
+  },
+  "spawn-config": {
+    type: "string",
+    value: "FILE",
+    help: "configuration of a child",
+    later: "child pods come with a later version"
+  },
+  grace: { type: "string", value: "TIME", help: "longest time that a stop may take, like 10s (default 10s)" },
+  "log-format": { type: "string", value: "FORMAT", choices: ["pretty", "json"], help: "pretty or json" }
+} as const satisfies Record<string, FlagSpec>
+
+const later = (summary: string, positionals: string, most: number): CommandSpec => ({
+  summary,
+  positionals,
+  arity: [0, most],
+  flags: { ...common, json },
+  later: true
+})
+
+const specs = {
+  serve: {
+    summary: "run one pod in the foreground as a service",
+    positionals: "",
+    arity: [0, 0],
+    flags: { ...hosting, ...common },
+    about: [
+      "Opens the pod (restores it if it exists), listens on its socket and works until it is shut down.",
+      "When it is ready it writes one line to stderr: POD-READY, its name and its socket, separated by tabs.",
+      "SIGTERM and SIGINT stop it cleanly; a second signal ends it at once.",
+      "Without --manifest it works in the current directory with the model whose key is in the environment,",
+      "or with the embedded offline model if there is none."
+    ].join("\n"),
+    examples: ["serve", "serve --pod helper --cwd ~/project --manifest .pod/manifest.toml"]
+  },
+  run: {
+    summary: "one turn, streamed to the terminal",
+    positionals: "[TEXT]",
+    arity: [0, 1],
+    flags: {
+      ...hosting,
+      "no-wait": { type: "boolean", help: "fail if the pod is busy, instead of waiting in its queue" },
+      json: { type: "boolean", help: "print the events of the run as lines of JSON on stdout" },
+      ...common
+    },
+    about: [
+      "Gives TEXT to the pod: to the running one of that name, or else to one that lives as long as the turn.",
+      "TEXT comes from the argument, or from stdin if it is a single -. @path names a file to be attached.",
+      "The answer goes to stdout, everything else to stderr. Ctrl-C cancels the run, a second one exits at once.",
+      "Exit code: 0 finished, 1 failed, 3 paused or at its limit, 4 pod or scope in use, 5 corrupt state, 130 cancelled."
+    ].join("\n"),
+    examples: ["run 'what is in this directory?'", "run --pod helper - < task.txt"]
+  },
+  attach: {
+    summary: "interactive terminal client of a running pod",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: {
+      tail: { type: "string", value: "N", help: "entries of the past to show (default 20)" },
+      ...common
+    },
+    about: [
+      "Shows what the pod did last and what it does now. Each line that you type is sent to it; while it is busy,",
+      "the line waits in its queue. /help lists the commands. Ctrl-C pauses a run, and leaves when nothing runs."
+    ].join("\n"),
+    examples: ["attach helper"]
+  },
+  send: {
+    summary: "one method, prints the reply (for scripts)",
+    positionals: "NAME METHOD [JSON]",
+    arity: [2, 3],
+    flags: {
+      timeout: { type: "string", value: "TIME", help: "longest wait for the reply (default 30s)" },
+      ...common
+    },
+    about: "JSON holds the method's params. The result goes to stdout; a refusal goes to stderr as JSON, exit code 1.",
+    examples: ["send helper pause", "send helper run '{\"input\":[{\"kind\":\"text\",\"content\":\"hello\"}]}'"]
+  },
+  list: {
+    summary: "pods on this machine: live, stopped, restorable, broken",
+    positionals: "",
+    arity: [0, 0],
+    flags: { json, ...common }
+  },
+  status: {
+    summary: "state of one pod",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: { json, ...common }
+  },
+  stop: {
+    summary: "stop a running pod gracefully",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: {
+      grace: { type: "string", value: "TIME", help: "longest wait for the pod to be gone (default 10s)" },
+      ...common
+    },
+    about: "A running turn is cancelled. Returns when the pod has let go of its name."
+  },
+  log: {
+    summary: "readable transcript of a pod",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: {
+      json: { type: "boolean", help: "print the raw entries, one per line" },
+      from: { type: "string", value: "N", help: "first entry, counted from 0 (default 0)" },
+      limit: { type: "string", value: "N", help: "at most so many entries" },
+      follow: {
+        type: "boolean",
+        help: "go on with what happens next",
+        later: "effect-pod attach NAME shows what happens as it happens"
+      },
+      ...common
+    },
+    about: "Works for live and for stopped pods, and never changes anything."
+  },
+  doctor: {
+    summary: "check directories, credentials and helpers; says what to do",
+    positionals: "",
+    arity: [0, 0],
+    flags: {
+      manifest: hosting.manifest,
+      pod: hosting.pod,
+      cwd: hosting.cwd,
+      json,
+      ...common
+    },
+    about: "Names of variables are shown, never their values. Exit code 1 if something must be repaired."
+  },
+  schema: {
+    summary: "JSON Schema of manifest, methods, events and log entries",
+    positionals: "",
+    arity: [0, 0],
+    flags: common
+  },
+  version: {
+    summary: "version and protocol versions",
+    positionals: "",
+    arity: [0, 0],
+    flags: { json, ...common }
+  },
+  help: {
+    summary: "help on the program or on one command",
+    positionals: "[COMMAND]",
+    arity: [0, 1],
+    flags: common
+  },
+  inspect: later("everything about one pod", "NAME", 1),
+  delete: later("remove a pod's durable state", "NAME", 1),
+  prune: later("remove pods that were not used for long", "", 0),
+  export: later("write a session to one portable file", "NAME", 2),
+  import: later("read a session from a portable file", "FILE", 1),
+  models: later("the catalog of models and what is configured", "", 0),
+  repair: later("verify a pod's log and set bad lines aside", "NAME", 1)
+} as const satisfies Record<string, CommandSpec>
+
+export type CommandName = keyof typeof specs
+
+/** Those that this version carries out. */
+export type AvailableCommand = Exclude<
+  CommandName,
+  "inspect" | "delete" | "prune" | "export" | "import" | "models" | "repair"
+>
+
+export const commands: Readonly<Record<CommandName, CommandSpec>> = specs
+
+export const commandNames = Object.keys(specs) as ReadonlyArray<CommandName>
+
+export const isCommand = (name: string): name is CommandName => Object.hasOwn(specs, name)

@@ -1,0 +1,108 @@
+/**
+ * Checks of `doctor` on the manifest: does it hold, what does each key come to and where from, is there a key for the
+ * model. Names of variables only; nothing is sent anywhere.
+ */
+import { readFileSync } from "node:fs"
+import { resolve } from "node:path"
+import * as Effect from "effect/Effect"
+import { variable } from "../manifest/Default.ts"
+import { formatKeyPath, type KeyPath } from "../manifest/KeyPath.ts"
+import { toInput } from "../manifest/Manifest.ts"
+import { planModel } from "../manifest/Model.ts"
+import { notYet } from "../manifest/NotYet.ts"
+import { isTable } from "../manifest/Paths.ts"
+import { tomlPositions } from "../manifest/TomlPositions.ts"
+import { fail, type Finding, ok, warn } from "./Finding.ts"
+import type { Invocation } from "./Invocation.ts"
+import { prepare, type Prepared } from "./Prepare.ts"
+
+export interface ManifestValue {
+  readonly key: string
+  readonly value: string
+  /** `default`, `environment`, `directory`, `--pod`, or file and line. */
+  readonly source: string
+}
+
+export interface ManifestReport {
+  readonly findings: ReadonlyArray<Finding>
+  readonly values: ReadonlyArray<ManifestValue>
+}
+
+const keyVariables = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"]
+
+const leaves = (value: unknown, path: KeyPath): ReadonlyArray<readonly [KeyPath, unknown]> => {
+  if (isTable(value)) return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
+  if (Array.isArray(value) && value.some(isTable)) return value.flatMap((inner, index) => leaves(inner, [...path, index]))
+  return [[path, value]]
+}
+
+/** A URL may carry a name and a password. */
+const shown = (value: unknown): string => JSON.stringify(value).replace(/:\/\/[^/@"\s]*@/g, "://…@")
+
+const sourceOf = ({ file, invocation }: Prepared): (key: string) => string => {
+  const { cwd, flags } = invocation
+  if (file === undefined) {
+    return (key) =>
+      key === "pod.name"
+        ? flags["pod"] === undefined ? "directory" : "--pod"
+        : key.startsWith("scope.allow")
+        ? "directory"
+        : key === "model.ref" || key === "model.scheme"
+        ? "environment"
+        : "default"
+  }
+  // It was read and parsed a moment ago.
+  const positions = tomlPositions(readFileSync(resolve(cwd, file), "utf8"))
+  return (key) => {
+    if (key === "pod.name" && flags["pod"] !== undefined) return "--pod"
+    const position = positions.get(key)
+    return position === undefined ? "default" : `${file}:${position.line}`
+  }
+}
+
+const modelFinding = (prepared: Prepared): ReadonlyArray<Finding> => {
+  const { env } = prepared.invocation
+  const set = keyVariables.filter((name) => variable(env, name) !== undefined)
+  const keys = set.length === 0
+    ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
+    : ok("model keys", `set: ${set.join(", ")}`)
+  const plan = planModel(prepared.manifest.model, env)
+  if (plan._tag === "Failure") return [keys, fail("model", plan.failure.message, plan.failure.hint)]
+  const { baseUrl, credential, modelId, notes, scheme } = plan.success
+  const where = baseUrl === undefined ? "embedded, needs no network" : shown(baseUrl).slice(1, -1)
+  const key = credential.kind === "none"
+    ? "no key needed"
+    : credential.kind === "file"
+    ? `key from ${credential.path}`
+    : "key from the environment"
+  return [keys, ok("model", `${scheme} ${modelId} at ${where}, ${key}`), ...notes.map((note) => warn("model", note))]
+}
+
+export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestReport> =>
+  prepare(invocation).pipe(
+    Effect.map((prepared): ManifestReport => {
+      const { file, manifest, name, unused } = prepared
+      const source = sourceOf(prepared)
+      return {
+        findings: [
+          ok("manifest", `${file ?? "the built-in default"}, pod ${name}`),
+          ...(unused === undefined ? [] : [warn("manifest", unused)]),
+          ...notYet(manifest).map((line) => warn("manifest", line)),
+          ...modelFinding(prepared),
+          warn(
+            "sandbox",
+            "there is none: Bash runs with all rights of this user",
+            "run pods as a user or in a container that may do no more than they should"
+          ),
+          ...(manifest.sandbox.mode === "required"
+            ? [fail("sandbox", "sandbox.mode = \"required\" refuses to start without one", "set it to \"auto\" or \"off\"")]
+            : [])
+        ],
+        values: leaves(toInput(manifest), []).map(([path, value]) => {
+          const key = formatKeyPath(path)
+          return { key, value: shown(value), source: source(key) }
+        })
+      }
+    }),
+    Effect.catch(({ hint, message }) => Effect.succeed({ findings: [fail("manifest", message, hint)], values: [] }))
+  )

@@ -1,0 +1,48 @@
+/** How a run ended: in one line for people, and as an exit code. */
+import type { RunEnd } from "../pod/PodHandle.ts"
+import type { RunUsage } from "../protocol/LogEntry.ts"
+import type { RunResult } from "../protocol/Status.ts"
+import { ExitCode } from "./CliError.ts"
+import { plain, plural, type Style } from "./Text.ts"
+
+const codes: { readonly [R in RunResult]: ExitCode } = {
+  finished: ExitCode.ok,
+  paused: ExitCode.unfinished,
+  limit_reached: ExitCode.unfinished,
+  rolled_back: ExitCode.cancelled,
+  cancelled: ExitCode.cancelled,
+  abandoned: ExitCode.cancelled,
+  failed: ExitCode.failed,
+  interrupted: ExitCode.failed
+}
+
+export const exitCodeOf = (result: RunResult): ExitCode => codes[result]
+
+const words: { readonly [R in RunResult]: string } = {
+  finished: "finished",
+  paused: "paused; the run goes on with resume",
+  limit_reached: "stopped at its limit",
+  rolled_back: "cancelled before anything was said; the input was taken back",
+  cancelled: "cancelled",
+  abandoned: "abandoned",
+  failed: "failed",
+  interrupted: "interrupted by a crash"
+}
+
+const usageText = (usage: RunUsage): string => {
+  if (usage.llm_calls === 0) return ""
+  const tokens = usage.input_tokens + usage.output_tokens > 0
+    ? `, ${plural(usage.input_tokens, "token")} in, ${usage.output_tokens} out`
+    : ""
+  return ` (${plural(usage.llm_calls, "model call")}${tokens})`
+}
+
+type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit">
+
+/** One line, and a second one with a hint if there is something to do. */
+export const runEndText = ({ error, limit, result, usage }: Ending, style: Style): string => {
+  const head = `${words[result]}${limit === undefined ? "" : `: ${plain(limit)}`}`
+  if (error === undefined) return style.dim(`· ${head}${usageText(usage)}`)
+  const hint = error.hint === undefined ? "" : `\n  hint: ${plain(error.hint)}`
+  return `${style.red(`✗ ${head}: ${plain(error.message)}`)} ${style.dim(`[${error.code}]`)}${hint}`
+}

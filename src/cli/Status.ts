@@ -1,0 +1,74 @@
+/** `effect-pod status NAME`: one pod, and what it is busy with. */
+import * as Effect from "effect/Effect"
+import { ExitCode } from "./CliError.ts"
+import type { Command } from "./Invocation.ts"
+import { table } from "./List.ts"
+import * as Machine from "./Machine.ts"
+import { type LiveDetail, type PodReport, reportOf } from "./PodReport.ts"
+import { oneLine, plural } from "./Text.ts"
+import * as Values from "./Values.ts"
+
+/** What only a running pod can say. */
+const more = ({ snapshot, welcome }: LiveDetail) => {
+  const { greeting } = snapshot
+  return {
+    server: welcome.server,
+    provider: greeting.provider,
+    model: greeting.model,
+    context_window: greeting.context_window,
+    context_tokens: greeting.context_tokens,
+    scope_summary: greeting.scope_summary,
+    tools: greeting.tools,
+    ...(greeting.sandbox === undefined ? {} : { sandbox: greeting.sandbox }),
+    notes: greeting.notes ?? [],
+    inbox: snapshot.inbox?.length ?? 0,
+    pending_approvals: snapshot.pending_approvals?.length ?? 0,
+    waiting_on: snapshot.waiting_on ?? null
+  }
+}
+
+const rows = (report: PodReport, live: LiveDetail | undefined): ReadonlyArray<ReadonlyArray<string>> => {
+  const base: Array<readonly [string, string | undefined]> = [
+    ["name", report.name],
+    ["state", report.state],
+    ["status", report.status],
+    ["problem", report.error],
+    ["directory", report.cwd],
+    ["pid", report.pid?.toString()],
+    ["socket", report.socket],
+    ["session", report.session_id],
+    ["segment", report.segment_id],
+    ["entries", report.entries?.toString()],
+    ["updated", report.updated_at]
+  ]
+  if (live !== undefined) {
+    const { context_tokens, context_window, inbox, model, provider, sandbox, scope_summary, tools, waiting_on } = more(live)
+    base.push(
+      ["model", `${provider} ${model}, ${context_tokens} of ${context_window} tokens used`],
+      ["scope", scope_summary],
+      ["tools", tools.join(", ")],
+      ["sandbox", sandbox === undefined ? undefined : sandbox.enforced ? sandbox.mode : `not fenced: ${sandbox.reason}`],
+      ["waits on", waiting_on === null ? undefined : waiting_on.kind],
+      ["inbox", inbox === 0 ? undefined : plural(inbox, "item")]
+    )
+  }
+  return base.flatMap(([key, value]) => value === undefined || value === "" ? [] : [[key, oneLine(value, 400)]])
+}
+
+export const command: Command = {
+  signals: "interrupt",
+  logLevel: "Warn",
+  run: Effect.fnUntraced(function*({ env, flags, positionals, terminal }) {
+    const name = yield* Values.podName(positionals[0] ?? "")
+    const machine = yield* Machine.make(env)
+    const reported = yield* reportOf(machine, name)
+    if (reported === undefined) return yield* Machine.unknownPod(machine, name)
+    const { live, report } = reported
+    yield* terminal.out(
+      flags["json"] === true
+        ? `${JSON.stringify(live === undefined ? report : { ...report, ...more(live) })}\n`
+        : table(rows(report, live))
+    )
+    return ExitCode.ok
+  })
+}

@@ -1,0 +1,50 @@
+/**
+ * Text of others, made fit for a terminal: no escape sequences, no endless lines; and the few colours that we use.
+ *
+ * What a model or a tool says must never move the cursor, change the title or hide itself.
+ */
+
+const sequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\^_])/g
+/** Control characters but tab and newline, and the marks that turn the direction of a line. */
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
+
+export const plain = (text: string): string => text.replace(sequences, "").replace(controls, "")
+
+/** At most `max` characters, with `…` for what was left out. */
+export const cut = (text: string, max: number): string => {
+  if (text.length <= max) return text
+  const chars = Array.from(text)
+  return chars.length <= max ? text : `${chars.slice(0, Math.max(0, max - 1)).join("")}…`
+}
+
+/** The first line that says something, safe and not longer than `max`. */
+export const oneLine = (text: string, max: number): string => {
+  const lines = plain(text).split("\n").map((line) => line.trim().replace(/\s+/g, " ")).filter((line) => line !== "")
+  return cut(lines[0] ?? "", max)
+}
+
+export interface Style {
+  readonly dim: (text: string) => string
+  readonly bold: (text: string) => string
+  readonly red: (text: string) => string
+  readonly green: (text: string) => string
+  readonly yellow: (text: string) => string
+}
+
+const paint = (code: number, end: number) => (text: string) => text === "" ? "" : `\u001b[${code}m${text}\u001b[${end}m`
+const none = (text: string) => text
+
+export const style = (color: boolean): Style =>
+  color
+    ? { dim: paint(2, 22), bold: paint(1, 22), red: paint(31, 39), green: paint(32, 39), yellow: paint(33, 39) }
+    : { dim: none, bold: none, red: none, green: none, yellow: none }
+
+/** `350 ms`, `2.4 s`, `3 min 5 s`. */
+export const millis = (ms: number): string => {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${Number((ms / 1000).toFixed(1))} s`
+  const seconds = Math.round(ms / 1000)
+  return `${Math.floor(seconds / 60)} min${seconds % 60 === 0 ? "" : ` ${seconds % 60} s`}`
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`

@@ -1,0 +1,59 @@
+/** A tool call in one line: what was asked for, and how it went. */
+import { cut, millis, oneLine, plain, type Style } from "./Text.ts"
+
+export interface ToolCall {
+  readonly name: string
+  /** The text of a JSON object, or as much of it as there is. */
+  readonly arguments: string
+}
+
+export interface ToolOutcome {
+  readonly summary: string
+  readonly isError: boolean
+  readonly durationMs?: number | undefined
+}
+
+/** The argument that says most, for tools of ours and of others. */
+const telling = ["command", "file_path", "path", "pattern", "query", "url", "name", "message"]
+
+/** `Read src/main.ts`. Paths below `cwd` are shown relative to it. */
+export const callText = (call: ToolCall, cwd: string | undefined, max: number): string => {
+  const name = oneLine(call.name, 40)
+  const said = argumentText(call.arguments, cwd)
+  return said === "" ? name : `${name} ${cut(said, Math.max(8, max - name.length - 1))}`
+}
+
+const argumentText = (text: string, cwd: string | undefined): string => {
+  let args: unknown
+  try {
+    args = JSON.parse(text)
+  } catch {
+    return oneLine(text, 200)
+  }
+  if (typeof args !== "object" || args === null) return ""
+  const key = telling.find((name) => typeof Reflect.get(args, name) === "string")
+  if (key === undefined) return Object.keys(args).length === 0 ? "" : oneLine(JSON.stringify(args), 200)
+  const value = plain(Reflect.get(args, key) as string)
+  const lines = value.split("\n").filter((line) => line.trim() !== "")
+  const first = (lines[0] ?? "").trim()
+  const short = cwd !== undefined && first.startsWith(`${cwd}/`) ? first.slice(cwd.length + 1) : first
+  return lines.length > 1 ? `${short} …` : short
+}
+
+/** What follows the call on its line. */
+export const outcomeText = (outcome: ToolOutcome, style: Style, max: number): string => {
+  const summary = oneLine(outcome.summary, max)
+  const took = outcome.durationMs !== undefined && outcome.durationMs >= 1000 ? ` (${millis(outcome.durationMs)})` : ""
+  return `${outcome.isError ? style.red(summary) : summary}${style.dim(took)}`
+}
+
+export const toolLine = (
+  call: ToolCall,
+  outcome: ToolOutcome,
+  options: { readonly cwd: string | undefined; readonly style: Style; readonly columns: number }
+): string => {
+  const { style } = options
+  const mark = outcome.isError ? style.red("✗") : style.green("✓")
+  const half = Math.max(24, Math.floor(options.columns / 2) - 4)
+  return `${mark} ${callText(call, options.cwd, half)}: ${outcomeText(outcome, style, half)}`
+}

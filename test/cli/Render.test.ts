@@ -1,0 +1,165 @@
+import { assert, describe, it } from "@effect/vitest"
+import { noUsage } from "../../src/llm/LlmEvent.ts"
+import type { PodEvent } from "../../src/cli/Client.ts"
+import { Renderer, type RenderOptions } from "../../src/cli/Render.ts"
+
+const options: RenderOptions = {
+  color: { answer: false, info: false },
+  safeAnswer: false,
+  sameScreen: false,
+  live: false,
+  thinking: true,
+  everything: false,
+  columns: 100,
+  cwd: "/w"
+}
+
+const render = (events: ReadonlyArray<PodEvent>, changes: Partial<RenderOptions> = {}) => {
+  const renderer = new Renderer({ ...options, ...changes })
+  const chunks = events.flatMap((event) => renderer.render(event))
+  const of = (to: "answer" | "info") => chunks.filter((chunk) => chunk.to === to).map((chunk) => chunk.text).join("")
+  return { answer: of("answer"), info: of("info"), screen: chunks.map((chunk) => chunk.text).join("") }
+}
+
+const delta = (text: string): PodEvent => ({ event: "text_delta", data: { text } })
+const textDone = (text: string): PodEvent => ({ event: "text_done", data: { text } })
+const call = (id: string, name: string, args: object): PodEvent => ({
+  event: "tool_call_done",
+  data: { id, name, arguments: JSON.stringify(args) }
+})
+const started = (id: string, name: string): PodEvent => ({ event: "tool_started", data: { run_id: "r", id, name } })
+const result = (id: string, summary: string, is_error = false, duration_ms = 3): PodEvent => ({
+  event: "tool_result",
+  data: { id, summary, is_error, duration_ms }
+})
+
+describe("events on a terminal", () => {
+  it("streams the answer as it is and ends it with a newline", () => {
+    const { answer, info } = render([delta("Hel"), delta("lo"), textDone("Hello"), delta("a\n"), textDone("a\n")])
+    assert.strictEqual(answer, "Hello\na\n")
+    assert.strictEqual(info, "")
+  })
+
+  it("shows a text whose deltas it has not seen", () => {
+    assert.strictEqual(render([textDone("whole")]).answer, "whole\n")
+  })
+
+  it("gives a tool call one line, with its main argument and its result", () => {
+    const { answer, info } = render([
+      call("1", "Read", { file_path: "/w/src/main.ts" }),
+      started("1", "Read"),
+      result("1", "Read 12 lines\nmore"),
+      call("2", "Bash", { command: "npm test\nnpm run lint" }),
+      started("2", "Bash"),
+      result("2", "exit code 1", true, 1500)
+    ])
+    assert.strictEqual(info, "✓ Read src/main.ts: Read 12 lines\n✗ Bash npm test …: exit code 1 (1.5 s)\n")
+    assert.strictEqual(answer, "")
+  })
+
+  it("finishes the line of a tool that was begun, and starts a new one if something came between", () => {
+    const events = [call("1", "Bash", { command: "make" }), started("1", "Bash")]
+    assert.strictEqual(render([...events, result("1", "ok")], { live: true }).info, "→ Bash make: ok\n")
+    const between: PodEvent = { event: "alert", data: { level: "warn", source: "pod", message: "hm", timestamp_ms: 0 } }
+    assert.strictEqual(
+      render([...events, between, result("1", "ok")], { live: true }).info,
+      "→ Bash make\n! hm\n✓ Bash make: ok\n"
+    )
+    assert.strictEqual(
+      render([...events, call("2", "Glob", {}), started("2", "Glob"), result("2", "two"), result("1", "ok")], { live: true })
+        .info,
+      "→ Bash make\n✓ Glob: two\n✓ Bash make: ok\n"
+    )
+  })
+
+  it("keeps the answer whole when information comes in the middle of it", () => {
+    const retry: PodEvent = {
+      event: "llm_continuation",
+      data: { llm_call: 1, attempt: 1, max_attempts: 3, reason: "cut" }
+    }
+    const apart = render([delta("one "), retry, delta("two"), textDone("one two")])
+    assert.strictEqual(apart.answer, "one two\n")
+    assert.strictEqual(apart.info, "! the answer broke off (cut); going on\n")
+    assert.strictEqual(
+      render([delta("one "), retry, delta("two"), textDone("one two")], { sameScreen: true }).screen,
+      "one \n! the answer broke off (cut); going on\ntwo\n"
+    )
+  })
+
+  it("marks thinking line by line and closes it before the answer", () => {
+    const events: ReadonlyArray<PodEvent> = [
+      { event: "thinking_start" },
+      { event: "thinking_delta", data: { text: "a\nb" } },
+      { event: "thinking_done", data: { text: "a\nb" } },
+      delta("c"),
+      textDone("c")
+    ]
+    assert.strictEqual(render(events).screen, "~ a\n~ b\nc\n")
+    assert.strictEqual(render(events, { thinking: false }).screen, "c\n")
+  })
+
+  it("says how a run ended and what to do about it", () => {
+    const end = (data: object): PodEvent => ({
+      event: "run_end",
+      data: { run_id: "r", leg: 1, result: "finished", usage: noUsage, ...data }
+    } as PodEvent)
+    assert.strictEqual(
+      render([end({ usage: { ...noUsage, llm_calls: 2, input_tokens: 120, output_tokens: 7 } })]).info,
+      "· finished (2 model calls, 120 tokens in, 7 out)\n"
+    )
+    assert.strictEqual(
+      render([end({ result: "failed", error: { code: "provider_error", message: "no", phase: "request", hint: "wait" } })])
+        .info,
+      "✗ failed: no [provider_error]\n  hint: wait\n"
+    )
+    assert.strictEqual(render([end({ result: "limit_reached", limit: "max_turns" })]).info, "· stopped at its limit: max_turns\n")
+  })
+
+  it("shows input, queue and status only to those who watch everything", () => {
+    const events: ReadonlyArray<PodEvent> = [
+      { event: "user_message", data: { segments: [{ kind: "text", content: "do\nit" }] } },
+      { event: "status", data: { status: "running" } },
+      {
+        event: "inbox_changed",
+        data: { op: "add", size: 1, item: { item_id: "i", kind: "run", mode: "queue", ts: 0, preview: "later" } }
+      },
+      { event: "status", data: { status: "paused" } },
+      { event: "status", data: { status: "stopping" } },
+      { event: "shutdown" }
+    ]
+    assert.strictEqual(render(events).info, "")
+    assert.strictEqual(
+      render(events, { everything: true }).info,
+      "› do\n  it\n· queued: later (1 waiting)\n· stopping\n· the pod shuts down\n"
+    )
+  })
+
+  it("lets nothing that a model or a tool says reach the terminal as a command", () => {
+    const evil = "\u001b]0;title\u0007\u001b[2Jx\u0008\u009b1m\u202ey\rz"
+    const { screen } = render([delta(evil), textDone(evil), call("1", evil, { command: evil }), result("1", evil)], {
+      safeAnswer: true
+    })
+    assert.notMatch(screen, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/)
+    assert.include(screen, "x1myz")
+    // A pipe gets the answer byte for byte.
+    assert.strictEqual(render([delta(evil)]).answer, evil)
+  })
+
+  it("shows what was in flight when it came", () => {
+    const renderer = new Renderer({ ...options, live: true })
+    const chunks = [
+      ...renderer.inFlight({
+        run_id: "r",
+        leg: 1,
+        turn: 0,
+        blocks: [
+          { kind: "thinking", text: "hm" },
+          { kind: "text", text: "half" },
+          { kind: "tool_call", id: "1", name: "Bash", arguments_so_far: "{\"command\":\"make\"}", state: "running" }
+        ]
+      }),
+      ...renderer.render(result("1", "ok"))
+    ]
+    assert.strictEqual(chunks.map((chunk) => chunk.text).join(""), "~ hm\nhalf\n→ Bash make: ok\n")
+  })
+})
