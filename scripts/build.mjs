@@ -1,0 +1,114 @@
+/**
+ * The two builds, side by side:
+ *   - the library (tsc): dist/src and dist/layers, one file each, with types and maps;
+ *   - the program (rolldown): dist/main.js with dist/chunks/start-*.js, the two files that a start reads, and in
+ *     dist/chunks what is loaded through `import()` when it is first used: vendors' SDKs and the commands beside `serve`.
+ *
+ * Both go to a directory of their own that takes the place of `dist` at the end: a failed build leaves the old one.
+ */
+import { spawn } from "node:child_process"
+import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import { rolldown } from "rolldown"
+import { root } from "./project.mjs"
+import { buildStampFile, sourceStamp } from "./stamps.mjs"
+
+const entry = join(root, "src", "main.ts")
+const stage = join(root, `.dist-${process.pid}`)
+
+/** It finds its binary beside its own files, so it stays a package; only searches load it. */
+const external = ["@vscode/ripgrep"]
+
+/** Too heavy for a start: each would cost every pod 20-100 ms and 5-20 MB. */
+const heavy = /node_modules[\\/](@anthropic-ai|@google|openai|redis|undici)[\\/]/
+
+const library = () =>
+  new Promise((resolve, reject) => {
+    const tsc = join(root, "node_modules", "typescript", "bin", "tsc")
+    const child = spawn(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", stage], {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"]
+    })
+    child.once("error", reject)
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error("tsc found errors, see above"))))
+  })
+
+const program = async () => {
+  const bundle = await rolldown({
+    cwd: root,
+    input: { main: entry },
+    platform: "node",
+    external,
+    tsconfig: "tsconfig.json",
+    transform: { target: "node20.19" }
+  })
+  const { output } = await bundle.write({
+    dir: stage,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name]-[hash].js",
+    // One file for all that a start reads: else each set of modules that some command shares with it becomes a file.
+    // The entry stays out of it. A chunk that imports what it shares from an entry which awaits that chunk never loads.
+    codeSplitting: { groups: [{ name: "start", tags: ["$initial"], test: (id) => id !== entry }] },
+    sourcemap: true,
+    banner: (chunk) => (chunk.isEntry ? "#!/usr/bin/env node" : ""),
+    // Names stay: they are what a stack trace from the field has to offer.
+    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
+  })
+  await bundle.close()
+  return output.filter((file) => file.type === "chunk")
+}
+
+/** The chunks that are read before the first line of the program runs. */
+const startOf = (chunks) => {
+  const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
+  const start = new Set(chunks.filter((chunk) => chunk.isEntry))
+  for (const chunk of start) {
+    for (const name of chunk.imports) if (byName.has(name)) start.add(byName.get(name))
+  }
+  return [...start]
+}
+
+/** What every pod pays for must be meant to be there. */
+const checkStart = (start) => {
+  const tooHeavy = start.flatMap((chunk) => chunk.moduleIds).filter((id) => heavy.test(id))
+  if (tooHeavy.length > 0) {
+    throw new Error(
+      `a start would load ${relative(root, tooHeavy[0])} (and ${tooHeavy.length - 1} more modules of this kind). ` +
+        "Load it through import() in the layer or the command that needs it."
+    )
+  }
+  const packages = start.flatMap((chunk) => chunk.imports).filter((name) => external.includes(name))
+  if (packages.length > 0)
+    throw new Error(`a start would load ${packages[0]}. Load it through import() where it is used.`)
+}
+
+const replaceDist = () => {
+  const dist = join(root, "dist")
+  const old = `${stage}-old`
+  if (existsSync(dist)) renameSync(dist, old)
+  renameSync(stage, dist)
+  rmSync(old, { recursive: true, force: true })
+}
+
+const started = Date.now()
+const stamp = sourceStamp()
+try {
+  // Both to their end: a person wants to see what both say, and neither may write behind the clean-up.
+  const [bundled, compiled] = await Promise.allSettled([program(), library()])
+  const reasons = [bundled, compiled].flatMap((result) => (result.status === "rejected" ? [result.reason.message] : []))
+  if (reasons.length > 0) throw new Error(reasons.join("\n"))
+  const atStart = startOf(bundled.value)
+  checkStart(atStart)
+  chmodSync(join(stage, "main.js"), 0o755)
+  writeFileSync(buildStampFile(stage), stamp)
+  replaceDist()
+  const kilobytes = Math.round(atStart.reduce((sum, chunk) => sum + chunk.code.length, 0) / 1024)
+  const seconds = ((Date.now() - started) / 1000).toFixed(1)
+  process.stderr.write(`effect-pod: built dist/main.js (a start reads ${kilobytes} kB) in ${seconds} s\n`)
+} catch (error) {
+  process.stderr.write(`effect-pod: ${error.message}\n`)
+  process.exitCode = 1
+} finally {
+  rmSync(stage, { recursive: true, force: true })
+}
