@@ -112,6 +112,13 @@ export interface JournalOptions {
   readonly syncs: boolean
 }
 
+/** An event of a batch: which step it belongs to, and how long the entry behind it is (0: there is none). */
+interface Announcement {
+  readonly at: number
+  readonly event: BroadcastEvent
+  readonly bytes: number
+}
+
 /** Operations that may wait for the writer. */
 const opsBound = 4_096
 /** Events that a subscriber may be behind before it loses the oldest. */
@@ -140,11 +147,12 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
   let opening: ReadonlyArray<Step> = []
   let seq = 0
 
-  const number = (event: BroadcastEvent, durable: boolean, out: Array<Envelope>): number => {
+  /** `bytes` is the length of the entry behind a durable event, 0 for any other event. */
+  const number = (event: BroadcastEvent, bytes: number, out: Array<Envelope>): number => {
     seq += 1
     Live.apply(live, event)
-    const envelope: Envelope = durable ? { ...event, seq, durable } : { ...event, seq }
-    if (durable) retained.add(envelope)
+    const envelope: Envelope = bytes > 0 ? { ...event, seq, durable: true } : { ...event, seq }
+    if (bytes > 0) retained.add(envelope, bytes)
     out.push(envelope)
     return seq
   }
@@ -152,23 +160,24 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
   /** Everything that becomes true with a commit becomes true here, without a pause in between. */
   const publishCommit = ({ commit, entries, opened }: Written, synced: boolean, out: Array<Envelope>): Committed => {
     const seqs = entries.map(() => 0)
-    const events: Array<{ readonly at: number; readonly event: BroadcastEvent; readonly durable: boolean }> = []
+    const events: Array<Announcement> = []
     if (commit.rollback !== undefined) {
-      index.hide({ mark: index.lines, from: commit.rollback.from, to: index.lines })
+      index.hide({ from: commit.rollback.from, to: index.lines })
       Fold.restore(state, commit.rollback.checkpoint)
     }
-    const line = index.lines + opened
+    // Only entries are lines: what a segment opens with may have events among it.
+    const line = index.lines + entries.slice(0, opened).filter(({ entry }) => entry !== undefined).length
     entries.forEach(({ bytes, entry, step }, at) => {
       if (entry === undefined) {
-        events.push({ at, event: (step as Emission).emit, durable: false })
+        events.push({ at, event: (step as Emission).emit, bytes: 0 })
         return
       }
       const event = "silent" in step ? undefined : announce(entry, state)
-      if (event !== undefined) events.push({ at, event, durable: true })
+      if (event !== undefined) events.push({ at, event, bytes })
       index.add(bytes, isControl(entry))
       Fold.apply(state, entry)
     })
-    for (const { at, durable, event } of inOrder(events)) seqs[at] = number(event, durable, out)
+    for (const { at, bytes, event } of inOrder(events)) seqs[at] = number(event, bytes, out)
     const committed = { seqs: opened === 0 ? seqs : seqs.slice(opened), synced, line }
     commit.onPublish?.(committed)
     return committed
@@ -211,7 +220,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     const done: Array<readonly [Commit, Exit.Exit<Committed, StorageError>]> = []
     let next = 0
     for (const op of batch) {
-      if (op._tag === "Emit") for (const event of op.events) number(event, false, out)
+      if (op._tag === "Emit") for (const event of op.events) number(event, 0, out)
       else if (Exit.isFailure(exit)) done.push([op, Exit.failCause(exit.cause)])
       else done.push([op, Exit.succeed(publishCommit(exit.value.written[next++] as Written, exit.value.sync, out))])
     }
@@ -265,18 +274,16 @@ const rollbackMark = ({ from, leg, outcome, runId }: Rollback, to: number): Draf
 })
 
 /** A user's message, and what was put right behind it, is announced before the invoke in front of it. */
-const inOrder = <A extends { readonly event: BroadcastEvent; readonly durable: boolean }>(
-  events: ReadonlyArray<A>
-): ReadonlyArray<A> => {
-  const ordered: Array<A> = []
+const inOrder = (events: ReadonlyArray<Announcement>): ReadonlyArray<Announcement> => {
+  const ordered: Array<Announcement> = []
   for (let i = 0; i < events.length; i++) {
-    const here = events[i] as A
+    const here = events[i] as Announcement
     if (here.event.event !== "invoke_start" || events[i + 1]?.event.event !== "user_message") {
       ordered.push(here)
       continue
     }
     let last = i + 1
-    while (events[last + 1]?.durable === false) last += 1
+    while (events[last + 1]?.bytes === 0) last += 1
     ordered.push(...events.slice(i + 1, last + 1), here)
     i = last
   }

@@ -31,12 +31,14 @@ export class LogIndex {
   private readonly control: Array<boolean> = []
   /** Line numbers of the log's entries, ascending. Replaced, not edited, when something is hidden. */
   private log: Array<number> = []
-  private hidden: ReadonlyArray<HiddenRange>
+  /** What a replay knows to be hidden, ascending and without overlap; lines come in order, so a cursor is enough. */
+  private readonly hidden: ReadonlyArray<HiddenRange>
+  private cursor = 0
   /** Bytes of committed lines. */
   bytes = 0
 
   constructor(hidden: ReadonlyArray<HiddenRange> = []) {
-    this.hidden = hidden
+    this.hidden = merged(hidden)
   }
 
   get lines(): number {
@@ -58,13 +60,15 @@ export class LogIndex {
     return true
   }
 
-  isHidden(line: number): boolean {
-    return this.hidden.some((range) => line >= range.from && line < range.to)
+  /** Takes lines out of the log that are in it. */
+  hide(range: Omit<HiddenRange, "mark">): void {
+    this.log = this.log.filter((line) => line < range.from || line >= range.to)
   }
 
-  hide(range: HiddenRange): void {
-    this.hidden = [...this.hidden, range]
-    this.log = this.log.filter((line) => line < range.from || line >= range.to)
+  private isHidden(line: number): boolean {
+    while (this.cursor < this.hidden.length && line >= (this.hidden[this.cursor] as HiddenRange).to) this.cursor += 1
+    const range = this.hidden[this.cursor]
+    return range !== undefined && line >= range.from
   }
 
   view(): LogView {
@@ -93,4 +97,14 @@ export class LogIndex {
       }
     }
   }
+}
+
+const merged = (ranges: ReadonlyArray<HiddenRange>): ReadonlyArray<HiddenRange> => {
+  const out: Array<HiddenRange> = []
+  for (const range of ranges.toSorted((a, b) => a.from - b.from)) {
+    const last = out.at(-1)
+    if (last === undefined || range.from > last.to) out.push(range)
+    else if (range.to > last.to) out[out.length - 1] = { ...last, to: range.to }
+  }
+  return out
 }

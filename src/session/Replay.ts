@@ -45,14 +45,17 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
     let start = 0
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
       const line = index.lines
-      const entry = yield* decodeLine(file, text, bytes.subarray(start, end), line, at + start)
-      const visible = index.add(end + 1 - start, entry === undefined || isControl(entry))
-      if (entry !== undefined && (visible || isControl(entry))) Fold.apply(state, entry)
+      const entry = decodeLine(text, bytes.subarray(start, end))
+      if (typeof entry === "string") return yield* corrupt(file, line, at + start, entry)
+      const control = entry === undefined || isControl(entry)
+      const visible = index.add(end + 1 - start, control)
+      if (entry !== undefined && (visible || control)) Fold.apply(state, entry)
       if (entry !== undefined) marks = collectMark(marks, entry, line)
+      // What comes behind it may be of kinds that this version cannot know.
+      if (state.format !== undefined && state.format > formatVersion) return yield* newer(file, state.format)
       start = end + 1
     }
-    if (state.format !== undefined && state.format > formatVersion) return yield* newer(file, state.format)
-    if (start === 0 && at + bytes.length >= size) break
+    if (start === 0 && (bytes.length === 0 || at + bytes.length >= size)) break
     // A line that is longer than the window: look again with a larger one.
     window = start === 0 ? window * 2 : chunkBytes
     at += start
@@ -60,38 +63,32 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
   return { hidden: marks, replayed: { state, index, tornBytes: size - index.bytes } satisfies Replayed }
 })
 
-const decodeLine = Effect.fnUntraced(function* (
-  file: SegmentFile,
-  text: TextDecoder,
-  bytes: Uint8Array,
-  line: number,
-  byte: number
-) {
-  const corrupt = (message: string) =>
-    new StorageError({
-      reason: "Corrupt",
-      operation: "read",
-      path: file.path,
-      message: `${file.path}, line ${line + 1}, byte ${byte}: ${message}`,
-      line,
-      byte,
-      hint: "nothing was changed; keep a copy of the file before you repair it"
-    })
+/** The entry; undefined for a blank line; a text that says why the line cannot be read. */
+const decodeLine = (text: TextDecoder, bytes: Uint8Array): LogEntry | undefined | string => {
   let json: unknown
   try {
-    const content = text.decode(bytes).trim()
-    if (content === "") return undefined
+    const content = text.decode(bytes)
+    if (content.trim() === "") return undefined
     json = JSON.parse(content)
   } catch (cause) {
-    return yield* corrupt(cause instanceof SyntaxError ? "not JSON" : "not UTF-8")
+    return cause instanceof SyntaxError ? "not JSON" : "not UTF-8"
   }
   const entry = decodeEntry(json)
-  if (Exit.isFailure(entry)) {
-    const kind = (json as { readonly kind?: unknown } | null)?.kind
-    return yield* corrupt(`not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`)
-  }
-  return entry.value
-})
+  if (Exit.isSuccess(entry)) return entry.value
+  const kind = (json as { readonly kind?: unknown } | null)?.kind
+  return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
+}
+
+const corrupt = (file: SegmentFile, line: number, byte: number, message: string) =>
+  new StorageError({
+    reason: "Corrupt",
+    operation: "read",
+    path: file.path,
+    message: `${file.path}, line ${line + 1}, byte ${byte}: ${message}`,
+    line,
+    byte,
+    hint: "nothing was changed; keep a copy of the file before you repair it"
+  })
 
 const newer = (file: SegmentFile, version: number) =>
   new StorageError({

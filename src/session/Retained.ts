@@ -1,28 +1,47 @@
 /**
  * The durable events of this epoch that are still known with their numbers, so that a client which was away for a
- * moment gets what it missed instead of a whole snapshot. Bounded: the oldest go first.
+ * moment gets what it missed instead of a whole snapshot. Bounded in number and in bytes: the oldest go first.
  */
 import type { Envelope } from "../protocol/Event.ts"
 
-const bound = 1_024
+const countBound = 1_024
+const byteBound = 4 * 1024 * 1024
+
+interface Kept {
+  readonly event: Envelope
+  readonly bytes: number
+}
 
 export class Retained {
-  private events: Array<Envelope> = []
+  private kept: Array<Kept> = []
+  /** Elements in front that are forgotten already and wait to be cut off. */
+  private dropped = 0
+  private bytes = 0
   /** Every durable event with a greater number is still here. */
   private completeAfter = 0
 
-  add(event: Envelope): void {
-    this.events.push(event)
-    // Cut in halves, so that the copy costs little per event.
-    if (this.events.length < bound * 2) return
-    const dropped = this.events.length - bound
-    this.completeAfter = (this.events[dropped - 1] as Envelope).seq
-    this.events = this.events.slice(dropped)
+  /** `bytes` is what the event's entry takes in the file. */
+  add(event: Envelope, bytes: number): void {
+    this.kept.push({ event, bytes })
+    this.bytes += bytes
+    while (this.kept.length - this.dropped > countBound || this.bytes > byteBound) {
+      const oldest = this.kept[this.dropped] as Kept
+      this.dropped += 1
+      this.bytes -= oldest.bytes
+      this.completeAfter = oldest.event.seq
+    }
+    // Cut in large pieces, so that the copy costs little per event.
+    if (this.dropped < countBound) return
+    this.kept = this.kept.slice(this.dropped)
+    this.dropped = 0
   }
 
   /** The durable events in (after, upTo], or null if some of them are gone or `after` was never reached. */
   between(after: number, upTo: number): ReadonlyArray<Envelope> | null {
     if (after > upTo || after < this.completeAfter) return null
-    return this.events.filter((event) => event.seq > after && event.seq <= upTo)
+    return this.kept
+      .slice(this.dropped)
+      .filter(({ event }) => event.seq > after && event.seq <= upTo)
+      .map(({ event }) => event)
   }
 }

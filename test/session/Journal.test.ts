@@ -25,7 +25,9 @@ const ref = {
 const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
 const opening: ReadonlyArray<Journal.Step> = [
   { kind: "segment_start", session_id: ref.sessionId, system_prompt: "be good", config, history: [] },
-  { kind: "extension", domain: "pod.format", payload: { version: 1 } }
+  { kind: "extension", domain: "pod.format", payload: { version: 1 } },
+  // Not a line: places in the file must not be confused by it.
+  { emit: { event: "status", data: { status: "idle" } } }
 ]
 
 /** A journal on a new segment; `wrap` may break the file. */
@@ -82,9 +84,10 @@ describe("Journal", () => {
       yield* journal.commit([say("two")], true)
       yield* journal.emit(theEnd)
       const seen = yield* collect(attachment.take, isAlert)
-      expect(seen.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6])
+      expect(seen.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7])
       expect(seen.map((event) => [event.event, event.durable ?? false])).toEqual([
         ["segment_rotated", true],
+        ["status", false],
         ["user_message", true],
         ["text_delta", false],
         ["text_delta", false],
@@ -190,6 +193,19 @@ describe("Journal", () => {
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 
+  it.effect("the very first batch can be rolled back, and the lines that opened the segment stay", () =>
+    Effect.gen(function* () {
+      const { journal } = yield* journalOn()
+      const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
+      const { line } = yield* journal.commit([say("undone")], true)
+      const outcome = { result: "rolled_back", usage: noUsage } as const
+      yield* journal.rollback({ from: line, checkpoint, runId: "r", leg: 1, outcome }, [])
+      const attachment = yield* journal.attach
+      expect((yield* entriesOf(attachment)).map((entry) => entry.kind)).toEqual(["segment_start"])
+      expect(journal.state.history).toEqual([])
+    }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
+  )
+
   it.effect("a snapshot stays readable while the log grows and is rolled back", () =>
     Effect.gen(function* () {
       const { journal } = yield* journalOn()
@@ -229,12 +245,13 @@ describe("Journal", () => {
       const seen = yield* attachment.take
       expect(seen.map((event) => event.event)).toEqual([
         "segment_rotated",
+        "status",
         "user_message",
         "status",
         "invoke_start",
         "run_start"
       ])
-      expect(seqs).toEqual([4, 2, 3, 5])
+      expect(seqs).toEqual([5, 3, 4, 6])
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 

@@ -1,0 +1,248 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
+import * as Scripted from "../../layers/llm/Scripted.ts"
+import * as PodTest from "../../layers/PodTest.ts"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import * as Manifest from "../../src/manifest/Manifest.ts"
+import * as Pod from "../../src/pod/Pod.ts"
+import * as Tool from "../../src/tools/Tool.ts"
+import { isEvent, isStatus, until } from "../support/podBench.ts"
+
+const workspace = Effect.flatMap(FileSystem.FileSystem, (fs) =>
+  Effect.gen(function* () {
+    const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
+    yield* fs.writeFileString(`${cwd}/notes.md`, "alpha\n")
+    yield* fs.writeFileString(`${cwd}/AGENTS.md`, "Always be brief.\n")
+    return cwd
+  })
+)
+
+const manifestFor = (cwd: string, name = "tester", extra: Partial<Manifest.ManifestInput> = {}) =>
+  Manifest.make({
+    pod: { name },
+    scope: { allow: [{ target: cwd, permission: "write" }] },
+    ...extra
+  })
+
+const scriptWithPaths = Scripted.layer([
+  {
+    steps: [
+      { tool: "Bash", id: "c1", args: { command: "cat notes.md; printf made > new.txt" } },
+      { tool: "Read", id: "c2", args: { file_path: "/etc/passwd" } }
+    ]
+  },
+  { steps: [{ text: "ok" }] }
+])
+
+describe("Pod.make", () => {
+  it.effect("a pod inside a program: one call, one answer, nothing left when its Scope closes", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const scope = yield* Scope.make()
+      const pod = yield* Scope.provide(Pod.make(yield* manifestFor(cwd)), scope)
+      const end = yield* pod.runToEnd("hello")
+      expect(end).toMatchObject({ result: "finished", usage: { llm_calls: 1 } })
+      const script = yield* Scripted.Script
+      const [request] = yield* script.requests
+      expect(request?.system).toContain(cwd)
+      expect(request?.system).toContain("Always be brief.")
+      expect(request?.tools.map((tool) => tool.name)).toEqual(["Bash", "Edit", "Glob", "Grep", "Read", "Write"])
+      yield* Scope.close(scope, Exit.void)
+      expect((yield* Effect.flip(pod.run("too late"))).code).toBe("not_running")
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([{ steps: [{ text: "hi" }] }])))
+  )
+
+  it.effect("file references of the input are attached in its scope; what cannot be had is an alert", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const pod = yield* Pod.make(yield* manifestFor(cwd))
+      const { take } = yield* pod.attach
+      yield* pod.run([
+        { kind: "text", content: "see " },
+        { kind: "file_ref", path: "notes.md" },
+        { kind: "paste", id: 1, chars: 5, lines: 1, content: " and " },
+        { kind: "file_ref", path: "/etc/passwd" }
+      ])
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.flatMap((event) => (event.event === "system_item" ? [event.data.item] : []))).toEqual([
+        { kind: "file_attachment", path: "notes.md", body: "[File: notes.md]\nalpha\n" }
+      ])
+      expect(seen.find(isEvent("alert"))).toMatchObject({
+        data: { level: "warn", source: "pod", message: expect.stringContaining("file ref @/etc/passwd") }
+      })
+      const [request] = yield* (yield* Scripted.Script).requests
+      expect(request?.messages).toEqual([
+        { role: "user", text: "see @notes.md and @/etc/passwd" },
+        { role: "system", text: "[File: notes.md]\nalpha\n" }
+      ])
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }])))
+  )
+
+  it.effect("real tools work on real files in the scope, and refuse what lies outside", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const pod = yield* Pod.make(yield* manifestFor(cwd))
+      yield* pod.runToEnd("go")
+      const requests = yield* (yield* Scripted.Script).requests
+      const results = requests[1]?.messages.find((message) => message.role === "tool")
+      const texts = results?.role === "tool" ? results.results.map(({ text }) => text) : []
+      expect(texts[0]).toContain("alpha")
+      expect(texts[1]).toContain("outside of what may be read")
+      expect(yield* (yield* FileSystem.FileSystem).readFileString(`${cwd}/new.txt`)).toBe("made")
+      expect(yield* pod.completions("file", "n")).toEqual([
+        { value: "new.txt", is_dir: false },
+        { value: "notes.md", is_dir: false }
+      ])
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(PodTest.world(), scriptWithPaths)))
+  )
+
+  it.effect("minutes of back-off pass in no time under TestClock, and the waits are told", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const pod = yield* Pod.make(yield* manifestFor(cwd))
+      const { take } = yield* pod.attach
+      const fiber = yield* Effect.forkChild(pod.runToEnd("patience"))
+      const waits = yield* until(take, isEvent("llm_retry"))
+      expect(waits.find(isEvent("llm_retry"))).toMatchObject({ data: { wait_ms: 120_000, status: 429 } })
+      expect(yield* pod.waitingOn).toMatchObject({ kind: "retry" })
+      yield* TestClock.adjust("2 minutes")
+      const end = yield* until(take, isEvent("run_end"))
+      expect(end.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+      expect(fiber.pollUnsafe()).toBeDefined()
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        PodTest.layer([
+          { steps: [{ fail: { status: 429, retry_after: "2 minutes" } }] },
+          { steps: [{ text: "at last" }] }
+        ])
+      )
+    )
+  )
+
+  it.effect("permissions of the manifest are kept: a denied call is answered and not run", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const pod = yield* Pod.make(
+        yield* manifestFor(cwd, "careful", {
+          permissions: { default_action: "allow", rule: [{ tool: "Bash", pattern: "*", action: "deny" }] }
+        })
+      )
+      yield* pod.runToEnd("go")
+      const requests = yield* (yield* Scripted.Script).requests
+      expect(JSON.stringify(requests[1]?.messages)).toContain("deny")
+      expect(yield* (yield* FileSystem.FileSystem).exists(`${cwd}/ran`)).toBe(false)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        PodTest.layer([
+          { steps: [{ tool: "Bash", id: "c1", args: { command: "touch ran" } }] },
+          { steps: [{ text: "ok" }] }
+        ])
+      )
+    )
+  )
+
+  it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const cwd = yield* workspace
+      const other = yield* workspace
+      const start = (input: Effect.Effect<Manifest.Manifest, unknown>, options?: Pod.PodOptions) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const pod = yield* Pod.make(yield* input, options)
+            yield* pod.runToEnd("go")
+            return {
+              greeting: pod.greeting,
+              sessionId: pod.sessionId,
+              requests: yield* (yield* Scripted.Script).requests
+            }
+          })
+        ).pipe(Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }], store)))
+      const first = yield* start(manifestFor(cwd), { cwd })
+      const second = yield* start(manifestFor(other), { cwd: other })
+      expect(second.sessionId).toBe(first.sessionId)
+      expect(second.greeting.cwd).toBe(cwd)
+      expect(second.greeting.notes?.join("\n")).toContain(cwd)
+      expect(second.requests[0]?.system).toBe(first.requests[0]?.system)
+      expect(second.requests[0]?.messages).toHaveLength(3)
+      const narrow = Manifest.make({
+        pod: { name: "tester" },
+        scope: {
+          allow: [
+            { target: cwd, permission: "read" },
+            { target: other, permission: "write" }
+          ]
+        }
+      })
+      const third = yield* start(narrow, { cwd, named: { manifest: true } })
+      expect(third.greeting.scope_summary).toBe(`Readable:\n  - ${cwd}\nWritable:`)
+      expect(third.greeting.notes?.join("\n")).toContain("narrows")
+    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
+  )
+
+  it.effect("two live pods of one name are refused, and so are two that write the same place", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      yield* Pod.make(yield* manifestFor(cwd, "one"))
+      const same = yield* Effect.flip(Pod.make(yield* manifestFor(cwd, "one")))
+      expect(same).toMatchObject({ _tag: "LeaseError", reason: "PodHeld" })
+      const overlapping = yield* Effect.flip(Pod.make(yield* manifestFor(cwd, "two")))
+      expect(overlapping).toMatchObject({ _tag: "LeaseError", reason: "ScopeOverlap" })
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
+  )
+
+  it.effect("own tools stand beside the built-in ones, and events can be followed as a stream", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const called = yield* Deferred.make<string>()
+      const shout = Tool.make({
+        name: "Shout",
+        description: "says it loudly",
+        parameters: Schema.Struct({ text: Schema.String }),
+        idempotent: true,
+        run: ({ text }) => Effect.as(Deferred.succeed(called, text), { summary: text.toUpperCase() })
+      })
+      const pod = yield* Pod.make(yield* manifestFor(cwd), { tools: [shout] })
+      const results = yield* pod.events.pipe(
+        Stream.filter(isEvent("tool_result")),
+        Stream.take(1),
+        Stream.runCollect,
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* pod.runToEnd("go")
+      expect(yield* Deferred.await(called)).toBe("hey")
+      expect(results.pollUnsafe()).toBeDefined()
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        PodTest.layer([{ steps: [{ tool: "Shout", id: "c1", args: { text: "hey" } }] }, { steps: [{ text: "ok" }] }])
+      )
+    )
+  )
+
+  it.effect("interrupting a wait for the end cancels the run", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const pod = yield* Pod.make(yield* manifestFor(cwd))
+      const { take } = yield* pod.attach
+      const fiber = yield* Effect.forkChild(pod.runToEnd("go"))
+      yield* until(take, isEvent("text_delta"))
+      fiber.interruptUnsafe()
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "cancelled" } })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(PodTest.layer([{ steps: [{ text: "begun" }, { wait: "1 hour" }, { text: "never" }] }]))
+    )
+  )
+})
