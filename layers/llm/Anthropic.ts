@@ -24,7 +24,7 @@ export { defaultMaxTokens } from "./anthropic/Request.ts"
 export const provider = "anthropic"
 
 /** Fails with reason `Config`: no key for a server that needs one, a URL that is none. Nothing is sent yet. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   options: Vendor.VendorOptions
 ): Effect.fn.Return<LlmClient["Service"], LlmError> {
   const { baseUrl, vendor } = yield* Settings.check(provider, options, {
@@ -52,12 +52,15 @@ export const make = Effect.fnUntraced(function*(
     info: { provider, model: options.model, contextWindow: options.contextWindow },
     stream: (request, alive = () => {}) => {
       const { body, headers, ignored } = build(options, request)
-      return Stream.unwrap(Effect.map(warn(ignored), () =>
-        Vendor.attempt(vendor, {
-          open: async (signal) => (await load()).messages.create(body, { signal, headers }).asResponse(),
-          decoder: decoder(vendor, CallIds.forAnswer(request)),
-          alive
-        })))
+      return Stream.unwrap(
+        Effect.map(warn(ignored), () =>
+          Vendor.attempt(vendor, {
+            open: async (signal) => (await load()).messages.create(body, { signal, headers }).asResponse(),
+            decoder: decoder(vendor, CallIds.forAnswer(request)),
+            alive
+          })
+        )
+      )
     }
   }
 })

@@ -15,11 +15,12 @@ import * as CallIds from "./vendor/CallIds.ts"
 
 export const provider = "offline"
 
-const introduction = "I am the offline model that is built into effect-pod: a few fixed rules, no network, and no " +
+const introduction =
+  "I am the offline model that is built into effect-pod: a few fixed rules, no network, and no " +
   "language model behind them. For a real one, set ANTHROPIC_API_KEY or OPENAI_API_KEY and start again."
 
-const abilities = "I understand plain requests: \"look around\", \"read FILE\", \"list DIR\", \"search WORD\" and " +
-  "\"run COMMAND\"."
+const abilities =
+  'I understand plain requests: "look around", "read FILE", "list DIR", "search WORD" and "run COMMAND".'
 
 interface Call {
   readonly name: string
@@ -58,19 +59,27 @@ const call = (say: string, ...calls: ReadonlyArray<Call>): Move => ({ say, calls
 // --- Understanding ---------------------------------------------------------------------------------------------------
 
 const fillers = new Set(
-  ("the a an file files directory folder dir me us contents content of in please for word text string all everything " +
-    "my this that here is what and it everywhere with").split(" ")
+  (
+    "the a an file files directory folder dir me us contents content of in please for word text string all everything " +
+    "my this that here is what and it everywhere with"
+  ).split(" ")
 )
 
 /** The thing that a request is about: quoted, or marked with `@`, or like a path, or the first word that means anything. */
 const operand = (rest: string): string => {
   const quoted = /["'`]([^"'`]+)["'`]/.exec(rest)?.[1]
   if (quoted !== undefined) return quoted
-  const words = rest.split(/\s+/).map((word) => word.replace(/[.,;:!?]+$/, "")).filter((word) => word !== "")
+  const words = rest
+    .split(/\s+/)
+    .map((word) => word.replace(/[.,;:!?]+$/, ""))
+    .filter((word) => word !== "")
   const marked = words.find((word) => word.startsWith("@"))
   if (marked !== undefined) return marked.slice(1)
-  return words.find((word) => /[./]/.test(word) && !fillers.has(word)) ??
-    words.find((word) => !fillers.has(word.toLowerCase())) ?? ""
+  return (
+    words.find((word) => /[./]/.test(word) && !fillers.has(word)) ??
+    words.find((word) => !fillers.has(word.toLowerCase())) ??
+    ""
+  )
 }
 
 const understand = (text: string): Wish => {
@@ -81,7 +90,8 @@ const understand = (text: string): Wish => {
     const command = /`([^`]+)`/.exec(run)?.[1] ?? run
     if (!/^(the|my|all|this|these|it)\b/i.test(command)) return { kind: "run", command }
   }
-  const around = /look around|what(?:'s| is| do we have| have we got)(?: in)? (?:here|this)|where am i|overview|explore/i
+  const around =
+    /look around|what(?:'s| is| do we have| have we got)(?: in)? (?:here|this)|where am i|overview|explore/i
   if (around.test(wish)) return { kind: "look" }
   const search = /\b(?:search|grep|look for|find|where is)\b\s*(.+)$/is.exec(wish)?.[1]
   if (search !== undefined) {
@@ -142,8 +152,11 @@ const look = (scene: Scene): Move => {
   }
   if (!scene.offers("Glob")) return answer(quote("This is what is here.", found[0]))
   const listing = describe(found)
-  if (opened !== undefined) return answer(`${listing}\n\n${quote("The one that explains the rest begins like this.", opened[0])}`)
-  const guide = paths(found[0]).find((path) => /\/(readme(\.\w+)?|package\.json|cargo\.toml|pyproject\.toml)$/i.test(path))
+  if (opened !== undefined)
+    return answer(`${listing}\n\n${quote("The one that explains the rest begins like this.", opened[0])}`)
+  const guide = paths(found[0]).find((path) =>
+    /\/(readme(\.\w+)?|package\.json|cargo\.toml|pyproject\.toml)$/i.test(path)
+  )
   return guide === undefined || !scene.offers("Read")
     ? answer(listing)
     : call(`I will read ${base(guide)}.`, { name: "Read", args: { file_path: guide, limit: 40 } })
@@ -172,7 +185,7 @@ const read = (scene: Scene, path: string): Move => {
       : call(`Let me find ${path}.`, { name: "Glob", args: { pattern: `**/${path.replace(/^\.\//, "")}` } })
   }
   if (direct) return answer(quote(`This is ${path}.`, first[0]))
-  const [nearest] = [...paths(first[0])].sort((a, b) => a.length - b.length)
+  const [nearest] = [...paths(first[0])].toSorted((a, b) => a.length - b.length)
   if (nearest === undefined) return answer(`I found no file ${path} here.`)
   return second === undefined
     ? call(`I will read ${nearest}.`, { name: "Read", args: { file_path: nearest } })
@@ -210,13 +223,16 @@ const parent = (path: string): string => path.slice(0, Math.max(1, path.lastInde
 /** The files of a directory and the directories in it, from the files that are in each. */
 const describe = ([here, below]: ReadonlyArray<Result>): string => {
   if (here?.isError === true) return quote("I could not look.", here)
-  const files = paths(here).map(base).sort()
-  const directories = [...new Set(paths(below).map((path) => `${base(parent(path))}/`))].sort()
+  const files = paths(here).map(base).toSorted()
+  const directories = [...new Set(paths(below).map((path) => `${base(parent(path))}/`))].toSorted()
   const place = files.length > 0 ? parent(paths(here)[0] ?? "") : parent(parent(paths(below)[0] ?? ""))
   if (files.length + directories.length === 0) return "There is nothing here that I can see."
-  return `In ${place} there ${files.length + directories.length === 1 ? "is" : "are"} ${
-    [count(files.length, "file"), count(directories.length, "directory")].filter((part) => part !== "").join(" and ")
-  }:\n${some([...directories, ...files])}`
+  return `In ${place} there ${files.length + directories.length === 1 ? "is" : "are"} ${[
+    count(files.length, "file"),
+    count(directories.length, "directory")
+  ]
+    .filter((part) => part !== "")
+    .join(" and ")}:\n${some([...directories, ...files])}`
 }
 
 const count = (n: number, what: "file" | "directory"): string => {
@@ -243,16 +259,16 @@ const quote = (lead: string, result: Result | undefined): string => {
 // --- The client ------------------------------------------------------------------------------------------------------
 
 const respond = (request: LlmRequest): Move => {
-  const asked = request.messages.findLastIndex((message) => message.role === "user")
+  const asked = request.messages.findLastIndex(({ role }) => role === "user")
   const since = request.messages.slice(asked + 1)
   const message = request.messages[asked]
   const tools = new Set(request.tools.map((tool) => tool.name))
   const move = decide({
     wish: understand(message?.role === "user" ? message.text : ""),
     offers: (tool) => tools.has(tool),
-    rounds: since.flatMap((message) => message.role === "tool" ? [message.results] : [])
+    rounds: since.flatMap((each) => (each.role === "tool" ? [each.results] : []))
   })
-  const isFirst = !request.messages.some((message) => message.role === "assistant")
+  const isFirst = !request.messages.some(({ role }) => role === "assistant")
   return isFirst ? { ...move, say: `${introduction}\n\n${move.say}` } : move
 }
 
@@ -264,13 +280,15 @@ const events = (request: LlmRequest): ReadonlyArray<LlmEvent> => {
   const callId = CallIds.forAnswer(request)
   return [
     { type: "text_start", index: 0 },
-    ...pieces(say).map((text) => ({ type: "delta", index: 0, text } as const)),
+    ...pieces(say).map((text) => ({ type: "delta", index: 0, text }) as const),
     { type: "block_stop", index: 0 },
-    ...calls.flatMap((call, n): ReadonlyArray<LlmEvent> => [
-      { type: "tool_call_start", index: n + 1, id: callId(undefined), name: call.name },
-      { type: "delta", index: n + 1, text: JSON.stringify(call.args) },
-      { type: "block_stop", index: n + 1 }
-    ]),
+    ...calls.flatMap(
+      ({ args, name }, n): ReadonlyArray<LlmEvent> => [
+        { type: "tool_call_start", index: n + 1, id: callId(undefined), name },
+        { type: "delta", index: n + 1, text: JSON.stringify(args) },
+        { type: "block_stop", index: n + 1 }
+      ]
+    ),
     { type: "stop", reason: calls.length > 0 ? "tool_use" : "end_turn" }
   ]
 }

@@ -22,7 +22,7 @@ export type { OpenAiChatOptions } from "./openaiChat/Request.ts"
 export const provider = "openai_chat"
 
 /** Fails with reason `Config`: no key for a server that needs one, a URL that is none. Nothing is sent yet. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   options: OpenAiChatOptions
 ): Effect.fn.Return<LlmClient["Service"], LlmError> {
   const { baseUrl, vendor } = yield* Settings.check(provider, options, {
@@ -53,12 +53,15 @@ export const make = Effect.fnUntraced(function*(
     info: { provider, model: options.model, contextWindow: options.contextWindow },
     stream: (request, alive = () => {}) => {
       const { body, ignored } = build(options, request)
-      return Stream.unwrap(Effect.map(warn(ignored), () =>
-        Vendor.attempt(vendor, {
-          open: async (signal) => (await load()).chat.completions.create(body, { signal }).asResponse(),
-          decoder: decoder(vendor, CallIds.forAnswer(request)),
-          alive
-        })))
+      return Stream.unwrap(
+        Effect.map(warn(ignored), () =>
+          Vendor.attempt(vendor, {
+            open: async (signal) => (await load()).chat.completions.create(body, { signal }).asResponse(),
+            decoder: decoder(vendor, CallIds.forAnswer(request)),
+            alive
+          })
+        )
+      )
     }
   }
 })

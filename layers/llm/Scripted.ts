@@ -32,12 +32,15 @@ export interface ScriptedOptions {
 }
 
 /** What a test may look at. */
-export class Script extends Context.Service<Script, {
-  /** All requests so far, in order; those whose stream was run. */
-  readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
-  /** Calls that were not made yet. */
-  readonly remaining: Effect.Effect<number>
-}>()("effect-pod/llm/Script") {}
+export class Script extends Context.Service<
+  Script,
+  {
+    /** All requests so far, in order; those whose stream was run. */
+    readonly requests: Effect.Effect<ReadonlyArray<LlmRequest>>
+    /** Calls that were not made yet. */
+    readonly remaining: Effect.Effect<number>
+  }
+>()("effect-pod/llm/Script") {}
 
 export interface Scripted {
   readonly client: LlmClient["Service"]
@@ -107,12 +110,13 @@ const unmet = (name: string, call: ScriptCall, n: number, request: LlmRequest): 
   return new LlmError({
     reason: "Config",
     provider,
-    message: `${place(name, call)}: call ${n} expects the user's last message to contain ${JSON.stringify(wanted)}, ` +
+    message:
+      `${place(name, call)}: call ${n} expects the user's last message to contain ${JSON.stringify(wanted)}, ` +
       `but it is ${JSON.stringify(said.slice(0, 200))}`
   })
 }
 
-const place = (name: string, call: ScriptCall): string => call.line === undefined ? name : `${name}:${call.line}`
+const place = (name: string, call: ScriptCall): string => (call.line === undefined ? name : `${name}:${call.line}`)
 
 /** The calls of a script: one JSON object per line. Fails with reason `Config`, naming the script and the line. */
 export const fromText = (text: string, name = "script"): Effect.Effect<ReadonlyArray<ScriptCall>, LlmError> =>

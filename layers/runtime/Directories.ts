@@ -25,7 +25,7 @@ export type Env = Readonly<Record<string, string | undefined>>
 
 /** `home` is what the system says if HOME is unset. */
 export const resolve = (env: Env, home?: string): Effect.Effect<Directories, DirectoriesError> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const config = yield* directory(env, home, kinds.config)
     const data = yield* directory(env, home, kinds.data)
     const runtime = yield* directory(env, home, kinds.runtime)
@@ -65,7 +65,7 @@ const kinds: { readonly [K in "config" | "data" | "runtime"]: Kind } = {
 }
 
 /** The nearest variable wins: the kind's own, EFFECT_POD_HOME, XDG, then a place below the home directory. */
-const directory = Effect.fnUntraced(function*(env: Env, home: string | undefined, kind: Kind) {
+const directory = Effect.fnUntraced(function* (env: Env, home: string | undefined, kind: Kind) {
   const own = yield* absolute(env, kind.own)
   if (own !== undefined) return own
   const all = yield* absolute(env, "EFFECT_POD_HOME")
@@ -88,11 +88,11 @@ const absolute = (env: Env, name: string): Effect.Effect<string | undefined, Dir
   return path === undefined || path.startsWith("/")
     ? Effect.succeed(path)
     : Effect.fail(
-      new DirectoriesError({
-        message: `${name} is ${JSON.stringify(path)}: expected an absolute path`,
-        hint: `write it with a leading slash, or unset ${name}`
-      })
-    )
+        new DirectoriesError({
+          message: `${name} is ${JSON.stringify(path)}: expected an absolute path`,
+          hint: `write it with a leading slash, or unset ${name}`
+        })
+      )
 }
 
-const join = (directory: string, name: string): string => `${directory.replace(/\/+$/, "")}/${name}`
+const join = (base: string, name: string): string => `${base.replace(/\/+$/, "")}/${name}`

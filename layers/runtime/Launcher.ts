@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as NFS from "node:fs"
 import { LaunchError, Launcher, type LaunchSpec, type ProcessExit } from "../../src/runtime/Launcher.ts"
 import * as Group from "./LauncherGroup.ts"
@@ -27,9 +27,6 @@ const defaultGrace = Duration.seconds(1)
 /** After KILL only the kernel can delay a process, for instance in a hung network file system. */
 const killLimit = Duration.seconds(2)
 
-/** How soon it is looked whether the rest of a group has gone, in milliseconds; the last one repeats. */
-const looks = [1, 2, 4, 8, 16, 32]
-
 interface Running {
   readonly pid: number
   readonly exit: Deferred.Deferred<ProcessExit>
@@ -37,6 +34,8 @@ interface Running {
   /** False once the leader is gone and nothing was left in its group: the number may then be another's. */
   readonly mayRun: () => boolean
   readonly output: Output.Output
+  /** The name of its pipe. */
+  readonly path: string
 }
 
 const reasons: { readonly [code: string]: (spec: LaunchSpec) => string } = {
@@ -59,64 +58,78 @@ const launchError = (spec: LaunchSpec, error: unknown): LaunchError => {
   return new LaunchError({ command: spec.command, message: `${spec.command} could not be started: ${reason}.` })
 }
 
-const launch = (spec: LaunchSpec, path: string, leash: Leash.Leash): Effect.Effect<Running, LaunchError> =>
+/** Starts the process; whatever is refused leaves no descriptor open. */
+const launch = (
+  spec: LaunchSpec,
+  path: string,
+  pipes: Pipes.Pipes,
+  leash: Leash.Leash
+): Effect.Effect<Running, LaunchError> =>
   Effect.callback<Running, LaunchError>((resume) => {
-    const refuse = (error: unknown) => resume(Effect.fail(launchError(spec, error)))
-    let pipe: Pipes.Pipe | undefined
+    const refuse = (error: LaunchError) => resume(Effect.fail(error))
+    let pipe: Pipes.Pipe
     try {
       pipe = Pipes.openUnsafe(path)
-      const { read, write } = pipe
-      const exit = Deferred.makeUnsafe<ProcessExit>()
-      let hasExited = false
-      let mayRun = true
-      const child = spawn(spec.command, [...spec.args], {
+    } catch (error) {
+      pipes.giveBack(path, false)
+      refuse(
+        new LaunchError({ command: spec.command, message: `No pipe for the output of ${spec.command}: ${error}.` })
+      )
+      return
+    }
+    let child: ChildProcess
+    try {
+      child = spawn(spec.command, [...spec.args], {
         cwd: spec.cwd,
         detached: true,
         env: { ...spec.env },
-        stdio: ["ignore", write, write]
+        stdio: ["ignore", pipe.write, pipe.write]
       })
-      NFS.closeSync(write)
-      if (child.pid === undefined) {
-        NFS.closeSync(read)
-        child.once("error", refuse)
-        return
-      }
-      const { pid } = child
-      leash.add(pid)
-      child.on("error", () => {})
-      child.once("exit", (code, signal) => {
-        hasExited = true
-        mayRun = Group.exists(pid)
-        const ended: ProcessExit = code === null
-          ? { _tag: "Signal", signal: signal ?? "SIGKILL" }
-          : { _tag: "Code", code }
-        Deferred.doneUnsafe(exit, Exit.succeed(ended))
-      })
-      const output = Output.make(read)
-      resume(Effect.succeed({ pid, exit, hasExited: () => hasExited, mayRun: () => mayRun, output }))
     } catch (error) {
-      if (pipe !== undefined) {
-        NFS.closeSync(pipe.read)
-        NFS.closeSync(pipe.write)
-      }
-      refuse(error)
+      NFS.closeSync(pipe.read)
+      pipes.giveBack(path, true)
+      refuse(launchError(spec, error))
+      return
+    } finally {
+      NFS.closeSync(pipe.write)
     }
+    const { pid } = child
+    if (pid === undefined) {
+      NFS.closeSync(pipe.read)
+      pipes.giveBack(path, true)
+      child.once("error", (error) => refuse(launchError(spec, error)))
+      return
+    }
+    leash.add(pid)
+    const exit = Deferred.makeUnsafe<ProcessExit>()
+    let hasExited = false
+    let mayRun = true
+    child.on("error", () => {})
+    child.once("exit", (code, signal) => {
+      hasExited = true
+      mayRun = Group.exists(pid)
+      Deferred.doneUnsafe(exit, Exit.succeed(exitOf(code, signal)))
+    })
+    const output = Output.make(pipe.read)
+    resume(Effect.succeed({ pid, exit, hasExited: () => hasExited, mayRun: () => mayRun, output, path }))
   })
 
-const gone = Effect.fnUntraced(function*(running: Running) {
-  yield* Deferred.await(running.exit)
-  for (let look = 0; Group.isAlive(running.pid); look++) {
-    yield* Effect.sleep(Duration.millis(looks[Math.min(look, looks.length - 1)] as number))
-  }
-})
+const exitOf = (code: number | null, signal: NodeJS.Signals | null): ProcessExit =>
+  code === null ? { _tag: "Signal", signal: signal ?? "SIGKILL" } : { _tag: "Code", code }
 
-const end = Effect.fnUntraced(function*(running: Running, leash: Leash.Leash, grace: Duration.Duration) {
+const end = Effect.fnUntraced(function* (
+  running: Running,
+  pipes: Pipes.Pipes,
+  leash: Leash.Leash,
+  grace: Duration.Duration
+) {
   if (!running.hasExited() || (running.mayRun() && Group.isAlive(running.pid))) {
     Group.signal(running.pid, "SIGTERM")
     // A stopped process takes the signal only when it goes on.
     Group.signal(running.pid, "SIGCONT")
-    const left = yield* Effect.timeoutOption(Effect.interruptible(gone(running)), grace)
-    if (left._tag === "None") {
+    const gone = Effect.andThen(Deferred.await(running.exit), Group.gone(running.pid))
+    const inTime = yield* Effect.timeoutOption(Effect.interruptible(gone), grace)
+    if (inTime._tag === "None") {
       Group.signal(running.pid, "SIGKILL")
       const killed = yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(running.exit)), killLimit)
       if (killed._tag === "None") {
@@ -124,21 +137,20 @@ const end = Effect.fnUntraced(function*(running: Running, leash: Leash.Leash, gr
       }
     }
   }
-  running.output.finish()
+  pipes.giveBack(running.path, running.output.finish())
   leash.remove(running.pid)
 })
 
-const make = Effect.fnUntraced(function*(options: LauncherOptions) {
+const make = Effect.fnUntraced(function* (options: LauncherOptions) {
   const grace = Duration.fromInputUnsafe(options.grace ?? defaultGrace)
-  const leash = yield* Effect.acquireRelease(Effect.sync(Leash.make), (leash) => Effect.sync(leash.close))
+  const leash = yield* Effect.acquireRelease(Effect.sync(Leash.make), (started) => Effect.sync(started.close))
   const pipes = yield* Pipes.make(leash.ready)
   return Launcher.of({
-    start: Effect.fn("Launcher.start")(function*(spec) {
+    start: Effect.fn("Launcher.start")(function* (spec) {
       yield* leash.ready
       const path = yield* pipes.take
-      const running = yield* Effect.acquireRelease(
-        launch(spec, path, leash),
-        (running) => end(running, leash, grace)
+      const running = yield* Effect.acquireRelease(launch(spec, path, pipes, leash), (started) =>
+        end(started, pipes, leash, grace)
       )
       return { pid: running.pid, output: running.output.stream, exit: Deferred.await(running.exit) }
     })

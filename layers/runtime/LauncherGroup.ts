@@ -3,6 +3,7 @@
  *
  * Dead processes that nobody has collected yet belong to their group for as long as that takes; they do not count.
  */
+import * as Effect from "effect/Effect"
 import * as NFS from "node:fs"
 
 /** A group that is gone is no error. */
@@ -20,17 +21,22 @@ const runsIn = (stat: string, group: number): boolean => {
   return pgrp === String(group) && state !== "Z" && state !== "X"
 }
 
-const statOf = (pid: string): string => {
-  try {
-    return NFS.readFileSync(`/proc/${pid}/stat`, "latin1")
-  } catch {
-    return ""
+const isMember =
+  (group: number) =>
+  (pid: string): boolean => {
+    try {
+      return runsIn(NFS.readFileSync(`/proc/${pid}/stat`, "latin1"), group)
+    } catch {
+      return false
+    }
   }
-}
 
-const processes = (): ReadonlyArray<string> | undefined => {
+/** The members that can run; nothing where there is no /proc. */
+const members = (group: number): ReadonlyArray<string> | undefined => {
   try {
-    return NFS.readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+    return NFS.readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .filter(isMember(group))
   } catch {
     return undefined
   }
@@ -47,5 +53,27 @@ export const exists = (group: number): boolean => {
 }
 
 /** Something in the group can still run. Cheap when the group is gone, which is the usual case. */
-export const isAlive = (group: number): boolean =>
-  exists(group) && (processes()?.some((pid) => runsIn(statOf(pid), group)) ?? true)
+export const isAlive = (group: number): boolean => exists(group) && members(group)?.length !== 0
+
+/** How soon it is looked again, in milliseconds; the last one repeats. */
+const looks = [0, 1, 2, 4, 8, 16]
+
+const pause = (look: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), looks[Math.min(look, looks.length - 1)])
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+/**
+ * Returns when nothing in the group can run any more. The end of a process that is not our child is no event: it is
+ * looked for, at real intervals and not on the Effect clock, which may stand still. The caller sets the limit.
+ */
+export const gone: (group: number) => Effect.Effect<void> = Effect.fnUntraced(function* (group) {
+  let known = exists(group) ? members(group) : []
+  for (let look = 0; known === undefined || known.length > 0; look++) {
+    yield* pause(look)
+    known = known?.filter(isMember(group))
+    // Who was known has gone; whoever it started meanwhile is found by another search.
+    if (known === undefined || known.length === 0) known = exists(group) ? members(group) : []
+  }
+})

@@ -71,7 +71,7 @@ export const make = (): Leash => {
   const start = Effect.callback<string, LaunchError>((resume) => {
     try {
       // The kernel names pipes by their real path.
-      const parent = directory ??= NFS.realpathSync(NFS.mkdtempSync(Path.join(OS.tmpdir(), "effect-pod-pipes-")))
+      const parent = (directory ??= NFS.realpathSync(NFS.mkdtempSync(Path.join(OS.tmpdir(), "effect-pod-pipes-"))))
       const child = spawn("/bin/sh", ["-c", script, "effect-pod-leash", parent], {
         cwd: "/",
         detached: true,

@@ -13,8 +13,11 @@ import * as Net from "node:net"
 
 export interface Output {
   readonly stream: Stream.Stream<Uint8Array>
-  /** Ends the stream behind what is in the pipe now, and closes the read end. */
-  readonly finish: () => void
+  /**
+   * Ends the stream behind what is in the pipe now, and closes the read end. True if nobody holds the other end any
+   * more, nor can open it again.
+   */
+  readonly finish: () => boolean
 }
 
 const chunkSize = 65_536
@@ -27,6 +30,7 @@ export const make = (fd: number): Output => {
   const socket = new Net.Socket({ fd, readable: true, writable: false })
   let chunks: Array<Uint8Array> = []
   let hasEnded = false
+  let isFree = false
   let wake: (() => void) | undefined
 
   const signal = () => {
@@ -43,7 +47,10 @@ export const make = (fd: number): Output => {
     socket.pause()
     signal()
   })
-  socket.on("end", end)
+  socket.on("end", () => {
+    isFree = true
+    end()
+  })
   // A pipe's read end fails only when it is closed under the reader.
   socket.on("error", end)
   socket.pause()
@@ -73,7 +80,10 @@ export const make = (fd: number): Output => {
       for (let count = 0; count < maxDrained; count++) {
         const chunk = new Uint8Array(chunkSize)
         const length = NFS.readSync(fd, chunk)
-        if (length === 0) return
+        if (length === 0) {
+          isFree = true
+          return
+        }
         chunks.push(chunk.subarray(0, length))
       }
     } catch {
@@ -84,15 +94,12 @@ export const make = (fd: number): Output => {
   return {
     stream: Stream.fromPull(Effect.succeed(pull)),
     finish: () => {
-      if (hasEnded) {
-        socket.destroy()
-        return
-      }
       socket.removeAllListeners("data")
       socket.pause()
-      drain()
+      if (!hasEnded) drain()
       socket.destroy()
       end()
+      return isFree
     }
   }
 }

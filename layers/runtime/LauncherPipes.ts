@@ -2,8 +2,8 @@
  * Real pipes, each with one write end that serves as stdout and stderr both.
  *
  * Node itself makes a socket per stream: two of them lose the order between stdout and stderr, and `> /dev/stderr`
- * fails on a socket. A named pipe that is opened and unlinked at once is a pipe like the shell's. The names are made
- * in batches, so that a command costs no extra process.
+ * fails on a socket. A named pipe is a pipe like the shell's. They are made in batches and used again once nobody
+ * writes into them any more, so that a command costs no extra process.
  */
 import * as Effect from "effect/Effect"
 import type * as EffectScope from "effect/Scope"
@@ -21,8 +21,10 @@ export interface Pipe {
 }
 
 export interface Pipes {
-  /** The name of a pipe that nobody else gets. */
+  /** The name of a pipe that nobody else has. */
   readonly take: Effect.Effect<string, LaunchError>
+  /** Both ends are closed here, and `isFree` says that they are everywhere. */
+  readonly giveBack: (path: string, isFree: boolean) => void
 }
 
 const batch = 16
@@ -32,7 +34,8 @@ const mkfifoLimit = "10 seconds"
 const failed = (reason: string) =>
   new LaunchError({
     command: "mkfifo",
-    message: `No pipe could be made for a command's output: ${reason}. \`mkfifo\` must be installed and the temporary ` +
+    message:
+      `No pipe could be made for a command's output: ${reason}. \`mkfifo\` must be installed and the temporary ` +
       "directory writable."
   })
 
@@ -42,12 +45,10 @@ const mkfifo = (paths: ReadonlyArray<string>): Effect.Effect<void, LaunchError> 
       const reason = error === null ? "" : stderr.trim() === "" ? error.message : stderr.trim()
       resume(error === null ? Effect.void : Effect.fail(failed(reason)))
     })
-  }).pipe(
-    Effect.timeoutOrElse({ duration: mkfifoLimit, orElse: () => Effect.fail(failed("mkfifo did not end")) })
-  )
+  }).pipe(Effect.timeoutOrElse({ duration: mkfifoLimit, orElse: () => Effect.fail(failed("mkfifo did not end")) }))
 
 /** `directory` yields a private one that exists. Refills run in the Scope. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   directory: Effect.Effect<string, LaunchError>
 ): Effect.fn.Return<Pipes, never, EffectScope.Scope> {
   const scope = yield* Effect.scope
@@ -56,13 +57,15 @@ export const make = Effect.fnUntraced(function*(
   let made = 0
 
   const fillTo = (count: number) =>
-    filling.withPermits(1)(Effect.suspend(() => {
-      if (prepared.length >= count) return Effect.void
-      return Effect.flatMap(directory, (parent) => {
-        const paths = Array.from({ length: batch }, () => Path.join(parent, String(made++)))
-        return Effect.map(mkfifo(paths), () => void prepared.push(...paths))
+    filling.withPermits(1)(
+      Effect.suspend(() => {
+        if (prepared.length >= count) return Effect.void
+        return Effect.flatMap(directory, (parent) => {
+          const paths = Array.from({ length: batch }, () => Path.join(parent, String(made++)))
+          return Effect.map(mkfifo(paths), () => void prepared.push(...paths))
+        })
       })
-    }))
+    )
 
   const take: Effect.Effect<string, LaunchError> = Effect.suspend(() => {
     const path = prepared.pop()
@@ -75,7 +78,13 @@ export const make = Effect.fnUntraced(function*(
     const refill = prepared.length < low ? Effect.forkIn(Effect.ignore(fillTo(low)), scope) : Effect.void
     return Effect.as(refill, path)
   })
-  return { take }
+  return {
+    take,
+    giveBack: (path, isFree) => {
+      if (isFree) prepared.push(path)
+      else NFS.rmSync(path, { force: true })
+    }
+  }
 })
 
 /** The caller closes both ends. Throws what the system throws. */
@@ -83,9 +92,7 @@ export const openUnsafe = (path: string): Pipe => {
   // The reader first: a writer would wait for one.
   const read = NFS.openSync(path, NFS.constants.O_RDONLY | NFS.constants.O_NONBLOCK)
   try {
-    const write = NFS.openSync(path, NFS.constants.O_WRONLY)
-    NFS.unlinkSync(path)
-    return { read, write }
+    return { read, write: NFS.openSync(path, NFS.constants.O_WRONLY) }
   } catch (error) {
     NFS.closeSync(read)
     throw error

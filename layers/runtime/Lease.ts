@@ -13,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Lease, type LeaseError, type LeaseOwner, type LeaseRequest } from "../../src/runtime/Lease.ts"
 import { checkPodName } from "../../src/runtime/PodName.ts"
+import { makePrivate } from "../store/Directory.ts"
 import * as LeaseClaim from "./LeaseClaim.ts"
 import { openLockFile } from "./LeaseLockFile.ts"
 import * as LeaseLocks from "./LeaseLocks.ts"
@@ -35,9 +36,12 @@ export interface LeaseOptions {
 }
 
 export const layer = (options: LeaseOptions): Layer.Layer<Lease> =>
-  Layer.effect(Lease, Effect.sync(() => make(options)))
+  Layer.effect(
+    Lease,
+    Effect.sync(() => make(options))
+  )
 
-/** Behind this lock is nobody who is known to live: somebody looks at it, or its owner has not written its record yet. */
+/** Nobody is known to live behind the lock: somebody looks at it, or its owner has not written its record yet. */
 class Unowned extends Data.TaggedError("Unowned")<{ readonly refusal: LeaseError }> {}
 
 const untilOwned = { schedule: Schedule.spaced("20 millis"), times: 10 } as const
@@ -47,14 +51,15 @@ const make = (options: LeaseOptions): Lease["Service"] => {
   const locks = LeaseLocks.make(options.flock ?? "flock")
   const { dataDir, runtimeDir } = options
 
-  const acquire = Effect.fn("Lease.acquire")(function*(request: LeaseRequest) {
+  const acquire = Effect.fn("Lease.acquire")(function* (request: LeaseRequest) {
     const { podName, sessionId } = request
     yield* Effect.mapError(checkPodName(podName), ({ message }) => unavailable(podName, message))
     if (!sessionIdPattern.test(sessionId)) {
       return yield* unavailable(podName, `${JSON.stringify(sessionId)} is not the id of a session`)
     }
     yield* Effect.mapError(prepare, ({ hint, message }) =>
-      unavailable(podName, hint === undefined ? message : `${message}; ${hint}`))
+      unavailable(podName, hint === undefined ? message : `${message}; ${hint}`)
+    )
     return yield* attempt(request).pipe(
       Effect.retry({ ...untilOwned, while: (error) => error._tag === "Unowned" }),
       Effect.catchTags({
@@ -64,25 +69,25 @@ const make = (options: LeaseOptions): Lease["Service"] => {
     )
   })
 
-  const prepare = Effect.gen(function*() {
-    const ours = { isOurs: () => true, refuseLink: true }
+  const prepare = Effect.gen(function* () {
     yield* ensureRuntimeBase(runtimeDir)
-    yield* ensurePrivate(runtimeLocks(runtimeDir), ours)
-    if (dataDir !== null) yield* ensurePrivate(dataLocks(dataDir), ours)
+    yield* ensurePrivate(runtimeLocks(runtimeDir), { isOurs: () => true, refuseLink: true })
+    if (dataDir !== null) yield* makePrivate(dataLocks(dataDir))
   })
 
   /** What was locked is free again unless all of it was. */
-  const attempt = Effect.fnUntraced(function*(request: LeaseRequest) {
+  const attempt = Effect.fnUntraced(function* (request: LeaseRequest) {
     const scope = yield* Scope.fork(yield* Effect.scope)
     return yield* locked(request).pipe(
       Scope.provide(scope),
-      Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
     )
   })
 
-  const locked = Effect.fnUntraced(function*(request: LeaseRequest) {
+  const locked = Effect.fnUntraced(function* (request: LeaseRequest) {
     const files = yield* Effect.forEach(wanted(request), ({ path, refusal }) =>
-      Effect.map(openLockFile(path), (file) => ({ ...file, refusal })))
+      Effect.map(openLockFile(path), (file) => ({ ...file, refusal }))
+    )
     const refused = yield* locks.take(files)
     for (const [index, file] of files.slice(0, refused === undefined ? undefined : refused + 1).entries()) {
       const record = readRecord(file.fd)

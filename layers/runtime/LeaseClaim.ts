@@ -34,9 +34,12 @@ class Busy extends Data.TaggedError("Busy") {}
 const retryAfter = "15 millis"
 const patience = { claim: "5 seconds", leave: "1 second" } as const
 
-export const make = Effect.fnUntraced(function*(
-  { files, locks, request, runtimeDir }: ClaimOptions
-): Effect.fn.Return<HeldLease, LockFailed, Scope.Scope> {
+export const make = Effect.fnUntraced(function* ({
+  files,
+  locks,
+  request,
+  runtimeDir
+}: ClaimOptions): Effect.fn.Return<HeldLease, LockFailed, Scope.Scope> {
   const { podName } = request
   const inOrder = Semaphore.makeUnsafe(1)
   let registered = false
@@ -51,7 +54,7 @@ export const make = Effect.fnUntraced(function*(
     scope
   })
 
-  const claim = Effect.fnUntraced(function*(wanted: ScopeRules) {
+  const claim = Effect.fnUntraced(function* (wanted: ScopeRules) {
     if (closed) return yield* new LockFailed({ message: "it has ended" })
     const mine = record(yield* canonical(wanted))
     // Who writes nowhere is in nobody's way, and was not before.
@@ -64,9 +67,9 @@ export const make = Effect.fnUntraced(function*(
   }, Effect.scoped)
 
   /** Until the Scope closes. */
-  const takeRegister = Effect.fnUntraced(function*(atMost: "5 seconds" | "1 second") {
+  const takeRegister = Effect.fnUntraced(function* (atMost: "5 seconds" | "1 second") {
     const file = yield* openLockFile(scopesLock(runtimeDir))
-    const once = Effect.flatMap(locks.take([file]), (refused) => refused === undefined ? Effect.void : new Busy())
+    const once = Effect.flatMap(locks.take([file]), (refused) => (refused === undefined ? Effect.void : new Busy()))
     const timedOut = new LockFailed({
       message: `another process has held ${file.path} for ${atMost}; see with "fuser -v ${file.path}" if it is stopped`
     })
@@ -94,7 +97,8 @@ export const make = Effect.fnUntraced(function*(
   return {
     claim: Effect.fn("Lease.claim")((scope) =>
       Effect.catchTag(inOrder.withPermit(claim(scope)), "LockFailed", ({ message }) =>
-        Effect.fail(unavailable(podName, message)))
+        Effect.fail(unavailable(podName, message))
+      )
     )
   }
 })

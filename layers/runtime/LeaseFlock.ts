@@ -24,7 +24,7 @@ const heldFrom = 10
 const notFound = 127
 
 /** As `Locks.take`; "missing" if there is no such program. */
-export const take = Effect.fnUntraced(function*(program: string, files: ReadonlyArray<LockFile>) {
+export const take = Effect.fnUntraced(function* (program: string, files: ReadonlyArray<LockFile>) {
   const fds = files.map(({ fd }) => fd)
   const { code, errors } = yield* files.length === 1
     ? run(program, program, ["-n", "-x", String(firstFd)], fds)
@@ -45,7 +45,7 @@ const lockStep = (index: number): string =>
  * As `Locks.held`; "missing" if there is no such program. It takes and drops a shared lock: an owner-to-be that comes
  * in that instant is refused once, and tries again when it finds nobody alive behind the refusal.
  */
-export const held = Effect.fnUntraced(function*(program: string, paths: ReadonlyArray<string>) {
+export const held = Effect.fnUntraced(function* (program: string, paths: ReadonlyArray<string>) {
   const result = paths.map(() => false)
   for (let start = 0; start < paths.length; start += maxFds) {
     const found = yield* Effect.scoped(heldBatch(program, paths.slice(start, start + maxFds)))
@@ -55,8 +55,10 @@ export const held = Effect.fnUntraced(function*(program: string, paths: Readonly
   return result
 })
 
-const heldBatch = Effect.fnUntraced(function*(program: string, paths: ReadonlyArray<string>) {
-  const open = (yield* Effect.forEach(paths, openForReading)).flatMap((fd, index) => fd === undefined ? [] : [{ fd, index }])
+const heldBatch = Effect.fnUntraced(function* (program: string, paths: ReadonlyArray<string>) {
+  const open = (yield* Effect.forEach(paths, openForReading)).flatMap((fd, index) =>
+    fd === undefined ? [] : [{ fd, index }]
+  )
   if (open.length === 0) return []
   const script = [...open.map((_, at) => lookStep(at)), "exit 0"].join("\n")
   const fds = open.map(({ fd }) => fd)
@@ -81,7 +83,7 @@ const openForReading = (path: string) =>
         return new LockFailed({ message: `cannot look at the lock ${path}: ${describeSystemError(cause)}` })
       }
     }),
-    (fd) => Effect.sync(() => fd === undefined ? undefined : Fs.closeSync(fd))
+    (fd) => Effect.sync(() => (fd === undefined ? undefined : Fs.closeSync(fd)))
   )
 
 interface Outcome {
@@ -106,7 +108,8 @@ const run = (program: string, command: string, args: ReadonlyArray<string>, fds:
         systemCode(cause) === "ENOENT"
           ? Effect.succeed({ code: notFound, output: "", errors: "" })
           : new LockFailed({ message: `cannot start ${program}: ${describeSystemError(cause)}` })
-      ))
+      )
+    )
     child.on("close", (code, signal) => {
       if (code !== null) return resume(Effect.succeed({ code, ...texts }))
       resume(new LockFailed({ message: `${program} was ended by ${signal}` }))
@@ -121,6 +124,7 @@ const run = (program: string, command: string, args: ReadonlyArray<string>, fds:
 
 const failed = (program: string, code: number, errors: string): LockFailed =>
   new LockFailed({
-    message: `${program} failed with code ${code}${errors.trim() === "" ? "" : `: ${errors.trim()}`}; `
-      + "the file system may not support locks: keep the data and runtime directories on a local disk"
+    message:
+      `${program} failed with code ${code}${errors.trim() === "" ? "" : `: ${errors.trim()}`}; ` +
+      "the file system may not support locks: keep the data and runtime directories on a local disk"
   })

@@ -25,10 +25,10 @@ export interface Owner extends LeaseRecord {
 }
 
 /**
- * The owner of each pod, in the order of the names; undefined if it has none. One helper process for up to 64 locks that
- * have a record, none if there is no record.
+ * The owner of each pod, in the order of the names; undefined if it has none. It starts one helper process for up to 64
+ * locks that have a record, and none if no lock has one.
  */
-export const inspect = Effect.fn("LeaseInspector.inspect")(function*(
+export const inspect = Effect.fn("LeaseInspector.inspect")(function* (
   options: InspectOptions,
   podNames: ReadonlyArray<string>
 ): Effect.fn.Return<ReadonlyArray<Owner | undefined>, LeaseError> {
@@ -41,9 +41,9 @@ export const inspect = Effect.fn("LeaseInspector.inspect")(function*(
     })
   )
   if (records.length === 0) return podNames.map(() => undefined)
-  const held = yield* LeaseLocks.make(flock).held(records.map(({ path }) => path)).pipe(
-    Effect.mapError(({ message }) => unavailable(podNames.join(", "), message))
-  )
+  const held = yield* LeaseLocks.make(flock)
+    .held(records.map(({ path }) => path))
+    .pipe(Effect.mapError(({ message }) => unavailable(podNames.join(", "), message)))
   return podNames.map((_, index) => {
     const found = records.find((candidate, at) => candidate.index === index && held[at] === true)
     return found === undefined ? undefined : { ...found.record, stopped: isStopped(found.record) }

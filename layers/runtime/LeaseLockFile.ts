@@ -26,4 +26,5 @@ export const openLockFile = (path: string): Effect.Effect<LockFile, LockFailed, 
         (fd) => Effect.sync(() => Fs.closeSync(fd))
       ),
       (fd) => ({ path, fd, scope })
-    ))
+    )
+  )

@@ -27,7 +27,7 @@ export const make = (program: string): Locks => {
   let missing = false
   return {
     by: () => (missing ? sockets.by : "flock"),
-    take: Effect.fnUntraced(function*(files) {
+    take: Effect.fnUntraced(function* (files) {
       if (!missing) {
         const taken = yield* LeaseFlock.take(program, files)
         if (taken !== "missing") return taken
@@ -35,7 +35,7 @@ export const make = (program: string): Locks => {
       }
       return yield* sockets.take(files)
     }),
-    held: Effect.fnUntraced(function*(paths) {
+    held: Effect.fnUntraced(function* (paths) {
       if (!missing) {
         const held = yield* LeaseFlock.held(program, paths)
         if (held !== "missing") return held

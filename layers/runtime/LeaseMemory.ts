@@ -1,4 +1,4 @@
-/** `Lease` among the pods of one program, with the contract of the files. Each build of the layer knows its own pods. */
+/** `Lease` among the pods of one program, with the contract of the files. Each build of the layer has its own pods. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ScopeRules } from "../../src/protocol/ScopeRule.ts"
@@ -12,7 +12,10 @@ interface Live {
   scope: ScopeRules
 }
 
-export const layerMemory: Layer.Layer<Lease> = Layer.effect(Lease, Effect.sync(() => make()))
+export const layerMemory: Layer.Layer<Lease> = Layer.effect(
+  Lease,
+  Effect.sync(() => make())
+)
 
 const make = (): Lease["Service"] => {
   const live = new Set<Live>()
@@ -39,7 +42,7 @@ const make = (): Lease["Service"] => {
   }
 
   return {
-    acquire: Effect.fnUntraced(function*(request) {
+    acquire: Effect.fnUntraced(function* (request) {
       yield* Effect.mapError(checkPodName(request.podName), ({ message }) => unavailable(request.podName, message))
       const mine = yield* Effect.acquireRelease(
         Effect.suspend(() => enter(request)),

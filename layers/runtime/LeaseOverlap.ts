@@ -30,7 +30,7 @@ const writeRules = (rules: ScopeRules): ReadonlyArray<ScopeRule> =>
 
 /** The rules that decide on writing, with every link in their targets resolved. */
 export const canonical = (rules: ScopeRules): Effect.Effect<ScopeRules> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     return {
       allow: yield* Effect.forEach(writeRules(rules), resolveTarget),
       deny: yield* Effect.forEach(rules.deny, resolveTarget)

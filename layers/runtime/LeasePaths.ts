@@ -14,7 +14,8 @@ export const podOfLock = (file: string): string | undefined =>
 
 export const dataLocks = (dataDir: string): string => Path.join(dataDir, "locks")
 
-export const podLock = (dataDir: string, podName: string): string => Path.join(dataLocks(dataDir), `pod-${podName}.lock`)
+export const podLock = (dataDir: string, podName: string): string =>
+  Path.join(dataLocks(dataDir), `pod-${podName}.lock`)
 
 export const sessionLock = (dataDir: string, sessionId: string): string =>
   Path.join(dataLocks(dataDir), `session-${sessionId}.lock`)

@@ -14,9 +14,10 @@ export const sessionHeld = (pod: string, sessionId: string, owner: LeaseOwner | 
   new LeaseError({
     reason: "SessionHeld",
     pod,
-    message: owner === undefined
-      ? `The session ${sessionId} of the pod "${pod}" is being written by another process${unnamed}.`
-      : `The session ${sessionId} is being written by the pod "${owner.pod_name}": ${describe(owner)}.`,
+    message:
+      owner === undefined
+        ? `The session ${sessionId} of the pod "${pod}" is being written by another process${unnamed}.`
+        : `The session ${sessionId} is being written by the pod "${owner.pod_name}": ${describe(owner)}.`,
     ...known(owner)
   })
 
@@ -26,8 +27,9 @@ export const scopeOverlap = (pod: string, owner: LeaseOwner, conflicts: Readonly
   return new LeaseError({
     reason: "ScopeOverlap",
     pod,
-    message: `The pod "${pod}" may write where the live pod "${owner.pod_name}" may write: ${list([...new Set(pairs)])}. `
-      + `There ${describe(owner)}.`,
+    message:
+      `The pod "${pod}" may write where the live pod "${owner.pod_name}" may write: ${list([...new Set(pairs)])}. ` +
+      `There ${describe(owner)}.`,
     owner,
     rules
   })

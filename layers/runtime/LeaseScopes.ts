@@ -2,7 +2,8 @@
  * `<runtime>/scopes.json`: which live pod may write where. Only read and replaced under its lock.
  *
  * An entry is live as long as the lock of its pod is held, whatever its pid says; others are dropped by the next one
- * who comes. A file that cannot be read is put aside and made anew from what the owners wrote into their lock files.
+ * who comes. A file that cannot be read is put aside. That one, or one that is missing, is made anew from what the
+ * owners wrote into their lock files.
  */
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
@@ -27,13 +28,13 @@ const ScopesFile = Schema.Struct({ version: Schema.Literal(1), pods: Schema.Arra
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(ScopesFile))
 
 /** Fails if a live pod may write to the same place; else returns the entries that are live beside this pod's own. */
-export const check = Effect.fnUntraced(function*(
+export const check = Effect.fnUntraced(function* (
   locks: Locks,
   runtimeDir: string,
   podName: string,
   scope: ScopeRules
 ): Effect.fn.Return<ReadonlyArray<LeaseRecord>, LeaseError | LockFailed> {
-  const entries = (yield* read(locks, runtimeDir)).filter((entry) => entry.pod_name !== podName)
+  const entries = yield* others(locks, runtimeDir, podName)
   const found = entries.map((entry) => ({ entry, shared: conflicts(scope, entry.scope) }))
   // Looking at a lock costs a process; an entry that is in nobody's way and seems alive can wait for another time.
   const doubtful = found.filter(({ entry, shared }) => shared.length > 0 || !runs(entry))
@@ -50,12 +51,12 @@ export const write = (runtimeDir: string, pods: ReadonlyArray<LeaseRecord>): Eff
     Effect.mapError(({ message }) => new LockFailed({ message }))
   )
 
-export const remove = Effect.fnUntraced(function*(locks: Locks, runtimeDir: string, podName: string) {
-  const entries = yield* read(locks, runtimeDir)
-  yield* write(runtimeDir, entries.filter((entry) => entry.pod_name !== podName))
+export const remove = Effect.fnUntraced(function* (locks: Locks, runtimeDir: string, podName: string) {
+  yield* write(runtimeDir, yield* others(locks, runtimeDir, podName))
 })
 
-const read = Effect.fnUntraced(function*(locks: Locks, runtimeDir: string) {
+/** The entries of all pods but this one. */
+const others = Effect.fnUntraced(function* (locks: Locks, runtimeDir: string, podName: string) {
   const path = scopesFile(runtimeDir)
   const text = yield* attempt(`cannot read ${path}`, async () => {
     try {
@@ -65,21 +66,24 @@ const read = Effect.fnUntraced(function*(locks: Locks, runtimeDir: string) {
       throw cause
     }
   })
-  if (text === undefined) return []
+  if (text === undefined) return yield* rebuild(locks, runtimeDir, podName)
   const file = decode(text)
-  if (Option.isSome(file) && file.value.pods.every(({ pod_name }) => isPodName(pod_name))) return file.value.pods
+  if (Option.isSome(file) && file.value.pods.every(({ pod_name }) => isPodName(pod_name))) {
+    return file.value.pods.filter((entry) => entry.pod_name !== podName)
+  }
   const aside = `${path}.broken-${yield* Clock.currentTimeMillis}`
   yield* attempt(`cannot put ${path} aside`, () => Fs.rename(path, aside))
   yield* Effect.logWarning(`${path} could not be read; it is now ${aside}, and a new one is made from the live pods`)
-  return yield* rebuild(locks, runtimeDir)
+  return yield* rebuild(locks, runtimeDir, podName)
 })
 
-const rebuild = Effect.fnUntraced(function*(locks: Locks, runtimeDir: string) {
+const rebuild = Effect.fnUntraced(function* (locks: Locks, runtimeDir: string, podName: string) {
   const directory = runtimeLocks(runtimeDir)
   const files = yield* attempt(`cannot read ${directory}`, () => Fs.readdir(directory))
   const records = files.flatMap((file) => {
-    const record = readRecord(Path.join(directory, file))
-    return record !== undefined && record.pod_name === podOfLock(file) ? [record] : []
+    const pod = podOfLock(file)
+    const record = pod === undefined || pod === podName ? undefined : readRecord(Path.join(directory, file))
+    return record !== undefined && record.pod_name === pod && record.scope.allow.length > 0 ? [record] : []
   })
   const held = yield* locks.held(records.map(({ pod_name }) => runtimeLock(runtimeDir, pod_name)))
   return records.filter((_, index) => held[index] === true)

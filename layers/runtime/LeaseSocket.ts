@@ -1,8 +1,8 @@
 /**
  * Locks without a helper program: whoever listens on a name that follows from the file's path holds the lock.
  *
- * On Linux the name is an abstract socket: the kernel frees it with the process, nothing is left on disk. Its limits: it
- * holds within one network namespace, and any user of the machine could sit on a name. Elsewhere it is a socket file in
+ * On Linux the name is an abstract socket: the kernel frees it with the process, nothing is left on disk. Its limits:
+ * it holds within one network namespace, and any user of the machine could sit on a name. Elsewhere it is a socket file in
  * a private temporary directory, and one that refuses connections counts as left by a dead owner; two processes that
  * clear away the same one in the same instant may both go on.
  */
@@ -17,26 +17,27 @@ import { describeSystemError, systemCode } from "../store/SystemError.ts"
 import { type LockFile, LockFailed } from "./LeaseLockFile.ts"
 import { ensurePrivate, userId } from "./PrivateDir.ts"
 
+const userName = () => userId() ?? "user"
+const socketDirectory = () => Path.join(Os.tmpdir(), `effect-pod-${userName()}`)
+
+/** Where the holder of the lock on this file listens. The file exists. */
+export const nameOf = (platform: NodeJS.Platform, path: string): string => {
+  const hash = Crypto.createHash("sha256").update(Fs.realpathSync(path)).digest("hex").slice(0, 24)
+  return platform === "linux" ? `\0effect-pod/${userName()}/${hash}` : Path.join(socketDirectory(), `${hash}.sock`)
+}
+
 export const make = (platform: NodeJS.Platform = process.platform) => {
   const abstract = platform === "linux"
-  const user = userId() ?? "user"
-  const directory = Path.join(Os.tmpdir(), `effect-pod-${user}`)
-
-  const nameOf = (path: string): string => {
-    const hash = Crypto.createHash("sha256").update(Fs.realpathSync(path)).digest("hex").slice(0, 24)
-    return abstract ? `\0effect-pod/${user}/${hash}` : Path.join(directory, `${hash}.lock`)
-  }
-
   const prepare = abstract
     ? Effect.void
     : Effect.mapError(
-      ensurePrivate(directory, { isOurs: () => false, refuseLink: true }),
-      ({ message }) => new LockFailed({ message })
-    )
+        ensurePrivate(socketDirectory(), { isOurs: () => false, refuseLink: true }),
+        ({ message }) => new LockFailed({ message })
+      )
 
   /** False if somebody listens there. */
-  const lock = Effect.fnUntraced(function*(file: LockFile) {
-    const name = nameOf(file.path)
+  const lock = Effect.fnUntraced(function* (file: LockFile) {
+    const name = nameOf(platform, file.path)
     const first = yield* listen(name, file.scope)
     if (first || abstract || (yield* answers(name))) return first
     yield* Effect.sync(() => Fs.rmSync(name, { force: true }))
@@ -44,8 +45,8 @@ export const make = (platform: NodeJS.Platform = process.platform) => {
   })
 
   return {
-    by: abstract ? "abstract socket" as const : "socket file" as const,
-    take: Effect.fnUntraced(function*(files: ReadonlyArray<LockFile>) {
+    by: abstract ? ("abstract socket" as const) : ("socket file" as const),
+    take: Effect.fnUntraced(function* (files: ReadonlyArray<LockFile>) {
       yield* prepare
       for (const [index, file] of files.entries()) {
         if (!(yield* lock(file))) return index
@@ -53,9 +54,11 @@ export const make = (platform: NodeJS.Platform = process.platform) => {
       return undefined
     }),
     held: (paths: ReadonlyArray<string>) =>
-      Effect.forEach(paths, (path) => Effect.suspend(() => Fs.existsSync(path) ? answers(nameOf(path)) : Effect.succeed(false)), {
-        concurrency: 16
-      })
+      Effect.forEach(
+        paths,
+        (path) => Effect.suspend(() => (Fs.existsSync(path) ? answers(nameOf(platform, path)) : Effect.succeed(false))),
+        { concurrency: 16 }
+      )
   }
 }
 
@@ -69,11 +72,13 @@ const listen = (name: string, scope: Scope.Scope): Effect.Effect<boolean, LockFa
             systemCode(cause) === "EADDRINUSE"
               ? Effect.undefined
               : new LockFailed({ message: `cannot lock by socket: ${describeSystemError(cause)}` })
-          ))
+          )
+        )
         // The lock alone keeps no process alive.
         server.listen(name, () => resume(Effect.succeed(server.unref())))
       }),
-      (server) => server === undefined ? Effect.succeed(false) : Effect.as(Scope.addFinalizer(scope, close(server)), true)
+      (server) =>
+        server === undefined ? Effect.succeed(false) : Effect.as(Scope.addFinalizer(scope, close(server)), true)
     )
   )
 

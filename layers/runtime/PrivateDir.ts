@@ -24,7 +24,7 @@ export interface PrivateDirOptions {
 
 /** Makes the directory if it is missing. */
 export const ensurePrivate = (path: string, options: PrivateDirOptions): Effect.Effect<void, RuntimeDirError> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* attempt(path, "make", () => Fs.mkdir(path, { recursive: true, mode: 0o700 }))
     const found = yield* attempt(path, "look at", () => (options.refuseLink ? Fs.lstat(path) : Fs.stat(path)))
     if (!found.isDirectory()) {
@@ -49,7 +49,7 @@ export const ensurePrivate = (path: string, options: PrivateDirOptions): Effect.
     if ((mode & stickyBit) !== 0 || !options.isOurs(entries)) {
       return yield* new RuntimeDirError({
         path,
-        message: `${path} is open to other users (mode ${(mode & 0o7777).toString(8)}) and holds files that are not ours`,
+        message: `${path} is open to other users (mode ${(mode & 0o7777).toString(8)}) and is not for pods alone`,
         hint: `name a directory of its own with EFFECT_POD_RUNTIME_DIR, or close this one with: chmod 700 ${path}`
       })
     }
@@ -67,14 +67,16 @@ const attempt = <A>(path: string, verb: string, run: () => Promise<A>): Effect.E
   Effect.tryPromise({ try: run, catch: runtimeDirError(verb, path) })
 
 /** Verb and path make the sentence: `cannot make /run/x: permission denied (EACCES)`. */
-export const runtimeDirError = (verb: string, path: string) => (cause: unknown): RuntimeDirError => {
-  const hint = hints[systemCode(cause) ?? ""]
-  return new RuntimeDirError({
-    path,
-    message: `cannot ${verb} ${path}: ${describeSystemError(cause)}`,
-    ...(hint === undefined ? {} : { hint })
-  })
-}
+export const runtimeDirError =
+  (verb: string, path: string) =>
+  (cause: unknown): RuntimeDirError => {
+    const hint = hints[systemCode(cause) ?? ""]
+    return new RuntimeDirError({
+      path,
+      message: `cannot ${verb} ${path}: ${describeSystemError(cause)}`,
+      ...(hint === undefined ? {} : { hint })
+    })
+  }
 
 const elsewhere = "name a directory that can be written to with EFFECT_POD_RUNTIME_DIR"
 

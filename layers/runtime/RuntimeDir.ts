@@ -40,7 +40,11 @@ export const socketPathOf = (runtimeDir: string, podName: string): string => {
   const plain = Path.join(runtimeDir, podName, "sock")
   if (Buffer.byteLength(plain) <= maxSocketBytes) return plain
   const short = (base: string) =>
-    Path.join(base, `effect-pod-${userId() ?? "user"}`, `${Crypto.createHash("sha256").update(plain).digest("hex").slice(0, 16)}.sock`)
+    Path.join(
+      base,
+      `effect-pod-${userId() ?? "user"}`,
+      `${Crypto.createHash("sha256").update(plain).digest("hex").slice(0, 16)}.sock`
+    )
   const temporary = short(Os.tmpdir())
   return Buffer.byteLength(temporary) <= maxSocketBytes ? temporary : short("/tmp")
 }
@@ -51,7 +55,7 @@ const make = ({ runtimeDir, socket }: RuntimeDirOptions): RuntimeDir["Service"] 
 
   return {
     socketPath,
-    open: Effect.fn("RuntimeDir.open")(function*(podName) {
+    open: Effect.fn("RuntimeDir.open")(function* (podName) {
       const sock = yield* socketPath(podName)
       yield* ensureRuntimeBase(runtimeDir)
       const path = Path.join(runtimeDir, podName)
@@ -144,7 +148,7 @@ const statusWriter = (path: string, podName: string, sock: string | null, claim:
   const file = Path.join(path, "status.json")
   const temporary = Path.join(path, "status.tmp")
   const toError = runtimeDirError("write", file)
-  return Effect.fnUntraced(function*({ segmentId, state }) {
+  return Effect.fnUntraced(function* ({ segmentId, state }) {
     const status: StatusFile = { pod_name: podName, segment_id: segmentId, state, pid: process.pid, socket: sock }
     const text = JSON.stringify(status)
     const write = Effect.callback<void, RuntimeDirError>((resume) => {
@@ -161,8 +165,8 @@ const replaceText = (file: string, temporary: string, text: string, done: (cause
     notOpened !== null
       ? done(notOpened)
       : Fs.write(fd, text, (notWritten) =>
-        Fs.close(fd, () => notWritten !== null ? done(notWritten) : Fs.rename(temporary, file, done))
-      )
+          Fs.close(fd, () => (notWritten !== null ? done(notWritten) : Fs.rename(temporary, file, done)))
+        )
   )
 
 /**
@@ -171,10 +175,11 @@ const replaceText = (file: string, temporary: string, text: string, done: (cause
  */
 export const layerMemory: Layer.Layer<RuntimeDir> = Layer.succeed(RuntimeDir, {
   socketPath: (podName) => Effect.as(validName(Os.tmpdir(), podName), null),
-  open: Effect.fnUntraced(function*(podName) {
+  open: Effect.fnUntraced(function* (podName) {
     yield* validName(Os.tmpdir(), podName)
     const path = yield* Effect.acquireRelease(makeTemporary, (made) =>
-      Effect.ignore(Effect.try(() => Fs.rmSync(made, { recursive: true, force: true }))))
+      Effect.ignore(Effect.try(() => Fs.rmSync(made, { recursive: true, force: true })))
+    )
     return {
       path,
       socketPath: null,

@@ -7,7 +7,8 @@ export const layer: Layer.Layer<Sandbox> = Layer.succeed(Sandbox, {
   report: {
     mode: "none",
     enforced: false,
-    reason: "Bash is not fenced: commands run with all rights of the user who started the pod. The file tools keep to " +
+    reason:
+      "Bash is not fenced: commands run with all rights of the user who started the pod. The file tools keep to " +
       "the scope; a command can read, write and reach whatever that user can."
   },
   wrap: (spec) => Effect.succeed(spec)

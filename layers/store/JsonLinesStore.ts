@@ -9,6 +9,7 @@ import * as FsPromises from "node:fs/promises"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
@@ -35,25 +36,25 @@ const make = ({ sessionsDir }: JsonLinesOptions): SessionStore["Service"] => {
   const pathOf = (ref: SegmentRef) => Path.join(directoryOf(ref), `${ref.segmentId}${suffix}`)
 
   return {
-    create: Effect.fn("JsonLinesStore.create")(function*(ref) {
+    create: Effect.fn("JsonLinesStore.create")(function* (ref) {
       yield* checkIds("create", ref)
       const path = pathOf(ref)
       const changed = yield* makePrivate(directoryOf(ref))
       const file = yield* openFile(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, systemError("create", path, reasons))
-      return segmentFile(ref, file, new Set([directoryOf(ref), sessionsDir, ...changed]), undefined)
+      return yield* segmentFile(ref, file, new Set([directoryOf(ref), sessionsDir, ...changed]), undefined)
     }),
-    open: Effect.fn("JsonLinesStore.open")(function*(ref) {
+    open: Effect.fn("JsonLinesStore.open")(function* (ref) {
       yield* checkIds("open", ref)
       const path = pathOf(ref)
       const toError = systemError("open", path, reasons)
       // The process that made the file may have died before it synced the directories.
       const unsynced = new Set([directoryOf(ref), sessionsDir])
       return yield* openFile(path, O_RDWR | O_APPEND, toError).pipe(
-        Effect.map((file) => segmentFile(ref, file, unsynced, undefined)),
+        Effect.flatMap((file) => segmentFile(ref, file, unsynced, undefined)),
         Effect.catchIf(
           (error) => error.code !== undefined && readOnlyCodes.has(error.code),
           (refused) =>
-            Effect.map(openFile(path, O_RDONLY, toError), (file) => segmentFile(ref, file, unsynced, refused))
+            Effect.flatMap(openFile(path, O_RDONLY, toError), (file) => segmentFile(ref, file, unsynced, refused))
         )
       )
     }),
@@ -74,18 +75,18 @@ const checkIds = (operation: string, ref: SegmentRef): Effect.Effect<void, Stora
       reason: operation === "open" ? "NotFound" : "Io",
       operation,
       path: bad,
-      message: `${operation} failed: ${JSON.stringify(bad)} is not the id of a session or segment; expected a UUID in lower case`
+      message: `${operation} failed: ${JSON.stringify(bad)} is no session or segment; expected a UUID in lower case`
     })
   )
 }
 
-/** `unsynced` are the directories whose names may not be on the disk yet; `refused` is why this file takes no appends. */
+/** `unsynced`: directories whose names may not be on the disk yet. `refused`: why this file takes no appends. */
 const segmentFile = (
   ref: SegmentRef,
   file: OpenFile,
   unsynced: ReadonlySet<string>,
   refused: StorageError | undefined
-): SegmentFile => {
+): Effect.Effect<SegmentFile, never, Scope.Scope> => {
   const { path } = file
   // Two appends at once would both find the right length.
   const writing = Semaphore.makeUnsafe(1)
@@ -94,7 +95,7 @@ const segmentFile = (
   let syncedTo = 0
 
   /** Also finds that the path leads elsewhere now: what is written to a removed file is lost when it is closed. */
-  const expectSize = Effect.fnUntraced(function*(at: number) {
+  const expectSize = Effect.fnUntraced(function* (at: number) {
     const { inode, links, size } = yield* file.stat
     if (size !== at) return yield* moved(path, at, `it has ${size} bytes, but its writer left it at ${at}`)
     if (links === 0 && (yield* inodeAt(path)) !== inode) {
@@ -103,7 +104,7 @@ const segmentFile = (
   })
 
   /** After a failure the batch is not there: neither whole, nor half, nor after a power cut. */
-  const takeBack = Effect.fnUntraced(function*(at: number, length: number, error: StorageError) {
+  const takeBack = Effect.fnUntraced(function* (at: number, length: number, error: StorageError) {
     // A failed sync may have dropped any page that was not on the disk, also of batches that were fine until now.
     if (error.operation === "sync" && syncedTo < at) broken = cannotTrust(path, error)
     const { size } = yield* file.stat
@@ -114,7 +115,7 @@ const segmentFile = (
     return yield* error
   })
 
-  const append = Effect.fnUntraced(function*(bytes: Uint8Array, at: number, sync: boolean) {
+  const append = Effect.fnUntraced(function* (bytes: Uint8Array, at: number, sync: boolean) {
     if (broken !== undefined) return yield* broken
     yield* expectSize(at)
     yield* file.append(bytes, sync).pipe(
@@ -134,7 +135,7 @@ const segmentFile = (
     )
   )
 
-  const cutTail = Effect.fnUntraced(function*(keep: number) {
+  const cutTail = Effect.fnUntraced(function* (keep: number) {
     if (broken !== undefined) return yield* broken
     const savedTo = yield* saveTail(file, keep)
     yield* file.truncate(keep)
@@ -143,7 +144,7 @@ const segmentFile = (
     return { savedTo }
   })
 
-  return {
+  const segment: SegmentFile = {
     ref,
     path,
     size: Effect.map(file.stat, ({ size }) => size),
@@ -151,10 +152,20 @@ const segmentFile = (
     read: file.read,
     cutTail: (keep) => writing.withPermit(Effect.uninterruptible(cutTail(keep)))
   }
+  // What has begun to be written is finished before the file is closed.
+  return Effect.as(
+    Effect.addFinalizer(() => writing.withPermit(Effect.void)),
+    segment
+  )
 }
 
 const inodeAt = (path: string): Effect.Effect<number | undefined> =>
-  Effect.promise(() => FsPromises.stat(path).then(({ ino }) => ino, () => undefined))
+  Effect.promise(() =>
+    FsPromises.stat(path).then(
+      ({ ino }) => ino,
+      () => undefined
+    )
+  )
 
 const moved = (path: string, at: number, what: string): StorageError =>
   new StorageError({
@@ -171,22 +182,22 @@ const cannotTrust = (path: string, error: StorageError): StorageError =>
     reason: "Io",
     operation: "append",
     path,
-    message: `append refused for ${path}: an earlier sync failed, so the end of the file may not be on the disk (${error.message})`,
+    message: `append refused for ${path}: the end of the file may not be on the disk, because an earlier ${error.message}`,
     ...(error.code === undefined ? {} : { code: error.code }),
     hint: "look at the disk, then restart the pod: it reads what is really there and goes on from it"
   })
 
 /** Directories that are not a session's, and files that are not a segment's, are none of our business. */
-const list = Effect.fnUntraced(function*(sessionsDir: string) {
+const list = Effect.fnUntraced(function* (sessionsDir: string) {
   const sessions = (yield* entriesOf(sessionsDir)).filter((entry) => entry.isDirectory() && uuid.test(entry.name))
   const found = yield* Effect.forEach(sessions, ({ name }) => segmentsOf(Path.join(sessionsDir, name), name), {
     concurrency: 16
   })
-  return found.flat().sort(newestFirst)
+  return found.flat().toSorted(newestFirst)
 })
 
 const segmentsOf = Effect.fnUntraced(
-  function*(directory: string, sessionId: string) {
+  function* (directory: string, sessionId: string) {
     const names = (yield* entriesOf(directory)).filter((entry) => entry.isFile()).map((entry) => entry.name)
     const segments = names.flatMap((name) => {
       const segmentId = name.endsWith(suffix) ? name.slice(0, -suffix.length) : ""

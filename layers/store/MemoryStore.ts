@@ -39,7 +39,7 @@ export const make = (): MemoryStore => {
   const segments = new Map<string, Segment>()
   const cutTails = new Map<string, Uint8Array>()
   const metadata = new Map<string, string>()
-  const ordered = () => [...segments.values()].sort((a, b) => newestFirst(a.ref, b.ref))
+  const ordered = () => [...segments.values()].toSorted((a, b) => newestFirst(a.ref, b.ref))
   const services = Context.make(SessionStore, sessionStore(segments, cutTails, ordered)).pipe(
     Context.add(PodStore, podStore(metadata))
   )
@@ -102,7 +102,8 @@ const segmentFile = ({ bytes, ref }: Segment, cutTails: Map<string, Uint8Array>)
     cutTail: (keep) =>
       Effect.suspend(() => {
         const tail = bytes.slice(keep, Infinity)
-        if (keep < 0 || tail.length === 0) return fail("Moved", "cut tail", path, `there is no tail behind byte ${keep}`)
+        if (keep < 0 || tail.length === 0)
+          return fail("Moved", "cut tail", path, `there is no tail behind byte ${keep}`)
         if (tail.includes(0x0a)) return fail("Moved", "cut tail", path, `a newline behind byte ${keep} commits it`)
         const savedTo = freshName(cutTails, `${path}.torn-${keep}`)
         cutTails.set(savedTo, tail)
@@ -121,24 +122,28 @@ const freshName = (taken: ReadonlyMap<string, unknown>, base: string): string =>
 const fail = (reason: StorageError["reason"], operation: string, path: string, what: string) =>
   Effect.fail(new StorageError({ reason, operation, path, message: `${operation} failed for ${path}: ${what}` }))
 
+const pathOf = (name: string): string => `memory:pods/${name}`
+
 /** Kept as text, so that what is read back is what a file would give. */
 const podStore = (metadata: Map<string, string>): PodStore["Service"] => {
-  const pathOf = (name: string) => `memory:pods/${name}`
-  const get = Effect.fnUntraced(function*(name: string) {
+  const get = Effect.fnUntraced(function* (name: string) {
     yield* checkName("get", name)
     const text = metadata.get(name)
     return text === undefined ? Option.none() : Option.some(yield* decodeMetadata(pathOf(name), name, text))
   })
   return {
     get,
-    update: Effect.fnUntraced(function*(name, fields) {
+    update: Effect.fnUntraced(function* (name, fields) {
       yield* checkName("update", name)
       metadata.set(name, yield* mergeMetadata(pathOf(name), name, metadata.get(name), fields))
     }),
     list: Effect.suspend(() =>
-      Effect.forEach([...metadata].sort(), ([name, text]) =>
+      Effect.forEach([...metadata].toSorted(), ([name, text]) =>
         decodeMetadata(pathOf(name), name, text).pipe(
-          Effect.match({ onSuccess: (decoded) => ({ name, metadata: decoded }), onFailure: (error) => ({ name, error }) })
+          Effect.match({
+            onSuccess: (decoded) => ({ name, metadata: decoded }),
+            onFailure: (error) => ({ name, error })
+          })
         )
       )
     )

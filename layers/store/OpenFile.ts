@@ -116,7 +116,8 @@ const make = (path: string, descriptor: Descriptor): OpenFile => {
     stat,
     append: (bytes, sync) =>
       call<void>("append", (done) => {
-        const finish = () => (sync ? Fs.fdatasync(fd, (cause) => done(cause, undefined, "sync")) : done(null, undefined))
+        const finish = () =>
+          sync ? Fs.fdatasync(fd, (cause) => done(cause, undefined, "sync")) : done(null, undefined)
         const writeFrom = (offset: number): void => {
           if (offset >= bytes.length) return finish()
           Fs.write(fd, bytes, offset, bytes.length - offset, null, (cause, count) =>
@@ -125,7 +126,7 @@ const make = (path: string, descriptor: Descriptor): OpenFile => {
         }
         writeFrom(0)
       }),
-    read: Effect.fnUntraced(function*(from, to) {
+    read: Effect.fnUntraced(function* (from, to) {
       const { size } = yield* stat
       const end = Math.min(to, size)
       if (end <= from) return new Uint8Array(0)

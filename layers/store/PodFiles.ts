@@ -23,19 +23,22 @@ export interface PodFilesOptions {
 }
 
 export const layer = (options: PodFilesOptions): Layer.Layer<PodStore> =>
-  Layer.effect(PodStore, Effect.sync(() => make(options)))
+  Layer.effect(
+    PodStore,
+    Effect.sync(() => make(options))
+  )
 
 const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
   const inOrder = oneAtATimePerName()
   const pathOf = (name: string) => Path.join(podsDir, name, "metadata.json")
 
-  const get = Effect.fnUntraced(function*(name: string) {
+  const get = Effect.fnUntraced(function* (name: string) {
     const path = pathOf(name)
     const text = yield* readText(path)
     return text === undefined ? Option.none() : Option.some(yield* decodeMetadata(path, name, text))
   })
 
-  const update = Effect.fnUntraced(function*(name: string, fields: MetadataFields) {
+  const update = Effect.fnUntraced(function* (name: string, fields: MetadataFields) {
     const path = pathOf(name)
     const merged = yield* mergeMetadata(path, name, yield* readText(path), fields)
     const changed = yield* makePrivate(Path.dirname(path))
@@ -48,11 +51,11 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
     update: Effect.fn("PodFiles.update")((name, fields) =>
       Effect.andThen(checkName("update", name), inOrder(name, update(name, fields)))
     ),
-    list: Effect.fn("PodFiles.list")(function*() {
+    list: Effect.fn("PodFiles.list")(function* () {
       const names = (yield* entriesOf(podsDir))
         .filter((entry) => entry.isDirectory() && isPodName(entry.name))
         .map((entry) => entry.name)
-        .sort()
+        .toSorted()
       const found = yield* Effect.forEach(
         names,
         (name) =>
@@ -68,7 +71,7 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
 }
 
 /** Undefined if there is no such file. */
-const readText = Effect.fnUntraced(function*(path: string) {
+const readText = Effect.fnUntraced(function* (path: string) {
   const bytes = yield* Effect.tryPromise({
     try: async () => {
       try {

@@ -53,7 +53,8 @@ const parse = (
   } catch (error) {
     return corrupt(path, text.trim() === "" ? "the file is empty" : `not JSON: ${(error as SyntaxError).message}`)
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return corrupt(path, "expected a JSON object")
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return corrupt(path, "expected a JSON object")
   const found = (value as { readonly pod_name?: unknown }).pod_name
   if (found === name) return Effect.succeed(value as Readonly<Record<string, unknown>>)
   return corrupt(path, `expected "pod_name": "${name}", the name of its directory; got ${JSON.stringify(found)}`)

@@ -16,7 +16,8 @@ export const describeSystemError = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-export const systemHint = (code: string | undefined): string | undefined => (code === undefined ? undefined : hints[code])
+export const systemHint = (code: string | undefined): string | undefined =>
+  code === undefined ? undefined : hints[code]
 
 const hints: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space on it, then try again; nothing that was written before is lost",

@@ -17,15 +17,16 @@ const chunkBytes = 1 << 20
 const newline = 0x0a
 
 /** Returns the path of the side file: `<segment_id>.torn-<keep>`, with a number behind it if that is taken. */
-export const saveTail = Effect.fnUntraced(function*(file: OpenFile, keep: number) {
+export const saveTail = Effect.fnUntraced(function* (file: OpenFile, keep: number) {
   const { size } = yield* file.stat
-  if (keep < 0 || keep >= size) return yield* refused(file, keep, `it has ${size} bytes, so there is no tail behind byte ${keep}`)
+  if (keep < 0 || keep >= size)
+    return yield* refused(file, keep, `it has ${size} bytes, so there is no tail behind byte ${keep}`)
   const saved = yield* Effect.scoped(copyTail(file, keep, size))
   yield* syncDirectory(Path.dirname(file.path))
   return saved
 })
 
-const copyTail = Effect.fnUntraced(function*(file: OpenFile, keep: number, size: number) {
+const copyTail = Effect.fnUntraced(function* (file: OpenFile, keep: number, size: number) {
   const side = yield* freshFile(file.path.replace(/\.jsonl$/, `.torn-${keep}`), 0)
   for (let at = keep; at < size; at += chunkBytes) {
     const chunk = yield* file.read(at, Math.min(size, at + chunkBytes))
@@ -43,7 +44,10 @@ const copyTail = Effect.fnUntraced(function*(file: OpenFile, keep: number, size:
 const freshFile = (base: string, taken: number): ReturnType<typeof openFile> => {
   const path = taken === 0 ? base : `${base}.${taken}`
   return openFile(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, systemError("create", path, { EEXIST: "Exists" })).pipe(
-    Effect.catchIf((error) => error.reason === "Exists" && taken < 1_000, () => freshFile(base, taken + 1))
+    Effect.catchIf(
+      (error) => error.reason === "Exists" && taken < 1_000,
+      () => freshFile(base, taken + 1)
+    )
   )
 }
 

@@ -4,7 +4,14 @@
  * Pure, and small enough to be on the path of a fast start. No arguments, or a flag first, mean `serve`.
  */
 import { parseArgs } from "node:util"
-import { type AvailableCommand, type CommandName, commandNames, commands, type CommandSpec, isCommand } from "./Commands.ts"
+import {
+  type AvailableCommand,
+  type CommandName,
+  commandNames,
+  commands,
+  type CommandSpec,
+  isCommand
+} from "./Commands.ts"
 import { nearest } from "../protocol/Nearest.ts"
 
 /** Values of the flags that were given; a boolean flag has the value `true`. */
@@ -12,13 +19,18 @@ export type Flags = Readonly<Record<string, string | true | undefined>>
 
 export type Parsed =
   | {
-    readonly _tag: "Command"
-    readonly command: AvailableCommand
-    readonly flags: Flags
-    readonly positionals: ReadonlyArray<string>
-  }
+      readonly _tag: "Command"
+      readonly command: AvailableCommand
+      readonly flags: Flags
+      readonly positionals: ReadonlyArray<string>
+    }
   | { readonly _tag: "Help"; readonly command: CommandName | undefined }
-  | { readonly _tag: "Usage"; readonly command: CommandName | undefined; readonly message: string; readonly hint?: string }
+  | {
+      readonly _tag: "Usage"
+      readonly command: CommandName | undefined
+      readonly message: string
+      readonly hint?: string
+    }
 
 export const parse = (argv: ReadonlyArray<string>): Parsed => {
   const first = argv[0]
@@ -78,9 +90,13 @@ const parseCommand = (command: CommandName, args: ReadonlyArray<string>): Parsed
       flags[name] = true
       continue
     }
-    if (value === undefined || value === "") return usage(`${rawName} needs a value: ${rawName} ${flag.value ?? "VALUE"}`)
+    if (value === undefined || value === "")
+      return usage(`${rawName} needs a value: ${rawName} ${flag.value ?? "VALUE"}`)
     if (inlineValue !== true && value.startsWith("-") && value !== "-") {
-      return usage(`${rawName} needs a value, and ${value} looks like a flag`, `if it is the value, write ${rawName}=${value}`)
+      return usage(
+        `${rawName} needs a value, and ${value} looks like a flag`,
+        `if it is the value, write ${rawName}=${value}`
+      )
     }
     if (flag.choices !== undefined && !flag.choices.includes(value)) {
       return usage(`${rawName} is one of ${flag.choices.join(", ")}; got ${quote(value)}`)

@@ -59,12 +59,18 @@ const showSnapshot = (view: View, snapshot: Snapshot) => {
   })
   const past = snapshot.entries.map((entry) => transcript.render(entry)).join("")
   const left = snapshot.entries_from ?? 0
-  const earlier = left === 0 ? "" : dim(`· ${plural(left, "earlier entry", "earlier entries")}: effect-pod log ${greeting.pod_name}\n`)
+  const earlier =
+    left === 0
+      ? ""
+      : dim(`· ${plural(left, "earlier entry", "earlier entries")}: effect-pod log ${greeting.pod_name}\n`)
   const notes = (greeting.notes ?? []).map((note) => dim(`· ${plain(note)}\n`)).join("")
-  const waiting = snapshot.inbox === undefined || snapshot.inbox.length === 0
-    ? ""
-    : dim(`· ${plural(snapshot.inbox.length, "item")} in the inbox\n`)
-  const head = dim(`· ${greeting.pod_name}: ${plain(`${greeting.provider} ${greeting.model}`)} in ${plain(greeting.cwd)}\n`)
+  const waiting =
+    snapshot.inbox === undefined || snapshot.inbox.length === 0
+      ? ""
+      : dim(`· ${plural(snapshot.inbox.length, "item")} in the inbox\n`)
+  const head = dim(
+    `· ${greeting.pod_name}: ${plain(`${greeting.provider} ${greeting.model}`)} in ${plain(greeting.cwd)}\n`
+  )
   view.renderer.setStatus(snapshot.status)
   const status = dim(`· ${snapshot.status}; /help lists the commands\n`)
   return Effect.andThen(
@@ -74,7 +80,7 @@ const showSnapshot = (view: View, snapshot: Snapshot) => {
 }
 
 /** Shows what comes until the connection ends; true if the pod said that it shuts down. */
-const watch = Effect.fnUntraced(function*(view: View, client: Client, input: AttachInput) {
+const watch = Effect.fnUntraced(function* (view: View, client: Client, input: AttachInput) {
   let stopping = false
   while (true) {
     const line = yield* Effect.result(Queue.take(client.lines))
@@ -92,7 +98,7 @@ const watch = Effect.fnUntraced(function*(view: View, client: Client, input: Att
 const statusOf = (event: PodEvent) =>
   event.event === "status" || event.event === "snapshot" ? event.data.status : undefined
 
-const converse = Effect.fnUntraced(function*(
+const converse = Effect.fnUntraced(function* (
   invocation: Invocation,
   machine: Machine.Machine,
   name: string,
@@ -103,8 +109,9 @@ const converse = Effect.fnUntraced(function*(
   const connect = Machine.connect(machine, name, options)
   const first = yield* connect
   const { cwd } = first.snapshot.greeting
-  const screen = yield* AttachScreen.open(terminal, `${name}> `)
-  const view: View = { terminal, screen, renderer: makeRenderer(terminal, cwd) }
+  const renderer = makeRenderer(terminal, cwd)
+  const screen = yield* AttachScreen.open(terminal, { prompt: `${name}> `, onBreak: () => renderer.lineBroken() })
+  const view: View = { terminal, screen, renderer }
   const input = new AttachInput({
     client: first,
     cwd: invocation.cwd,
@@ -113,7 +120,7 @@ const converse = Effect.fnUntraced(function*(
   })
   yield* showSnapshot(view, first.snapshot)
 
-  const events = Effect.gen(function*() {
+  const events = Effect.gen(function* () {
     let client = first
     while (true) {
       if (yield* watch(view, client, input)) return ExitCode.ok
@@ -126,16 +133,19 @@ const converse = Effect.fnUntraced(function*(
       yield* showSnapshot(view, client.snapshot)
     }
   })
-  const lines = Effect.gen(function*() {
+  const lines = Effect.gen(function* () {
     while (true) {
       const line = yield* Effect.result(Queue.take(screen.lines))
       if (line._tag === "Failure") return yield* Effect.as(input.ended, ExitCode.ok)
       if (yield* input.entered(line.success)) return ExitCode.ok
     }
   })
-  const interrupts = Effect.gen(function*() {
+  const interrupts = Effect.gen(function* () {
     while (true) {
-      const signal = yield* Effect.raceFirst(Effect.as(Queue.take(screen.interrupts), "SIGINT" as const), invocation.signal)
+      const signal = yield* Effect.raceFirst(
+        Effect.as(Queue.take(screen.interrupts), "SIGINT" as const),
+        invocation.signal
+      )
       if (signal !== "SIGINT" || (yield* input.interrupted)) return ExitCode.ok
     }
   })
@@ -145,7 +155,7 @@ const converse = Effect.fnUntraced(function*(
 export const command: Command = {
   signals: "own",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*(invocation) {
+  run: Effect.fnUntraced(function* (invocation) {
     const name = yield* Values.podName(invocation.positionals[0] ?? "")
     const tail = (yield* Values.count(invocation.flags, "tail", 0)) ?? defaultTail
     const machine = yield* Machine.make(invocation.env)

@@ -126,7 +126,9 @@ export class AttachInput {
     if (isMethod(name)) return this.ask(name)
     const meant = nearest(name, [...Object.keys(methods), "quit", "help"])
     return Effect.as(
-      this.note(`unknown command ${quote(`/${name}`)}${meant === undefined ? "; /help lists them" : `; did you mean /${meant}?`}`),
+      this.note(
+        `unknown command ${quote(`/${name}`)}${meant === undefined ? "; /help lists them" : `; did you mean /${meant}?`}`
+      ),
       false
     )
   }
@@ -134,7 +136,7 @@ export class AttachInput {
   private ask(method: keyof typeof methods, done?: string): Effect.Effect<boolean> {
     return Effect.matchEffect(this.client.request(method), {
       onFailure: (error) => this.note(`${method}: ${plain(error.message)}`),
-      onSuccess: () => done === undefined ? Effect.void : this.note(done)
+      onSuccess: () => (done === undefined ? Effect.void : this.note(done))
     }).pipe(Effect.as(false))
   }
 
@@ -161,7 +163,8 @@ export class AttachInput {
       onFailure: () => Effect.void,
       onSuccess: (reply) => {
         const waiting = reply["waiting_on"]
-        const held = typeof waiting === "object" && waiting !== null && "kind" in waiting && waiting["kind"] === "inbox_held"
+        const held =
+          typeof waiting === "object" && waiting !== null && "kind" in waiting && waiting["kind"] === "inbox_held"
         if (!held) return Effect.void
         const count = Array.from(this.runs.values()).filter((queued) => queued).length
         this.runs.clear()

@@ -2,7 +2,7 @@
  * How a command ends: the exit codes, and the one error that every command fails with.
  *
  * Whatever goes wrong below is turned into a `CliError` at the place that knows what a person can do about it. The
- * edge prints `message` and `hint` and nothing else; `detail` is for `--log-level debug`.
+ * edge prints `message` and `hint` and nothing else, unless `--log-level debug` asks for the cause.
  */
 import * as Schema from "effect/Schema"
 
@@ -22,23 +22,20 @@ export const ExitCode = {
   /** The user cancelled. */
   cancelled: 130
 } as const
-export type ExitCode = typeof ExitCode[keyof typeof ExitCode]
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
 export class CliError extends Schema.TaggedError<CliError>()("CliError", {
   exitCode: Schema.Literals([1, 2, 3, 4, 5, 130]),
   message: Schema.String,
-  hint: Schema.optionalKey(Schema.String),
-  detail: Schema.optionalKey(Schema.String)
+  hint: Schema.optionalKey(Schema.String)
 }) {}
 
-const error = (exitCode: 1 | 2 | 4 | 5) => (message: string, hint?: string): CliError =>
-  new CliError({ exitCode, message, ...(hint === undefined ? {} : { hint }) })
+const error =
+  (exitCode: 1 | 2 | 4 | 5) =>
+  (message: string, hint?: string): CliError =>
+    new CliError({ exitCode, message, ...(hint === undefined ? {} : { hint }) })
 
 export const failed = error(ExitCode.failed)
 export const usage = error(ExitCode.usage)
 export const held = error(ExitCode.held)
 export const corrupt = error(ExitCode.corrupt)
-
-/** Refusal of something that belongs to a later version: known, and said so. */
-export const notInThisVersion = (what: string, hint?: string): CliError =>
-  usage(`${what} is not available in this version of effect-pod`, hint)

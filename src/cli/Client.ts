@@ -42,7 +42,7 @@ export interface PodLine {
 }
 
 export type Welcome = Extract<DirectEvent, { readonly event: "welcome" }>["data"]
-export type Snapshot = typeof SnapshotLine.Type["data"]
+export type Snapshot = (typeof SnapshotLine.Type)["data"]
 
 export interface Client {
   readonly welcome: Welcome
@@ -76,16 +76,16 @@ const lineOf = (json: Schema.Json): PodLine => ({
   json,
   event: isSnapshot(json)
     ? Option.getOrUndefined(decodeSnapshot(json))
-    // Snapshots are decoded above.
-    : Option.getOrUndefined(decodeEvent(json)) as PodEvent | undefined
+    : // Snapshots are decoded above.
+      (Option.getOrUndefined(decodeEvent(json)) as PodEvent | undefined)
 })
 
-export const connect = Effect.fn("Client.connect")(function*(
+export const connect = Effect.fn("Client.connect")(function* (
   path: string,
   options: Options
 ): Effect.fn.Return<Client, Unreachable, Scope.Scope> {
   const socket = yield* Effect.mapError(SocketClient.connect(path, { timeout: options.timeout }), unreachable)
-  const next = Effect.mapError(socket.next, (error) => Cause.isDone(error) ? error : unreachable(error))
+  const next = Effect.mapError(socket.next, (error) => (Cause.isDone(error) ? error : unreachable(error)))
   yield* Effect.mapError(
     socket.send({
       method: "hello",
@@ -111,7 +111,10 @@ export const connect = Effect.fn("Client.connect")(function*(
     const asked = waiting.get(data.reply_to)
     if (asked === undefined) return Effect.void
     // The pod answers with an object; its schema says JSON for the sake of what may come.
-    return Deferred.done(asked, data.ok ? Exit.succeed(data.result as Schema.JsonObject) : Exit.fail(new Refused(data.error)))
+    return Deferred.done(
+      asked,
+      data.ok ? Exit.succeed(data.result as Schema.JsonObject) : Exit.fail(new Refused(data.error))
+    )
   }
 
   const reader = next.pipe(
@@ -129,7 +132,7 @@ export const connect = Effect.fn("Client.connect")(function*(
   )
   yield* Effect.forkScoped(reader)
 
-  const request: Client["request"] = Effect.fnUntraced(function*(method, params, timeout = "30 seconds") {
+  const request: Client["request"] = Effect.fnUntraced(function* (method, params, timeout = "30 seconds") {
     if (ended !== undefined) return yield* ended
     count += 1
     const id = `r${count}`
@@ -149,13 +152,14 @@ export const connect = Effect.fn("Client.connect")(function*(
 })
 
 /** Reads up to the snapshot that follows `welcome`. What comes before belongs to the seed protocol. */
-const handshake = Effect.fnUntraced(function*(next: Effect.Effect<Schema.Json, Unreachable | Cause.Done>) {
+const handshake = Effect.fnUntraced(function* (next: Effect.Effect<Schema.Json, Unreachable | Cause.Done>) {
   let welcome: Welcome | undefined
   while (true) {
     const json = yield* Effect.mapError(next, (error) =>
       Cause.isDone(error)
         ? new Unreachable({ reason: "Closed", message: "the pod closed the connection before it answered" })
-        : error)
+        : error
+    )
     // The first line may be a seed snapshot of any length, which nobody needs: only what follows is decoded.
     if (welcome === undefined && isSnapshot(json)) continue
     const { event } = lineOf(json)

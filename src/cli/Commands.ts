@@ -144,7 +144,7 @@ const specs = {
       ...common
     },
     about: "JSON holds the method's params. The result goes to stdout; a refusal goes to stderr as JSON, exit code 1.",
-    examples: ["send helper pause", "send helper run '{\"input\":[{\"kind\":\"text\",\"content\":\"hello\"}]}'"]
+    examples: ["send helper pause", 'send helper run \'{"input":[{"kind":"text","content":"hello"}]}\'']
   },
   list: {
     summary: "pods on this machine: live, stopped, restorable, broken",

@@ -19,7 +19,7 @@ export interface DiskLog {
 }
 
 /** Fails with `Corrupt` and the place if a committed line cannot be read. */
-export const openLog = Effect.fn("DiskLog.open")(function*(
+export const openLog = Effect.fn("DiskLog.open")(function* (
   machine: Pick<Machine, "sessions">,
   ref: SegmentRef
 ): Effect.fn.Return<DiskLog, StorageError, Scope.Scope> {

@@ -30,7 +30,7 @@ export interface Report {
   readonly manifest: ReadonlyArray<ManifestValue>
 }
 
-export const examine = Effect.fn("Doctor.examine")(function*(invocation: Invocation): Effect.fn.Return<Report> {
+export const examine = Effect.fn("Doctor.examine")(function* (invocation: Invocation): Effect.fn.Return<Report> {
   const { env } = invocation
   const [directories, manifest, programs] = yield* Effect.all(
     [checkDirectories(env), examineManifest(invocation), checkPrograms(env)],
@@ -50,7 +50,7 @@ const line = (finding: Finding, color: boolean): string => {
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*(invocation): Effect.fn.Return<ExitCode, CliError> {
+  run: Effect.fnUntraced(function* (invocation): Effect.fn.Return<ExitCode, CliError> {
     const { flags, terminal } = invocation
     const report = yield* examine(invocation)
     if (flags["json"] === true) {
@@ -58,8 +58,11 @@ export const command: Command = {
     } else {
       yield* terminal.out(report.findings.map((finding) => line(finding, terminal.color.out)).join(""))
       if (report.manifest.length > 0) {
-        yield* terminal.out(`\neffective manifest:\n${table(report.manifest.map(({ key, source, value }) =>
-          [`  ${key}`, oneLine(value, 60), source]))}`)
+        yield* terminal.out(
+          `\neffective manifest:\n${table(
+            report.manifest.map(({ key, source, value }) => [`  ${key}`, oneLine(value, 60), source])
+          )}`
+        )
       }
     }
     return report.ok ? ExitCode.ok : ExitCode.failed

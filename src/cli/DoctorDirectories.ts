@@ -16,7 +16,10 @@ const littleRoom = 256 * mebibyte
 const statOf = (path: string) => stat(path).catch(() => undefined)
 
 const writable = (path: string): Promise<boolean> =>
-  access(path, constants.W_OK | constants.X_OK).then(() => true, () => false)
+  access(path, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false
+  )
 
 /** The directory itself, or the nearest one above it that exists. */
 const nearestExisting = async (path: string): Promise<string> => {
@@ -77,7 +80,10 @@ export const checkDirectories = (env: Env): Effect.Effect<ReadonlyArray<Finding>
           }),
           longest.startsWith(`${directories.runtime}/`)
             ? ok("socket paths", "short enough for every name")
-            : ok("socket paths", `${directories.runtime} is long: pods with long names have their sockets in ${dirname(longest)}`),
+            : ok(
+                "socket paths",
+                `${directories.runtime} is long: pods with long names have their sockets in ${dirname(longest)}`
+              ),
           await checkRoom(directories.data).catch((): Finding => warn("disk", "the free space cannot be found out"))
         ]
       })

@@ -32,24 +32,27 @@ const keyVariables = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "
 
 const leaves = (value: unknown, path: KeyPath): ReadonlyArray<readonly [KeyPath, unknown]> => {
   if (isTable(value)) return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
-  if (Array.isArray(value) && value.some(isTable)) return value.flatMap((inner, index) => leaves(inner, [...path, index]))
+  if (Array.isArray(value) && value.some(isTable))
+    return value.flatMap((inner, index) => leaves(inner, [...path, index]))
   return [[path, value]]
 }
 
 /** A URL may carry a name and a password. */
 const shown = (value: unknown): string => JSON.stringify(value).replace(/:\/\/[^/@"\s]*@/g, "://…@")
 
-const sourceOf = ({ file, invocation }: Prepared): (key: string) => string => {
+const sourceOf = ({ file, invocation }: Prepared): ((key: string) => string) => {
   const { cwd, flags } = invocation
   if (file === undefined) {
     return (key) =>
       key === "pod.name"
-        ? flags["pod"] === undefined ? "directory" : "--pod"
+        ? flags["pod"] === undefined
+          ? "directory"
+          : "--pod"
         : key.startsWith("scope.allow")
-        ? "directory"
-        : key === "model.ref" || key === "model.scheme"
-        ? "environment"
-        : "default"
+          ? "directory"
+          : key === "model.ref" || key === "model.scheme"
+            ? "environment"
+            : "default"
   }
   // It was read and parsed a moment ago.
   const positions = tomlPositions(readFileSync(resolve(cwd, file), "utf8"))
@@ -63,19 +66,26 @@ const sourceOf = ({ file, invocation }: Prepared): (key: string) => string => {
 const modelFinding = (prepared: Prepared): ReadonlyArray<Finding> => {
   const { env } = prepared.invocation
   const set = keyVariables.filter((name) => variable(env, name) !== undefined)
-  const keys = set.length === 0
-    ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
-    : ok("model keys", `set: ${set.join(", ")}`)
+  const keys =
+    set.length === 0
+      ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
+      : ok("model keys", `set: ${set.join(", ")}`)
   const plan = planModel(prepared.manifest.model, env)
   if (plan._tag === "Failure") return [keys, fail("model", plan.failure.message, plan.failure.hint)]
   const { baseUrl, credential, modelId, notes, scheme } = plan.success
-  const where = baseUrl === undefined ? "embedded, needs no network" : shown(baseUrl).slice(1, -1)
-  const key = credential.kind === "none"
-    ? "no key needed"
-    : credential.kind === "file"
-    ? `key from ${credential.path}`
-    : "key from the environment"
-  return [keys, ok("model", `${scheme} ${modelId} at ${where}, ${key}`), ...notes.map((note) => warn("model", note))]
+  const embedded = baseUrl === undefined
+  const named = embedded ? `${scheme}, embedded` : `${scheme} ${modelId} at ${shown(baseUrl).slice(1, -1)}`
+  const key =
+    credential.kind === "none"
+      ? "no key needed"
+      : credential.kind === "file"
+        ? `key from ${credential.path}`
+        : "key from the environment"
+  return [
+    keys,
+    ok("model", embedded ? `${named}, needs no network` : `${named}, ${key}`),
+    ...notes.map((note) => warn("model", note))
+  ]
 }
 
 export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestReport> =>
@@ -95,7 +105,7 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
             "run pods as a user or in a container that may do no more than they should"
           ),
           ...(manifest.sandbox.mode === "required"
-            ? [fail("sandbox", "sandbox.mode = \"required\" refuses to start without one", "set it to \"auto\" or \"off\"")]
+            ? [fail("sandbox", 'sandbox.mode = "required" refuses to start without one', 'set it to "auto" or "off"')]
             : [])
         ],
         values: leaves(toInput(manifest), []).map(([path, value]) => {

@@ -7,7 +7,11 @@ import { fail, type Finding, ok, warn } from "./Finding.ts"
 
 type Env = Readonly<Record<string, string | undefined>>
 
-const executable = (path: string): Promise<boolean> => access(path, constants.X_OK).then(() => true, () => false)
+const executable = (path: string): Promise<boolean> =>
+  access(path, constants.X_OK).then(
+    () => true,
+    () => false
+  )
 
 const onPath = async (env: Env, program: string): Promise<string | undefined> => {
   for (const directory of (env["PATH"] ?? "").split(":")) {
@@ -28,16 +32,22 @@ const checkRipgrep = async (): Promise<Finding> => {
 
 export const checkPrograms = (env: Env): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.promise(async () => {
-    const [bash, flock, notify] = await Promise.all(["bash", "flock", "systemd-notify"].map((name) => onPath(env, name)))
+    const [bash, flock, notify] = await Promise.all(
+      ["bash", "flock", "systemd-notify"].map((name) => onPath(env, name))
+    )
     const findings: Array<Finding> = [
-      bash === undefined ? fail("bash", "not on the PATH: the Bash tool does not work", "install bash") : ok("bash", bash),
+      bash === undefined
+        ? fail("bash", "not on the PATH: the Bash tool does not work", "install bash")
+        : ok("bash", bash),
       await checkRipgrep(),
       flock === undefined
         ? warn("flock", "not on the PATH: sockets are used as locks instead", "install util-linux")
         : ok("flock", flock)
     ]
     if ((env["NOTIFY_SOCKET"] ?? "") !== "" && notify === undefined) {
-      findings.push(warn("systemd-notify", "not on the PATH: systemd cannot be told that the pod is ready", "install systemd"))
+      findings.push(
+        warn("systemd-notify", "not on the PATH: systemd cannot be told that the pod is ready", "install systemd")
+      )
     }
     return findings
   })

@@ -66,19 +66,20 @@ const reportOf = (
   if (Cause.hasInterruptsOnly(exit.cause)) return { code: ExitCode.cancelled, text: "" }
   const verbose = logLevel === "Debug" || logLevel === "Trace" || logLevel === "All"
   const failure = Cause.findErrorOption(exit.cause)
-  const error = failure._tag === "Some"
-    ? failure.value
-    : new CliError({
-      exitCode: ExitCode.failed,
-      message: `internal error: ${firstLine(String(Cause.squash(exit.cause)))}`,
-      hint: "this is a bug; --log-level debug shows where it happened"
-    })
-  const detail = error.detail ?? (failure._tag === "Some" ? "" : Cause.pretty(exit.cause))
+  const error =
+    failure._tag === "Some"
+      ? failure.value
+      : new CliError({
+          exitCode: ExitCode.failed,
+          message: `internal error: ${firstLine(String(Cause.squash(exit.cause)))}`,
+          hint: "this is a bug; --log-level debug shows where it happened"
+        })
   return {
     code: error.exitCode,
-    text: `effect-pod: ${error.message}\n`
-      + (error.hint === undefined ? "" : `  hint: ${error.hint}\n`)
-      + (verbose && detail !== "" ? `${detail}\n` : "")
+    text:
+      `effect-pod: ${error.message}\n` +
+      (error.hint === undefined ? "" : `  hint: ${error.hint}\n`) +
+      (verbose ? `${Cause.pretty(exit.cause)}\n` : "")
   }
 }
 
@@ -91,14 +92,14 @@ const detached = (terminal: Terminal.Terminal): boolean =>
 const listen = (command: Command, terminal: Terminal.Terminal) => {
   const waiting: Array<Signal> = []
   let taker: ((signal: Signal) => void) | undefined
-  let interrupt = () => {}
+  let interrupt: (() => void) | undefined
   let received = 0
   const onSignal = (signal: Signal) => {
     received += 1
     if (received > 1 && command.signals !== "own") {
       return end(terminal, ExitCode.cancelled, "effect-pod: ended at once by a second signal\n")
     }
-    if (command.signals === "interrupt") return interrupt()
+    if (command.signals === "interrupt") return interrupt?.()
     if (taker === undefined) waiting.push(signal)
     else taker(signal)
   }

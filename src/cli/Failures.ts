@@ -51,7 +51,7 @@ export const leaseError = (error: LeaseError): CliError => {
     owner.stopped
       ? `process ${owner.pid} is stopped: kill -CONT ${owner.pid} lets it go on, kill -KILL ${owner.pid} ends it`
       : error.reason === "ScopeOverlap"
-      ? `work in another directory, or stop it: effect-pod stop ${owner.pod_name}`
-      : `talk to it with effect-pod attach ${owner.pod_name}, or stop it with effect-pod stop ${owner.pod_name}`
+        ? `work in another directory, or stop it: effect-pod stop ${owner.pod_name}`
+        : `talk to it with effect-pod attach ${owner.pod_name}, or stop it with effect-pod stop ${owner.pod_name}`
   )
 }

@@ -8,12 +8,14 @@ export interface Finding {
   readonly hint?: string
 }
 
-const finding = (level: Finding["level"]) => (check: string, message: string, hint?: string): Finding => ({
-  check,
-  level,
-  message,
-  ...(hint === undefined ? {} : { hint })
-})
+const finding =
+  (level: Finding["level"]) =>
+  (check: string, message: string, hint?: string): Finding => ({
+    check,
+    level,
+    message,
+    ...(hint === undefined ? {} : { hint })
+  })
 
 export const ok = finding("ok")
 export const warn = finding("warn")

@@ -10,7 +10,7 @@ import type { Command } from "./Invocation.ts"
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ positionals, terminal }) {
+  run: Effect.fnUntraced(function* ({ positionals, terminal }) {
     const name = positionals[0]
     if (name !== undefined && !isCommand(name)) {
       const meant = nearest(name, commandNames)

@@ -4,12 +4,10 @@
  * This is the one place where the command line puts the core and the outside world together. The pod lives in the
  * Scope; when that closes, the pod is shut down, its clients are told, and nothing of it is left but its journal.
  */
-import { statSync } from "node:fs"
 import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Digest from "effect/crypto/Digest"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Model from "../../layers/llm/Model.ts"
@@ -21,9 +19,8 @@ import * as Pod from "../pod/Pod.ts"
 import type { PodHandle } from "../pod/PodHandle.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
-import { summary } from "../scope/Scope.ts"
-import { type PodMetadata, PodStore } from "../session/PodStore.ts"
-import { SessionStore } from "../session/SessionStore.ts"
+import { PodStore } from "../session/PodStore.ts"
+import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { version } from "../Version.ts"
 import { type CliError, failed } from "./CliError.ts"
 import { type HostFailure, hostFailure, storageError } from "./Failures.ts"
@@ -40,7 +37,7 @@ export interface Hosted {
 }
 
 /** Fails with what a person should read; `held` and `corrupt` carry their exit codes. */
-export const host = Effect.fn("Host.host")(function*(
+export const host = Effect.fn("Host.host")(function* (
   prepared: Prepared
 ): Effect.fn.Return<Hosted, CliError, Scope.Scope> {
   const { env, flags } = prepared.invocation
@@ -48,16 +45,20 @@ export const host = Effect.fn("Host.host")(function*(
   const directories = yield* directoriesOf(env)
   const ephemeral = flags["ephemeral"] === true
   const world = yield* Layer.build(PodLive.world({ directories, ephemeral, socket: true }))
-  const pods = yield* startingAt(prepared, Context.get(world, PodStore), Context.get(world, SessionStore))
+  const pods = Context.get(world, PodStore)
+  const session = yield* segmentOf(prepared, Context.get(world, SessionStore))
   const known = Option.getOrUndefined(yield* Effect.mapError(pods.get(name), storageError))
   if (known === undefined && flags["require-pod-state"] === true) {
-    return yield* failed(`there is no pod ${name}, and --require-pod-state was given`, "effect-pod list shows those that there are")
+    return yield* failed(
+      `there is no pod ${name}, and --require-pod-state was given`,
+      "effect-pod list shows those that there are"
+    )
   }
   const { report } = Context.get(world, Sandbox)
   if (manifest.sandbox.mode === "required" && !report.enforced) {
     return yield* failed(
-      "sandbox.mode = \"required\", but this version has no sandbox: commands would run unfenced",
-      "set sandbox.mode to \"auto\" or \"off\" if that is acceptable"
+      'sandbox.mode = "required", but this version has no sandbox: commands would run unfenced',
+      'set sandbox.mode to "auto" or "off" if that is acceptable'
     )
   }
   const model = yield* resolveModel(manifest.model, { env, subject: prepared.file ?? "default manifest" }).pipe(
@@ -65,22 +66,18 @@ export const host = Effect.fn("Host.host")(function*(
     Effect.mapError(hostFailure)
   )
   const notes = Array.from(new Set([...prepared.notes, ...model.notes]))
-  const cwd = directoryOf(prepared, known)
-  const services = Context.add(
-    Context.merge(world, yield* Effect.mapError(Layer.build(Model.layer(model)), hostFailure)),
-    PodStore,
-    pods
-  )
-  const bringUp = Effect.gen(function*() {
+  const services = Context.merge(world, yield* Effect.mapError(Layer.build(Model.layer(model)), hostFailure))
+  const bringUp = Effect.gen(function* () {
     const handle = yield* Pod.make(manifest, {
-      cwd,
+      cwd: prepared.cwd,
+      named: { manifest: prepared.file !== undefined, cwd: flags["cwd"] !== undefined },
+      ...(session === undefined ? {} : { session }),
       env: Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
-      prompts: { user: join(directories.config, "prompts"), workspace: join(cwd, ".pod/prompts") },
+      prompts: { user: join(directories.config, "prompts"), workspace: join(prepared.cwd, ".pod/prompts") },
       notes
     })
     const socket = yield* Effect.flatMap(RuntimeDir, (runtime) => runtime.socketPath(name))
     const { total } = yield* handle.readEntries(0, 0)
-    if (known?.cwd !== cwd) yield* pods.update(name, { cwd })
     if (socket === null) return yield* Effect.die(new Error("a hosted pod has a socket"))
     yield* SocketServer.listen(handle, { path: socket, server: `effect-pod/${version}` })
     // Before the socket closes: whoever is connected hears how it ended.
@@ -88,58 +85,33 @@ export const host = Effect.fn("Host.host")(function*(
     return { handle, socket, restored: total > 0, entries: total } satisfies Hosted
   })
   const hosted = yield* bringUp.pipe(
-    Effect.provide(Digest.layerWebCrypto),
     Effect.provideContext(services),
     Effect.mapError((error: HostFailure) => hostFailure(error))
   )
   yield* tell(prepared, [
     ...(prepared.unused === undefined ? [] : [prepared.unused]),
-    ...notes,
-    ...notYet(manifest),
-    ...differences(prepared, hosted, cwd)
+    ...(hosted.handle.greeting.notes ?? []),
+    ...notYet(manifest)
   ])
   return hosted
 })
 
-/** `--session`: the pod goes on from that segment, as if its metadata had named it. They will, once it holds its lease. */
-const startingAt = Effect.fnUntraced(function*(
-  { name, segmentId }: Prepared,
-  pods: PodStore["Service"],
+/** `--session`: the pod goes on from that segment, and its metadata will name it. */
+const segmentOf = Effect.fnUntraced(function* (
+  { segmentId }: Prepared,
   sessions: SessionStore["Service"]
-): Effect.fn.Return<PodStore["Service"], CliError> {
-  if (segmentId === undefined) return pods
+): Effect.fn.Return<SegmentRef | undefined, CliError> {
+  if (segmentId === undefined) return undefined
   const all = yield* Effect.mapError(sessions.list, storageError)
   const segment = all.find((candidate) => candidate.segmentId === segmentId)
   if (segment === undefined) {
-    return yield* failed(`--session ${segmentId}: there is no such segment`, "effect-pod status NAME shows the segment of a pod")
+    return yield* failed(
+      `--session ${segmentId}: there is no such segment`,
+      "effect-pod status NAME shows the segment of a pod"
+    )
   }
-  const active = { session_id: segment.sessionId, segment_id: segmentId }
-  return {
-    ...pods,
-    get: (asked) =>
-      Effect.map(pods.get(asked), (found) =>
-        asked === name
-          ? Option.some({ ...Option.getOrElse(found, (): PodMetadata => ({ pod_name: name })), active })
-          : found)
-  }
+  return { sessionId: segment.sessionId, segmentId }
 })
-
-/** A pod that exists stays in its directory unless told otherwise: its prompt and its scope speak of that one. */
-const directoryOf = ({ cwd, invocation }: Prepared, known: PodMetadata | undefined): string => {
-  if (invocation.flags["cwd"] !== undefined || known?.cwd === undefined) return cwd
-  return statSync(known.cwd, { throwIfNoEntry: false })?.isDirectory() === true ? known.cwd : cwd
-}
-
-/** Where a pod that existed goes on otherwise than was asked for now. */
-const differences = ({ cwd: asked, file, manifest, name }: Prepared, hosted: Hosted, cwd: string): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  if (cwd !== asked) lines.push(`${name} goes on in ${cwd}, where it was made; --cwd moves it, --pod makes another one`)
-  const wanted = summary({ allow: manifest.scope.allow, deny: manifest.scope.deny })
-  if (hosted.restored && cwd === asked && wanted !== hosted.handle.greeting.scope_summary) {
-    lines.push(`${name} keeps the scope of its journal; that of ${file ?? "the default manifest"} is not used`)
-  }
-  return lines
-}
 
 const tell = ({ invocation }: Prepared, notes: ReadonlyArray<string>): Effect.Effect<void> =>
   invocation.flags["log-format"] === "json"

@@ -9,7 +9,15 @@ import { oneLine } from "./Text.ts"
 /** Columns that are as wide as what stands in them; the last one is open. */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)))
-  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()}\n`).join("")
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`
+    )
+    .join("")
 }
 
 const row = (pod: PodReport): ReadonlyArray<string> => [
@@ -25,7 +33,7 @@ const row = (pod: PodReport): ReadonlyArray<string> => [
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ env, flags, terminal }) {
+  run: Effect.fnUntraced(function* ({ env, flags, terminal }) {
     const machine = yield* Machine.make(env)
     const reports = (yield* reportAll(machine)).map(({ report }) => report)
     if (flags["json"] === true) {

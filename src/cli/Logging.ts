@@ -31,16 +31,18 @@ const write = (format: (options: Options) => string) =>
 
 const textOf = (message: unknown): string =>
   (Array.isArray(message) ? message : [message])
-    .map((part: unknown) => typeof part === "string" ? part : JSON.stringify(part) ?? String(part))
+    .map((part: unknown) => (typeof part === "string" ? part : (JSON.stringify(part) ?? String(part))))
     .join(" ")
 
 const annotationsOf = (options: Options): Readonly<Record<string, unknown>> =>
   options.fiber.getRef(References.CurrentLogAnnotations)
 
-const causeOf = (options: Options): string => options.cause.reasons.length === 0 ? "" : Cause.pretty(options.cause)
+const causeOf = (options: Options): string => (options.cause.reasons.length === 0 ? "" : Cause.pretty(options.cause))
 
 export const formatPretty = (options: Options): string => {
-  const annotations = Object.entries(annotationsOf(options)).map(([key, value]) => ` ${key}=${textOf(value)}`).join("")
+  const annotations = Object.entries(annotationsOf(options))
+    .map(([key, value]) => ` ${key}=${textOf(value)}`)
+    .join("")
   const cause = causeOf(options)
   const head = `${options.date.toISOString().slice(11, 23)} ${options.logLevel.toLowerCase()} ${textOf(options.message)}`
   return `${head}${annotations}${cause === "" ? "" : `\n${cause}`}`
@@ -61,7 +63,4 @@ const pretty = write(formatPretty)
 const json = write(formatJson)
 
 export const layer = (level: LogLevel.LogLevel, format: "pretty" | "json"): Layer.Layer<never> =>
-  Layer.merge(
-    Logger.layer([format === "json" ? json : pretty]),
-    Layer.succeed(References.MinimumLogLevel, level)
-  )
+  Layer.merge(Logger.layer([format === "json" ? json : pretty]), Layer.succeed(References.MinimumLogLevel, level))

@@ -51,12 +51,16 @@ type Env = Readonly<Record<string, string | undefined>>
 export const directoriesOf = (env: Env): Effect.Effect<Directories.Directories, CliError> =>
   Effect.mapError(Directories.resolve(env, homedir()), ({ hint, message }) => failed(message, hint))
 
-export const make = Effect.fn("Machine.make")(function*(env: Env): Effect.fn.Return<Machine, CliError> {
+export const make = Effect.fn("Machine.make")(function* (env: Env): Effect.fn.Return<Machine, CliError> {
   const directories = yield* directoriesOf(env)
-  const stores = yield* Effect.scoped(Layer.build(Layer.merge(
-    PodFiles.layer({ podsDir: directories.pods }),
-    JsonLinesStore.layer({ sessionsDir: directories.sessions })
-  )))
+  const stores = yield* Effect.scoped(
+    Layer.build(
+      Layer.merge(
+        PodFiles.layer({ podsDir: directories.pods }),
+        JsonLinesStore.layer({ sessionsDir: directories.sessions })
+      )
+    )
+  )
   const pods = Context.get(stores, PodStore)
   const where = { runtimeDir: directories.runtime, dataDir: directories.data }
   const owners = (names: ReadonlyArray<string>) => Effect.mapError(LeaseInspector.inspect(where, names), leaseError)
@@ -69,7 +73,8 @@ export const make = Effect.fn("Machine.make")(function*(env: Env): Effect.fn.Ret
       Effect.option(Effect.tryPromise(() => readdir(directories.runtime, { withFileTypes: true }))),
       Option.match({
         onNone: () => [],
-        onSome: (entries) => entries.filter((entry) => entry.isDirectory() && isPodName(entry.name)).map(({ name }) => name)
+        onSome: (entries) =>
+          entries.filter((entry) => entry.isDirectory() && isPodName(entry.name)).map(({ name }) => name)
       })
     ),
     owner: (name) => Effect.map(owners([name]), ([owner]) => owner),
@@ -80,7 +85,7 @@ export const make = Effect.fn("Machine.make")(function*(env: Env): Effect.fn.Ret
 })
 
 /** The error for a name that nothing on this machine has. */
-export const unknownPod = Effect.fnUntraced(function*(
+export const unknownPod = Effect.fnUntraced(function* (
   machine: Machine,
   name: string
 ): Effect.fn.Return<never, CliError> {
@@ -93,7 +98,7 @@ export const unknownPod = Effect.fnUntraced(function*(
 })
 
 /** Connects to the pod if it is live; says what it is if it is not. */
-export const connect = Effect.fnUntraced(function*(
+export const connect = Effect.fnUntraced(function* (
   machine: Machine,
   name: string,
   options: Client.Options

@@ -47,7 +47,7 @@ export interface Reported {
 const patience: Duration.Input = "2 seconds"
 
 /** Undefined if nothing of that name exists. */
-export const reportOf = Effect.fn("PodReport.reportOf")(function*(
+export const reportOf = Effect.fn("PodReport.reportOf")(function* (
   machine: Machine,
   name: string
 ): Effect.fn.Return<Reported | undefined, CliError> {
@@ -57,21 +57,19 @@ export const reportOf = Effect.fn("PodReport.reportOf")(function*(
   return yield* describe(
     machine,
     name,
-    metadata._tag === "Success"
-      ? { metadata: Option.getOrUndefined(metadata.success) }
-      : { error: metadata.failure },
+    metadata._tag === "Success" ? { metadata: Option.getOrUndefined(metadata.success) } : { error: metadata.failure },
     owner
   )
 })
 
 /** Every pod, by name. A broken one does not hide the others. */
-export const reportAll = Effect.fn("PodReport.reportAll")(function*(machine: Machine) {
+export const reportAll = Effect.fn("PodReport.reportAll")(function* (machine: Machine) {
   const stored = yield* machine.storedPods
-  const names = Array.from(new Set([...stored.map(({ name }) => name), ...(yield* machine.runtimeNames)])).sort()
+  const names = Array.from(new Set([...stored.map(({ name }) => name), ...(yield* machine.runtimeNames)])).toSorted()
   const owners = yield* machine.owners(names)
   const reports = yield* Effect.forEach(
     names,
-    Effect.fnUntraced(function*(name, index) {
+    Effect.fnUntraced(function* (name, index) {
       const owner = owners[index]
       const known = stored.find((pod) => pod.name === name)
       // A runtime directory that nobody owns and no metadata speaks of is what a crash left behind.
@@ -88,7 +86,7 @@ interface Stored {
   readonly error?: StorageError
 }
 
-const describe = Effect.fnUntraced(function*(
+const describe = Effect.fnUntraced(function* (
   machine: Machine,
   name: string,
   stored: Stored,
@@ -107,17 +105,21 @@ const describe = Effect.fnUntraced(function*(
   }
   if (active?.segment_id === undefined) return { report: { ...known, state: "stopped" } }
   const segment = { sessionId: active.session_id, segmentId: active.segment_id }
-  return yield* Effect.scoped(Effect.flatMap(openLog(machine, segment), ({ path, total }) =>
-    Effect.map(modifiedAt(path), (updated): Reported => ({
-      report: { ...known, state: "restorable", entries: total, ...updated }
-    })))).pipe(
-      Effect.catch((error) =>
-        Effect.succeed<Reported>({ report: { ...known, state: "broken", error: error.message } })
+  return yield* Effect.scoped(
+    Effect.flatMap(openLog(machine, segment), ({ path, total }) =>
+      Effect.map(
+        modifiedAt(path),
+        (updated): Reported => ({
+          report: { ...known, state: "restorable", entries: total, ...updated }
+        })
       )
     )
+  ).pipe(
+    Effect.catch((error) => Effect.succeed<Reported>({ report: { ...known, state: "broken", error: error.message } }))
+  )
 })
 
-const describeLive = Effect.fnUntraced(function*(
+const describeLive = Effect.fnUntraced(function* (
   machine: Machine,
   known: Pick<PodReport, "name" | "session_id" | "segment_id" | "cwd">,
   owner: LeaseOwner,
@@ -125,9 +127,9 @@ const describeLive = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Reported> {
   const socket = owner.socket ?? machine.socketPath(known.name)
   const report = { ...known, state: "live" as const, pid: owner.pid, socket }
-  const answer = yield* Effect.result(Effect.scoped(
-    Client.connect(socket, { tail: 0, timeout: patience, lines: false })
-  ))
+  const answer = yield* Effect.result(
+    Effect.scoped(Client.connect(socket, { tail: 0, timeout: patience, lines: false }))
+  )
   if (answer._tag === "Failure") {
     const error = owner.stopped
       ? `process ${owner.pid} is stopped (SIGSTOP): it holds the pod and answers nothing`
@@ -135,9 +137,8 @@ const describeLive = Effect.fnUntraced(function*(
     return { report: { ...report, error } }
   }
   const { snapshot, welcome } = answer.success
-  const updated = active?.segment_id === undefined
-    ? {}
-    : yield* modifiedAt(machine.segmentPath(active.session_id, active.segment_id))
+  const updated =
+    active?.segment_id === undefined ? {} : yield* modifiedAt(machine.segmentPath(active.session_id, active.segment_id))
   return {
     report: {
       ...report,
@@ -151,11 +152,14 @@ const describeLive = Effect.fnUntraced(function*(
 })
 
 const modifiedAt = (path: string): Effect.Effect<{ readonly updated_at?: string }> =>
-  Effect.match(Effect.tryPromise(() => stat(path)), {
-    onFailure: () => ({}),
-    onSuccess: ({ mtimeMs }) =>
-      Option.match(DateTime.make(Math.floor(mtimeMs)), {
-        onNone: () => ({}),
-        onSome: (time) => ({ updated_at: DateTime.formatIso(time) })
-      })
-  })
+  Effect.match(
+    Effect.tryPromise(() => stat(path)),
+    {
+      onFailure: () => ({}),
+      onSuccess: ({ mtimeMs }) =>
+        Option.match(DateTime.make(Math.floor(mtimeMs)), {
+          onNone: () => ({}),
+          onSome: (time) => ({ updated_at: DateTime.formatIso(time) })
+        })
+    }
+  )

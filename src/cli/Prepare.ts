@@ -31,7 +31,7 @@ export interface Prepared {
 
 const manifestLimit = 1024 * 1024
 
-const directoryOf = Effect.fnUntraced(function*({ cwd, flags }: Invocation): Effect.fn.Return<string, CliError> {
+const directoryOf = Effect.fnUntraced(function* ({ cwd, flags }: Invocation): Effect.fn.Return<string, CliError> {
   const given = Values.text(flags, "cwd")
   if (given === undefined) return cwd
   const path = resolve(cwd, given)
@@ -46,7 +46,7 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory; expected a TOML file"
 }
 
-const readManifest = Effect.fnUntraced(function*(file: string, path: string): Effect.fn.Return<Manifest, CliError> {
+const readManifest = Effect.fnUntraced(function* (file: string, path: string): Effect.fn.Return<Manifest, CliError> {
   const text = yield* Effect.tryPromise({
     try: async () => {
       const info = await stat(path)
@@ -66,7 +66,7 @@ const readManifest = Effect.fnUntraced(function*(file: string, path: string): Ef
   return yield* Effect.mapError(parseToml(text, { file, baseDir: dirname(path) }), hostFailure)
 })
 
-export const prepare = Effect.fn("Prepare.prepare")(function*(
+export const prepare = Effect.fn("Prepare.prepare")(function* (
   invocation: Invocation
 ): Effect.fn.Return<Prepared, CliError> {
   const { env, flags } = invocation
@@ -94,8 +94,9 @@ export const prepare = Effect.fn("Prepare.prepare")(function*(
     cwd,
     segmentId,
     notes,
-    unused: existsSync(projects) && (file === undefined || resolve(invocation.cwd, file) !== projects)
-      ? "./.pod/manifest.toml is not used unless you name it: --manifest .pod/manifest.toml"
-      : undefined
+    unused:
+      existsSync(projects) && (file === undefined || resolve(invocation.cwd, file) !== projects)
+        ? "./.pod/manifest.toml is not used unless you name it: --manifest .pod/manifest.toml"
+        : undefined
   }
 })

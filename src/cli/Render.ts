@@ -78,6 +78,13 @@ export class Renderer {
     return this.flush()
   }
 
+  /** Somebody else has ended the line that we were in. */
+  lineBroken(): void {
+    this.begun = undefined
+    this.open.answer = false
+    this.open.info = false
+  }
+
   /** The status as a snapshot tells it. */
   setStatus(status: PodStatus): void {
     this.status = status
@@ -142,7 +149,9 @@ export class Renderer {
       case "approval_requested": {
         const { approval_id, arguments: args, tool } = event.data
         return this.line(
-          yellow(`? ${callText({ name: tool, arguments: args }, this.options.cwd, 200)} waits for approval ${approval_id}`)
+          yellow(
+            `? ${callText({ name: tool, arguments: args }, this.options.cwd, 200)} waits for approval ${approval_id}`
+          )
         )
       }
       case "approval_resolved":
@@ -150,8 +159,8 @@ export class Renderer {
       case "inbox_changed":
         if (!everything || event.data.op === "take") return
         return this.line(
-          dim(`· ${event.data.op === "add" ? "queued" : "removed"}: ${oneLine(event.data.item.preview, 60)}`)
-            + dim(` (${event.data.size} waiting)`)
+          dim(`· ${event.data.op === "add" ? "queued" : "removed"}: ${oneLine(event.data.item.preview, 60)}`) +
+            dim(` (${event.data.size} waiting)`)
         )
       case "status":
         return this.changeStatus(event.data.status)
@@ -164,7 +173,10 @@ export class Renderer {
       case "rewind_applied":
         return this.line(dim(`· rewound; ${event.data.summary.discarded_entries} entries hidden`))
       case "segment_rotated":
-        return everything ? this.line(dim("· a new segment of the session begins")) : undefined
+        // The first lines of a session come as a rotation, too, and say nothing to a reader.
+        return everything && event.data.entry.kind === "segment_start" && event.data.entry.history.length > 0
+          ? this.line(dim("· a new segment of the session begins"))
+          : undefined
       case "log_repaired":
         return this.line(yellow(`! the log was repaired; what was cut is in ${plain(event.data.saved_to)}`))
       case "lagged":
@@ -230,7 +242,7 @@ export class Renderer {
   private finish(data: Extract<PodEvent, { readonly event: "tool_result" }>["data"]): void {
     const call = this.calls.get(data.id) ?? { name: "tool", arguments: "" }
     this.calls.delete(data.id)
-    const outcome = { summary: data.summary, isError: data.is_error, durationMs: data.duration_ms }
+    const outcome = { summary: data.summary, output: data.output, isError: data.is_error, durationMs: data.duration_ms }
     if (this.begun === data.id) {
       this.begun = undefined
       return this.write("info", `: ${outcomeText(outcome, this.style, this.half())}\n`)

@@ -27,10 +27,11 @@ const tail = 64
 /** For a cancelled run to say that it has ended. */
 const cancelPatience = "10 seconds"
 
-const inputOf = Effect.fnUntraced(function*(invocation: Invocation) {
+const inputOf = Effect.fnUntraced(function* (invocation: Invocation) {
   const { positionals, terminal } = invocation
   const given = positionals[0]
-  if (given === undefined) return yield* usage("run needs TEXT", "effect-pod run 'what to do', or - to read it from stdin")
+  if (given === undefined)
+    return yield* usage("run needs TEXT", "effect-pod run 'what to do', or - to read it from stdin")
   const typed = given !== "-"
   const text = typed ? given : yield* Terminal.readAll(terminal)
   if (text.trim() === "") return yield* usage(typed ? "TEXT is empty" : "stdin is empty: there is nothing to do")
@@ -40,7 +41,7 @@ const inputOf = Effect.fnUntraced(function*(invocation: Invocation) {
 /** Flags that only mean something where `run` hosts the pod. */
 const hostFlags = ["manifest", "cwd", "require-pod-state"]
 
-const connect = Effect.fnUntraced(function*(
+const connect = Effect.fnUntraced(function* (
   invocation: Invocation,
   machine: Machine.Machine,
   prepared: Prepared
@@ -63,7 +64,7 @@ const connect = Effect.fnUntraced(function*(
 })
 
 /** Hands the input over; waits in the queue of a busy pod unless told not to. */
-const submit = Effect.fnUntraced(function*(
+const submit = Effect.fnUntraced(function* (
   invocation: Invocation,
   client: Client.Client,
   name: string,
@@ -88,8 +89,8 @@ const submit = Effect.fnUntraced(function*(
       error._tag === "Unreachable"
         ? failed(error.message)
         : error.code === "already_running"
-        ? failed(`${name} is busy`, "without --no-wait the input waits in its queue")
-        : failed(error.message, error.hint)
+          ? failed(`${name} is busy`, "without --no-wait the input waits in its queue")
+          : failed(error.message, error.hint)
     )
   )
   const accepted = reply as { readonly run_id: string; readonly item_id?: string }
@@ -100,7 +101,7 @@ const submit = Effect.fnUntraced(function*(
 })
 
 /** Takes back what has not begun, cancels what has. */
-const cancel = Effect.fnUntraced(function*(
+const cancel = Effect.fnUntraced(function* (
   terminal: Terminal.Terminal,
   client: Client.Client,
   watched: Watched,
@@ -127,7 +128,7 @@ interface Stopping {
   begun: boolean
 }
 
-const turn = Effect.fnUntraced(function*(
+const turn = Effect.fnUntraced(function* (
   invocation: Invocation,
   stopping: Stopping,
   grace: Duration.Duration
@@ -163,15 +164,19 @@ const turn = Effect.fnUntraced(function*(
       flags["json"] === true
         ? terminal.out(`${JSON.stringify(json)}\n`)
         : event === undefined
-        ? Effect.void
-        : Effect.forEach(renderer.render(event), ({ text, to }) => to === "answer" ? terminal.out(text) : terminal.err(text), {
-          discard: true
-        }),
+          ? Effect.void
+          : Effect.forEach(
+              renderer.render(event),
+              ({ text, to }) => (to === "answer" ? terminal.out(text) : terminal.err(text)),
+              {
+                discard: true
+              }
+            ),
     onGap: terminal.err("fell behind; a part of the answer is missing here, the log has all of it\n")
   })
   const cancelling = Deferred.await(stopping.asked).pipe(
     Effect.andThen(Effect.suspend(() => cancel(terminal, client, watched, started))),
-    Effect.flatMap((state) => state === "removed" ? Effect.void : Effect.sleep(cancelPatience)),
+    Effect.flatMap((state) => (state === "removed" ? Effect.void : Effect.sleep(cancelPatience))),
     Effect.as(ExitCode.cancelled)
   )
   return yield* Effect.raceFirst(following, cancelling)
@@ -180,13 +185,13 @@ const turn = Effect.fnUntraced(function*(
 export const command: Command = {
   signals: "graceful",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*(invocation) {
+  run: Effect.fnUntraced(function* (invocation) {
     const grace = yield* Values.duration(invocation.flags, "grace", Duration.seconds(10))
     const stopping: Stopping = { asked: yield* Deferred.make<void>(), begun: false }
     const patience = Duration.sum(Duration.fromInputUnsafe(cancelPatience), grace)
     const stop = Effect.andThen(invocation.signal, Deferred.succeed(stopping.asked, undefined)).pipe(
       // Before there is a run to cancel, the command itself is what is given up.
-      Effect.andThen(Effect.suspend(() => stopping.begun ? Effect.sleep(patience) : Effect.void)),
+      Effect.andThen(Effect.suspend(() => (stopping.begun ? Effect.sleep(patience) : Effect.void))),
       Effect.as(ExitCode.cancelled)
     )
     return yield* Effect.raceFirst(Effect.scoped(turn(invocation, stopping, grace)), stop)

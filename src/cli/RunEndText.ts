@@ -31,9 +31,10 @@ const words: { readonly [R in RunResult]: string } = {
 
 const usageText = (usage: RunUsage): string => {
   if (usage.llm_calls === 0) return ""
-  const tokens = usage.input_tokens + usage.output_tokens > 0
-    ? `, ${plural(usage.input_tokens, "token")} in, ${usage.output_tokens} out`
-    : ""
+  const tokens =
+    usage.input_tokens + usage.output_tokens > 0
+      ? `, ${plural(usage.input_tokens, "token")} in, ${usage.output_tokens} out`
+      : ""
   return ` (${plural(usage.llm_calls, "model call")}${tokens})`
 }
 

@@ -44,7 +44,7 @@ const runOf = (event: PodLine["event"]): string | undefined =>
   event?.event === "user_message" || event?.event === "run_start" ? event.data.run_id : undefined
 
 /** Returns the exit code of the run's result. */
-export const follow = Effect.fn("RunFollow.follow")(function*(
+export const follow = Effect.fn("RunFollow.follow")(function* (
   client: Client,
   watched: Watched,
   watcher: Watcher
@@ -55,13 +55,11 @@ export const follow = Effect.fn("RunFollow.follow")(function*(
     watcher.onStart()
   }
   while (true) {
-    const line = yield* Effect.mapError(
-      Queue.take(client.lines),
-      (error) =>
-        failed(
-          Cause.isDone(error) ? "the pod went away before the run had ended" : error.message,
-          "effect-pod log shows what was kept; what was accepted is not lost"
-        )
+    const line = yield* Effect.mapError(Queue.take(client.lines), (error) =>
+      failed(
+        Cause.isDone(error) ? "the pod went away before the run had ended" : error.message,
+        "effect-pod log shows what was kept; what was accepted is not lost"
+      )
     )
     const { event } = line
     if (event?.event === "lagged") yield* watcher.onGap

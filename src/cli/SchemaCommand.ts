@@ -14,7 +14,7 @@ export const schemas = (): Schema.JsonObject => {
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ terminal }) {
+  run: Effect.fnUntraced(function* ({ terminal }) {
     yield* terminal.out(`${JSON.stringify(schemas(), null, 2)}\n`)
     return ExitCode.ok
   })

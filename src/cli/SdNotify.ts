@@ -23,7 +23,9 @@ export const notify = (env: Env, ...states: ReadonlyArray<string>): Effect.Effec
   }).pipe(
     Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed("no end within 5 seconds") }),
     Effect.flatMap((problem) =>
-      problem === undefined ? Effect.void : Effect.logWarning(`NOTIFY_SOCKET is set, but systemd-notify failed: ${problem}`)
+      problem === undefined
+        ? Effect.void
+        : Effect.logWarning(`NOTIFY_SOCKET is set, but systemd-notify failed: ${problem}`)
     )
   )
 }

@@ -13,13 +13,16 @@ const parseParams = (text: string): Effect.Effect<Schema.Json, CliError> =>
   Effect.try({
     try: () => JSON.parse(text) as Schema.Json,
     catch: (cause) =>
-      usage(`the params are not JSON: ${(cause as SyntaxError).message}`, "put single quotes around them, or - for stdin")
+      usage(
+        `the params are not JSON: ${(cause as SyntaxError).message}`,
+        "put single quotes around them, or - for stdin"
+      )
   })
 
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ env, flags, positionals, terminal }) {
+  run: Effect.fnUntraced(function* ({ env, flags, positionals, terminal }) {
     const [given = "", method = "", json] = positionals
     const name = yield* Values.podName(given)
     const timeout = yield* Values.duration(flags, "timeout", Duration.seconds(30))
@@ -29,18 +32,20 @@ export const command: Command = {
       return yield* usage("hello is how a connection begins; send has said it already", "effect-pod status shows a pod")
     }
     const machine = yield* Machine.make(env)
-    return yield* Effect.scoped(Effect.gen(function*() {
-      const client = yield* Machine.connect(machine, name, { tail: 0, timeout: "5 seconds", lines: false })
-      // A method that this version does not know is for the pod to refuse.
-      const reply = yield* Effect.result(client.request(method as MethodName, params, timeout))
-      if (reply._tag === "Success") {
-        yield* terminal.out(`${JSON.stringify(reply.success)}\n`)
-        return ExitCode.ok
-      }
-      if (reply.failure._tag === "Unreachable") return yield* failed(reply.failure.message)
-      const { code, message } = reply.failure
-      yield* terminal.err(`${JSON.stringify({ code, message })}\n`)
-      return ExitCode.failed
-    }))
+    return yield* Effect.scoped(
+      Effect.gen(function* () {
+        const client = yield* Machine.connect(machine, name, { tail: 0, timeout: "5 seconds", lines: false })
+        // A method that this version does not know is for the pod to refuse.
+        const reply = yield* Effect.result(client.request(method as MethodName, params, timeout))
+        if (reply._tag === "Success") {
+          yield* terminal.out(`${JSON.stringify(reply.success)}\n`)
+          return ExitCode.ok
+        }
+        if (reply.failure._tag === "Unreachable") return yield* failed(reply.failure.message)
+        const { code, message } = reply.failure
+        yield* terminal.err(`${JSON.stringify({ code, message })}\n`)
+        return ExitCode.failed
+      })
+    )
   })
 }

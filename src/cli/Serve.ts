@@ -13,7 +13,7 @@ import { prepare } from "./Prepare.ts"
 import * as SdNotify from "./SdNotify.ts"
 import * as Values from "./Values.ts"
 
-const announce = Effect.fnUntraced(function*({ env, flags, terminal }: Invocation, hosted: Hosted) {
+const announce = Effect.fnUntraced(function* ({ env, flags, terminal }: Invocation, hosted: Hosted) {
   const { entries, handle, restored, socket } = hosted
   const record = {
     event: "ready",
@@ -30,20 +30,22 @@ const announce = Effect.fnUntraced(function*({ env, flags, terminal }: Invocatio
 })
 
 const work = (invocation: Invocation): Effect.Effect<void, CliError> =>
-  Effect.scoped(Effect.gen(function*() {
-    const prepared = yield* prepare(invocation)
-    const hosted = yield* host(prepared)
-    yield* announce(invocation, hosted)
-    yield* hosted.handle.stopped
-  }))
+  Effect.scoped(
+    Effect.gen(function* () {
+      const prepared = yield* prepare(invocation)
+      const hosted = yield* host(prepared)
+      yield* announce(invocation, hosted)
+      yield* hosted.handle.stopped
+    })
+  )
 
 export const command: Command = {
   signals: "graceful",
   logLevel: "Info",
-  run: Effect.fnUntraced(function*(invocation) {
+  run: Effect.fnUntraced(function* (invocation) {
     const { env, flags } = invocation
     const grace = yield* Values.duration(flags, "grace", Duration.seconds(10))
-    const told = Effect.gen(function*() {
+    const told = Effect.gen(function* () {
       const signal = yield* invocation.signal
       yield* invocation.endWithin(
         Duration.toMillis(grace),

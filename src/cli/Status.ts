@@ -27,7 +27,10 @@ const more = ({ snapshot, welcome }: LiveDetail) => {
   }
 }
 
-const rows = (report: PodReport, live: LiveDetail | undefined): ReadonlyArray<ReadonlyArray<string>> => {
+const rows = (
+  report: PodReport & { readonly journal?: string },
+  live: LiveDetail | undefined
+): ReadonlyArray<ReadonlyArray<string>> => {
   const base: Array<readonly [string, string | undefined]> = [
     ["name", report.name],
     ["state", report.state],
@@ -38,32 +41,42 @@ const rows = (report: PodReport, live: LiveDetail | undefined): ReadonlyArray<Re
     ["socket", report.socket],
     ["session", report.session_id],
     ["segment", report.segment_id],
+    ["journal", report.journal],
     ["entries", report.entries?.toString()],
     ["updated", report.updated_at]
   ]
   if (live !== undefined) {
-    const { context_tokens, context_window, inbox, model, provider, sandbox, scope_summary, tools, waiting_on } = more(live)
+    const { context_tokens, context_window, inbox, model, provider, sandbox, scope_summary, tools, waiting_on } =
+      more(live)
     base.push(
       ["model", `${provider} ${model}, ${context_tokens} of ${context_window} tokens used`],
-      ["scope", scope_summary],
+      ["scope", scope_summary.replace(/\s*\n\s*-?\s*/g, " ")],
       ["tools", tools.join(", ")],
-      ["sandbox", sandbox === undefined ? undefined : sandbox.enforced ? sandbox.mode : `not fenced: ${sandbox.reason}`],
+      [
+        "sandbox",
+        sandbox === undefined ? undefined : sandbox.enforced ? sandbox.mode : `not fenced: ${sandbox.reason}`
+      ],
       ["waits on", waiting_on === null ? undefined : waiting_on.kind],
       ["inbox", inbox === 0 ? undefined : plural(inbox, "item")]
     )
   }
-  return base.flatMap(([key, value]) => value === undefined || value === "" ? [] : [[key, oneLine(value, 400)]])
+  return base.flatMap(([key, value]) => (value === undefined || value === "" ? [] : [[key, oneLine(value, 400)]]))
 }
 
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ env, flags, positionals, terminal }) {
+  run: Effect.fnUntraced(function* ({ env, flags, positionals, terminal }) {
     const name = yield* Values.podName(positionals[0] ?? "")
     const machine = yield* Machine.make(env)
     const reported = yield* reportOf(machine, name)
     if (reported === undefined) return yield* Machine.unknownPod(machine, name)
-    const { live, report } = reported
+    const { live } = reported
+    const { segment_id, session_id } = reported.report
+    const report =
+      session_id === undefined || segment_id === undefined
+        ? reported.report
+        : { ...reported.report, journal: machine.segmentPath(session_id, segment_id) }
     yield* terminal.out(
       flags["json"] === true
         ? `${JSON.stringify(live === undefined ? report : { ...report, ...more(live) })}\n`

@@ -13,7 +13,7 @@ const poll = "20 millis"
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ env, flags, positionals, terminal }) {
+  run: Effect.fnUntraced(function* ({ env, flags, positionals, terminal }) {
     const name = yield* Values.podName(positionals[0] ?? "")
     const grace = yield* Values.duration(flags, "grace", Duration.seconds(10))
     const machine = yield* Machine.make(env)
@@ -26,15 +26,22 @@ export const command: Command = {
     }
     yield* terminal.err(`stopping ${name} (pid ${owner.pid})\n`)
     // The pod may close the connection before its reply is through; what counts is that it lets go of its name.
-    const asked = yield* Effect.result(Effect.scoped(Effect.gen(function*() {
-      const client = yield* Machine.connect(machine, name, { tail: 0, timeout: "5 seconds", lines: false })
-      yield* Effect.catchTag(client.request("shutdown", undefined, "5 seconds"), "Unreachable", () => Effect.void)
-    })))
+    const asked = yield* Effect.result(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const client = yield* Machine.connect(machine, name, { tail: 0, timeout: "5 seconds", lines: false })
+          yield* Effect.catchTag(client.request("shutdown", undefined, "5 seconds"), "Unreachable", () => Effect.void)
+        })
+      )
+    )
     if (asked._tag === "Failure" && (yield* machine.owner(name)) !== undefined) {
       return yield* asked.failure._tag === "Refused" ? failed(asked.failure.message, asked.failure.hint) : asked.failure
     }
     const gone = yield* machine.owner(name).pipe(
-      Effect.repeat({ until: (holder) => holder === undefined || holder.pid !== owner.pid, schedule: Schedule.spaced(poll) }),
+      Effect.repeat({
+        until: (holder) => holder === undefined || holder.pid !== owner.pid,
+        schedule: Schedule.spaced(poll)
+      }),
       Effect.timeoutOption(grace)
     )
     if (Option.isNone(gone)) {

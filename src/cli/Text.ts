@@ -19,8 +19,10 @@ export const cut = (text: string, max: number): string => {
 
 /** The first line that says something, safe and not longer than `max`. */
 export const oneLine = (text: string, max: number): string => {
-  const lines = plain(text).split("\n").map((line) => line.trim().replace(/\s+/g, " ")).filter((line) => line !== "")
-  return cut(lines[0] ?? "", max)
+  const line = plain(text)
+    .split("\n")
+    .find((candidate) => candidate.trim() !== "")
+  return cut((line ?? "").trim().replace(/\s+/g, " "), max)
 }
 
 export interface Style {
@@ -31,7 +33,8 @@ export interface Style {
   readonly yellow: (text: string) => string
 }
 
-const paint = (code: number, end: number) => (text: string) => text === "" ? "" : `\u001b[${code}m${text}\u001b[${end}m`
+const paint = (code: number, end: number) => (text: string) =>
+  text === "" ? "" : `\u001b[${code}m${text}\u001b[${end}m`
 const none = (text: string) => text
 
 export const style = (color: boolean): Style =>

@@ -9,6 +9,7 @@ export interface ToolCall {
 
 export interface ToolOutcome {
   readonly summary: string
+  readonly output?: string | undefined
   readonly isError: boolean
   readonly durationMs?: number | undefined
 }
@@ -40,11 +41,23 @@ const argumentText = (text: string, cwd: string | undefined): string => {
   return lines.length > 1 ? `${short} …` : short
 }
 
+/** A command line as the summary of itself says nothing: what it printed first does, and how it ended. */
+const echoed = /^\$ .*?( \((?:exit code|killed by|timed out|ended:)[^()]*\))?$/
+
+const resultText = ({ isError, output, summary }: ToolOutcome, max: number): string => {
+  const said = oneLine(summary, 1000)
+  const echo = echoed.exec(said)
+  if (echo === null) return cut(said, max)
+  const ending = echo[1]?.trim() ?? (isError ? "failed" : "")
+  const first = oneLine(output ?? "", Math.max(8, max - ending.length - 1))
+  return [first === "" && ending === "" ? "no output" : first, ending].filter((part) => part !== "").join(" ")
+}
+
 /** What follows the call on its line. */
 export const outcomeText = (outcome: ToolOutcome, style: Style, max: number): string => {
-  const summary = oneLine(outcome.summary, max)
+  const text = resultText(outcome, max)
   const took = outcome.durationMs !== undefined && outcome.durationMs >= 1000 ? ` (${millis(outcome.durationMs)})` : ""
-  return `${outcome.isError ? style.red(summary) : summary}${style.dim(took)}`
+  return `${outcome.isError ? style.red(text) : text}${style.dim(took)}`
 }
 
 export const toolLine = (

@@ -56,18 +56,19 @@ export class Transcript {
         return text === "" ? "" : dim(`~ ${text.replace(/\n/g, "\n~ ")}`)
       }
       case "tool_result": {
-        const { call_id, is_error, summary } = entry.item
+        const { call_id, content, is_error, summary } = entry.item
         const call = this.calls.get(call_id) ?? { name: "tool", arguments: "" }
         this.calls.delete(call_id)
         return toolLine(
           call,
-          { summary, isError: is_error === true, durationMs: entry.duration_ms },
+          { summary, output: content, isError: is_error === true, durationMs: entry.duration_ms },
           { columns, cwd, style: style(color) }
         )
       }
       case "system_item": {
         const { item } = entry
-        const text = item.kind === "notification" ? item.message : item.kind === "file_attachment" ? item.path : item.body
+        const text =
+          item.kind === "notification" ? item.message : item.kind === "file_attachment" ? item.path : item.body
         return dim(`· ${item.kind}: ${oneLine(text, 200)}`)
       }
       case "run_completed":
@@ -87,5 +88,8 @@ export class Transcript {
 const timeOf = (ts: number): string =>
   Option.match(DateTime.make(ts), {
     onNone: () => String(ts),
-    onSome: (time) => DateTime.formatIso(time).replace("T", " ").replace(/\.\d+Z$/, " UTC")
+    onSome: (time) =>
+      DateTime.formatIso(time)
+        .replace("T", " ")
+        .replace(/\.\d+Z$/, " UTC")
   })

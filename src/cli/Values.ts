@@ -50,11 +50,7 @@ export const duration = (
 }
 
 /** A whole number of at least `least`. */
-export const count = (
-  flags: Flags,
-  name: string,
-  least: number
-): Effect.Effect<number | undefined, CliError> => {
+export const count = (flags: Flags, name: string, least: number): Effect.Effect<number | undefined, CliError> => {
   const value = text(flags, name)
   if (value === undefined) return Effect.succeed(undefined)
   const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
@@ -68,5 +64,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const segmentId = (flags: Flags): Effect.Effect<string | undefined, CliError> => {
   const value = text(flags, "session")
   if (value === undefined || uuid.test(value)) return Effect.succeed(value?.toLowerCase())
-  return Effect.fail(usage(`--session is the id of a segment (a UUID); got ${quote(value)}`, "effect-pod status NAME shows it"))
+  return Effect.fail(
+    usage(`--session is the id of a segment (a UUID); got ${quote(value)}`, "effect-pod status NAME shows it")
+  )
 }

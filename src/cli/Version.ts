@@ -8,7 +8,7 @@ import type { Command } from "./Invocation.ts"
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function*({ flags, terminal }) {
+  run: Effect.fnUntraced(function* ({ flags, terminal }) {
     yield* terminal.out(
       flags["json"] === true
         ? `${JSON.stringify({ name: "effect-pod", version, protocol: protocols, node: process.versions.node })}\n`

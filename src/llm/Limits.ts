@@ -19,7 +19,7 @@ export interface Limits {
   readonly max_attempts: number
   /** The longest `Retry-After` that is honoured. */
   readonly max_retry_after: Duration.Duration
-  /** Between two events, however many keep-alives come. Default 10 minutes. */
+  /** Between two events, however many keep-alives come. Default 10 minutes, and never less than `idle_timeout`. */
   readonly stall_timeout?: Duration.Duration
   /** The first back-off is drawn from [0, this]; each further one from twice as much. Default 500 ms. */
   readonly backoff_base?: Duration.Duration

@@ -94,7 +94,7 @@ export const fold = (events: Iterable<LlmEvent>): Response => {
 const collect = (blocks: ReadonlyMap<number, Block>): ReadonlyArray<ResponseItem> => {
   const out: Array<ResponseItem> = []
   let parts: Array<ContentPart> | undefined
-  for (const [index, block] of [...blocks].sort(([a], [b]) => a - b)) {
+  for (const [index, block] of [...blocks].toSorted(([a], [b]) => a - b)) {
     if (isBlank(block)) continue
     if (block.kind === "text" || block.kind === "refusal") {
       if (parts === undefined) {

@@ -11,6 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
@@ -188,17 +189,14 @@ const watch = Effect.fnUntraced(function* (
         atPhase(timeout(client, `${what} for ${Backoff.seconds(Duration.toMillis(limit))}`, key), progress)
       )
     )
-  const within = (event: Deferred.Deferred<void>, limit: Duration.Duration) =>
-    Effect.timeoutOption(Deferred.await(event), limit)
-
-  if ((yield* within(progress.opened, limits.header_timeout))._tag === "None") {
+  if (!(yield* within(progress.opened, limits.header_timeout))) {
     return yield* expire("no answer", "header_timeout", limits.header_timeout)
   }
-  if ((yield* within(progress.firstEvent, limits.first_event_timeout))._tag === "None") {
+  if (!(yield* within(progress.firstEvent, limits.first_event_timeout))) {
     return yield* expire("no event after the headers", "first_event_timeout", limits.first_event_timeout)
   }
   const idle = Duration.toMillis(limits.idle_timeout)
-  const stallTimeout = limits.stall_timeout ?? defaultLimits.stall_timeout
+  const stallTimeout = Duration.max(limits.stall_timeout ?? defaultLimits.stall_timeout, limits.idle_timeout)
   const stall = Duration.toMillis(stallTimeout)
   while (!progress.stopped) {
     if (!progress.pulling) {
@@ -213,6 +211,9 @@ const watch = Effect.fnUntraced(function* (
     yield* Effect.sleep(Math.min(idleLeft, stallLeft))
   }
 })
+
+const within = (event: Deferred.Deferred<void>, limit: Duration.Duration): Effect.Effect<boolean> =>
+  Effect.map(Effect.timeoutOption(Deferred.await(event), limit), Option.isSome)
 
 const subject = (client: LlmClient["Service"]): string => `${client.info.provider} (${client.info.model})`
 

@@ -105,7 +105,7 @@ class Plan {
   result(item: ToolResultItem): void {
     this.open = undefined
     for (const generation of this.generations.toReversed()) {
-      const call = generation.calls.find((call) => call.loggedId === item.call_id && call.result === undefined)
+      const call = generation.calls.find((made) => made.loggedId === item.call_id && made.result === undefined)
       if (call === undefined) continue
       call.result = item
       return

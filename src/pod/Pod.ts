@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
 import * as Queue from "effect/Queue"
 import type { LegServices } from "../agent/LegContext.ts"
 import type { Permit } from "../agent/Permission.ts"
@@ -23,6 +24,7 @@ import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import { summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
+import type { SegmentRef } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
 import type { Tool } from "../tools/Tool.ts"
 import * as Authority from "./Authority.ts"
@@ -41,6 +43,8 @@ export interface PodOptions {
   readonly named?: { readonly manifest?: boolean; readonly cwd?: boolean }
   /** What commands may see of the environment; filtered again by the manifest's `[sandbox] env_allow`. */
   readonly env?: Readonly<Record<string, string>>
+  /** Go on from this segment, and from now on: instead of the one that the pod's metadata name. */
+  readonly session?: SegmentRef
   /** Tools beside the built-in ones; of two with one name the later wins. */
   readonly tools?: ReadonlyArray<Tool>
   readonly prompts?: PromptDirectories
@@ -55,7 +59,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const name = manifest.pod.name
   const client = yield* LlmClient
   const sandbox = yield* Sandbox
-  const found = yield* Session.find(name)
+  const found = yield* Session.find(name, options.session)
   const runtime = yield* RuntimeDir
   const lease = yield* (yield* Lease).acquire({
     podName: name,
@@ -70,7 +74,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       cwd: options.cwd,
       named: { manifest: options.named?.manifest ?? false, cwd: options.named?.cwd ?? false }
     },
-    { scope: isNew ? undefined : restored.state.scope, cwd: found.cwd }
+    { scope: isNew ? undefined : restored.state.scope, cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined }
   )
   yield* lease.claim(authority.scope)
   const dir = yield* runtime.open(name)
@@ -153,6 +157,12 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   )
   return handle
 })
+
+/** A pod whose directory is gone works where it is started. */
+const isThere = (path: string | undefined) =>
+  path === undefined
+    ? Effect.succeed(false)
+    : Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.exists(path), () => false))
 
 const permitBy =
   (manifest: Manifest): Permit =>

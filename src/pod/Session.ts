@@ -27,15 +27,18 @@ export interface Found {
   readonly ref: SegmentRef
   /** There may be a segment; a pod that never got any input has none. */
   readonly written: boolean
-  /** There are no metadata of that name. */
+  /** The metadata do not name this session yet. */
   readonly isNew: boolean
   /** Where the pod worked when it was last started. */
   readonly cwd: string | undefined
 }
 
-export const find = Effect.fnUntraced(function* (podName: string) {
+/** `named` takes the place of what the metadata say, and will be written there. */
+export const find = Effect.fnUntraced(function* (podName: string, named?: SegmentRef) {
   const metadata = yield* (yield* PodStore).get(podName)
   const active = Option.getOrUndefined(metadata)?.active
+  const cwd = Option.getOrUndefined(metadata)?.cwd
+  if (named !== undefined) return { ref: named, written: true, isNew: true, cwd } satisfies Found
   const ref: SegmentRef = {
     sessionId: active?.session_id ?? (yield* Ids.uuid),
     segmentId: active?.segment_id ?? (yield* Ids.uuid)
@@ -44,7 +47,7 @@ export const find = Effect.fnUntraced(function* (podName: string) {
     ref,
     written: active?.segment_id !== undefined,
     isNew: active === undefined,
-    cwd: Option.getOrUndefined(metadata)?.cwd
+    cwd
   } satisfies Found
 })
 

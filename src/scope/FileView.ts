@@ -15,10 +15,10 @@ import * as Text from "./Text.ts"
 
 const maxEntries = 100
 
-const absolute = (cwd: string, path: string): string => Lexical.isAbsolute(path) ? path : `${cwd}/${path}`
+const absolute = (cwd: string, path: string): string => (Lexical.isAbsolute(path) ? path : `${cwd}/${path}`)
 
 /** Reads until `buffer` is full or the file ends. */
-const fill = Effect.fnUntraced(function*(path: string, open: OpenFile, buffer: Uint8Array) {
+const fill = Effect.fnUntraced(function* (path: string, open: OpenFile, buffer: Uint8Array) {
   let length = 0
   while (length < buffer.length) {
     const read = yield* Effect.mapError(open.file.read(buffer.subarray(length)), failed(path, "read"))
@@ -28,7 +28,7 @@ const fill = Effect.fnUntraced(function*(path: string, open: OpenFile, buffer: U
   return buffer.subarray(0, length)
 })
 
-const fileBody = Effect.fnUntraced(function*(path: string, open: OpenFile, maxBytes: number) {
+const fileBody = Effect.fnUntraced(function* (path: string, open: OpenFile, maxBytes: number) {
   const bytes = yield* fill(path, open, new Uint8Array(Math.min(maxBytes, Math.max(open.size, 65_536)) + 1))
   const isCut = bytes.length > maxBytes
   const kept = isCut ? bytes.subarray(0, Text.boundaryBefore(bytes, maxBytes)) : bytes
@@ -59,43 +59,44 @@ const directoryBody = (path: string, entries: ReadonlyArray<Entry>, maxBytes: nu
 }
 
 /** What the model sees for `@path`: the file's text, at most `maxBytes` of it, or the directory's listing. */
-export const attachment: (
-  path: string,
-  maxBytes: number
-) => Effect.Effect<string, ScopeError, ScopedFs> = Effect.fn("FileView.attachment")(function*(path, maxBytes) {
+export const attachment: (path: string, maxBytes: number) => Effect.Effect<string, ScopeError, ScopedFs> = Effect.fn(
+  "FileView.attachment"
+)(function* (path, maxBytes) {
   const fs = yield* ScopedFs
   const target = absolute(fs.cwd, path)
   const file = Effect.scoped(Effect.flatMap(fs.open(target), (open) => fileBody(path, open, maxBytes)))
   const directory = Effect.andThen(fs.directory(target), fs.list(target)).pipe(
     Effect.map((entries) => directoryBody(path, entries, maxBytes))
   )
-  return yield* Effect.catchIf(file, (error) => error.reason === "IsDirectory", () => directory)
+  return yield* Effect.catchIf(
+    file,
+    (error) => error.reason === "IsDirectory",
+    () => directory
+  )
 })
 
-const byValue = (a: Completion, b: Completion): number => a.value < b.value ? -1 : a.value > b.value ? 1 : 0
+const byValue = (a: Completion, b: Completion): number => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0)
 
 /**
  * Paths that begin with `prefix`: one directory's entries, at most 100, directories first. Values continue the prefix
  * as it was typed, without a slash at the end. What cannot be listed has no completions.
  */
-export const completions: (
-  prefix: string
-) => Effect.Effect<ReadonlyArray<Completion>, never, ScopedFs> = Effect.fn("FileView.completions")(
-  function*(prefix) {
-    const fs = yield* ScopedFs
-    const cut = prefix.lastIndexOf("/") + 1
-    const typed = prefix.slice(0, cut)
-    const begun = prefix.slice(cut)
-    const entries = yield* Effect.orElseSucceed(
-      fs.list(typed === "" ? fs.cwd : absolute(fs.cwd, typed)),
-      (): ReadonlyArray<Entry> => []
-    )
-    const found = entries
-      .filter((entry) => entry.name.startsWith(begun))
-      .map((entry): Completion => ({ value: typed + entry.name, is_dir: entry.kind === "directory" }))
-    return [
-      ...found.filter((entry) => entry.is_dir).sort(byValue),
-      ...found.filter((entry) => !entry.is_dir).sort(byValue)
-    ].slice(0, maxEntries)
-  }
-)
+export const completions: (prefix: string) => Effect.Effect<ReadonlyArray<Completion>, never, ScopedFs> = Effect.fn(
+  "FileView.completions"
+)(function* (prefix) {
+  const fs = yield* ScopedFs
+  const cut = prefix.lastIndexOf("/") + 1
+  const typed = prefix.slice(0, cut)
+  const begun = prefix.slice(cut)
+  const entries = yield* Effect.orElseSucceed(
+    fs.list(typed === "" ? fs.cwd : absolute(fs.cwd, typed)),
+    (): ReadonlyArray<Entry> => []
+  )
+  const found = entries
+    .filter((entry) => entry.name.startsWith(begun))
+    .map((entry): Completion => ({ value: typed + entry.name, is_dir: entry.kind === "directory" }))
+  return [
+    ...found.filter((entry) => entry.is_dir).toSorted(byValue),
+    ...found.filter((entry) => !entry.is_dir).toSorted(byValue)
+  ].slice(0, maxEntries)
+})

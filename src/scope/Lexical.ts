@@ -33,7 +33,7 @@ export const parent = (path: string): string => {
 export const name = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 export const join = (directory: string, ...names: ReadonlyArray<string>): string =>
-  names.reduce((path, name) => path === "/" ? `/${name}` : `${path}/${name}`, directory)
+  names.reduce((path, next) => (path === "/" ? `/${next}` : `${path}/${next}`), directory)
 
 /** `path` is `ancestor` or lies below it, component by component. */
 export const isWithin = (path: string, ancestor: string): boolean =>

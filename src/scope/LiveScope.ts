@@ -21,7 +21,7 @@ export interface ScopeSnapshot {
   readonly roots: (needed: Permission) => ReadonlyArray<string>
 }
 
-const resolveTarget = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, rule: ScopeRule) {
+const resolveTarget = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, rule: ScopeRule) {
   if (!Lexical.isAbsolute(rule.target)) return undefined
   const resolution = yield* resolve(fs, rule.target)
   return resolution._tag === "Existing" || resolution._tag === "Missing"
@@ -61,7 +61,7 @@ export const make = (options: {
 }): Effect.Effect<ScopeSnapshot> => {
   const own = options.readable.map((target): ScopeRule => ({ target, permission: "read", recursive: true }))
   let seen: { readonly written: ScopeRules; readonly snapshot: ScopeSnapshot } | undefined
-  return Effect.gen(function*() {
+  return Effect.gen(function* () {
     const written = yield* options.rules
     if (seen?.written !== written) {
       const allow = yield* resolveTargets(options.fs, [...written.allow, ...own])

@@ -22,10 +22,12 @@ export interface OpenFile {
 }
 
 /** `path` is the name for messages. */
-export const failed = (path: string, what: string) => (error: PlatformError): ScopeError =>
-  error.reason._tag === "NotFound"
-    ? notFound(path)
-    : scopeError("Failed", path, `${path} could not be ${what}: ${describe(error)}.`)
+export const failed =
+  (path: string, what: string) =>
+  (error: PlatformError): ScopeError =>
+    error.reason._tag === "NotFound"
+      ? notFound(path)
+      : scopeError("Failed", path, `${path} could not be ${what}: ${describe(error)}.`)
 
 export const notFound = (path: string): ScopeError => scopeError("NotFound", path, `${path} does not exist.`)
 
@@ -36,7 +38,7 @@ const sameFile = (a: FileSystem.File.Info, b: FileSystem.File.Info): boolean =>
   a.dev === b.dev && a.ino._tag === "Some" && b.ino._tag === "Some" && a.ino.value === b.ino.value
 
 /** `real` is a real path that was found to be readable. */
-export const openRegular = Effect.fnUntraced(function*(
+export const openRegular = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
   path: string,
   real: string
@@ -54,7 +56,7 @@ export const tooLarge = (path: string, maxBytes: number): ScopeError =>
   scopeError("TooLarge", path, `${path} is larger than ${maxBytes} bytes, the limit for a file that is loaded whole.`)
 
 /** The whole content, or `TooLarge`. Files that grow, or that say nothing of their size, are read to their end. */
-export const readAll = Effect.fnUntraced(function*(
+export const readAll = Effect.fnUntraced(function* (
   path: string,
   open: OpenFile,
   maxBytes: number

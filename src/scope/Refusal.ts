@@ -12,7 +12,7 @@ import { linksOf } from "./Resolve.ts"
 import { allows } from "./Scope.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
 
-const verb = (needed: Permission): string => needed === "write" ? "written" : "read"
+const verb = (needed: Permission): string => (needed === "write" ? "written" : "read")
 
 const shownRoots = 5
 
@@ -37,7 +37,7 @@ export const unresolvable = (path: string, why: string): ScopeError =>
   scopeError("OutOfScope", path, `${path} cannot be resolved: ${why}.`)
 
 /** `real` is where the path leads and what was refused. */
-export const outOfScope = Effect.fnUntraced(function*(options: {
+export const outOfScope = Effect.fnUntraced(function* (options: {
   readonly fs: FileSystem.FileSystem
   readonly scope: ScopeSnapshot
   readonly path: string
@@ -71,11 +71,11 @@ export const brokenLink = (
   scope.access(Lexical.parent(broken.link)) === "none"
     ? scopeError("OutOfScope", path, `${path} is outside of what may be ${verb(needed)}. ${remedy(scope, needed)}`)
     : scopeError(
-      "BrokenLink",
-      path,
-      `${path} goes through the broken link ${broken.link} -> ${broken.target}: its target does not exist. ` +
-        "Name the target itself, or remove the link first."
-    )
+        "BrokenLink",
+        path,
+        `${path} goes through the broken link ${broken.link} -> ${broken.target}: its target does not exist. ` +
+          "Name the target itself, or remove the link first."
+      )
 
 const kinds: { readonly [T in FileSystem.File.Type]: string } = {
   File: "a file",

@@ -57,7 +57,7 @@ const errnoTexts: { readonly [code: string]: string } = {
 }
 
 /** `path` is absolute. */
-export const resolve = Effect.fnUntraced(function*(
+export const resolve = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
   path: string
 ): Effect.fn.Return<Resolution> {
@@ -71,7 +71,7 @@ export const resolve = Effect.fnUntraced(function*(
 })
 
 /** The library's real path takes `..` back as text; through a link the kernel does something else. */
-const withoutDotDot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: string) {
+const withoutDotDot = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
   let base = "/"
   let rest: Array<string> = []
   for (const name of Lexical.components(path)) {
@@ -89,7 +89,7 @@ const withoutDotDot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, pat
   return Lexical.join(base, ...rest)
 })
 
-const resolveMissing = Effect.fnUntraced(function*(
+const resolveMissing = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
   path: string
 ): Effect.fn.Return<Resolution> {
@@ -110,7 +110,7 @@ const resolveMissing = Effect.fnUntraced(function*(
 })
 
 /** Every link that an existing path passes through, in order. For explanations; the path is not checked again. */
-export const linksOf = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: string) {
+export const linksOf = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
   const links: Array<Link> = []
   let current = "/"
   for (const name of Lexical.components(path)) {

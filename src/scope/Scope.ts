@@ -16,9 +16,7 @@ export const allows = (access: Access, needed: Permission): boolean => rank[acce
 
 /** `path` is the rule's target or lies below it; for a flat rule, directly below it. */
 export const matches = (rule: ScopeRule, path: string): boolean =>
-  rule.recursive
-    ? Lexical.isWithin(path, rule.target)
-    : path === rule.target || Lexical.parent(path) === rule.target
+  rule.recursive ? Lexical.isWithin(path, rule.target) : path === rule.target || Lexical.parent(path) === rule.target
 
 /** The strongest allow that matches, capped strictly below the weakest deny that matches. */
 export const permission = (rules: ScopeRules, path: string): Access => {
@@ -49,9 +47,7 @@ export const overlaps = (a: ScopeRule, b: ScopeRule): boolean => {
 /** Everything that `inner` grants, `cover` grants too. */
 export const covers = (cover: ScopeRule, inner: ScopeRule): boolean =>
   allows(cover.permission, inner.permission) &&
-  (cover.recursive
-    ? Lexical.isWithin(inner.target, cover.target)
-    : cover.target === inner.target && !inner.recursive)
+  (cover.recursive ? Lexical.isWithin(inner.target, cover.target) : cover.target === inner.target && !inner.recursive)
 
 /**
  * Grants what both scopes grant and never more. Less in one corner: where a flat rule meets a rule on one of its direct
@@ -63,26 +59,28 @@ export const intersect = (a: ScopeRules, b: ScopeRules): ScopeRules => ({
 })
 
 const meet = (a: ScopeRule, b: ScopeRule): ReadonlyArray<ScopeRule> => {
-  const permission = rank[a.permission] <= rank[b.permission] ? a.permission : b.permission
-  if (a.recursive && Lexical.isWithin(b.target, a.target)) return [{ ...b, permission }]
-  if (b.recursive && Lexical.isWithin(a.target, b.target)) return [{ ...a, permission }]
-  return a.target === b.target ? [{ ...a, permission }] : []
+  const least = rank[a.permission] <= rank[b.permission] ? a.permission : b.permission
+  if (a.recursive && Lexical.isWithin(b.target, a.target)) return [{ ...b, permission: least }]
+  if (b.recursive && Lexical.isWithin(a.target, b.target)) return [{ ...a, permission: least }]
+  return a.target === b.target ? [{ ...a, permission: least }] : []
 }
 
 const dedupe = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
-  rules.filter((rule, index) =>
-    rules.findIndex((other) =>
-      other.target === rule.target && other.permission === rule.permission && other.recursive === rule.recursive
-    ) === index
+  rules.filter(
+    (rule, index) =>
+      rules.findIndex(
+        (other) =>
+          other.target === rule.target && other.permission === rule.permission && other.recursive === rule.recursive
+      ) === index
   )
 
+const line = (rule: ScopeRule): string => `  - ${rule.target}${rule.recursive ? "" : " [non-recursive]"}`
+
 /** The scope as clients and the model are told it. Deny rules are left out. No newline at the end. */
-export const summary = (rules: ScopeRules): string => {
-  const line = (rule: ScopeRule) => `  - ${rule.target}${rule.recursive ? "" : " [non-recursive]"}`
-  return [
+export const summary = (rules: ScopeRules): string =>
+  [
     "Readable:",
     ...rules.allow.map(line),
     "Writable:",
     ...rules.allow.filter((rule) => rule.permission === "write").map(line)
   ].join("\n")
-}

@@ -79,14 +79,14 @@ const kindOrder: { readonly [K in Entry["kind"]]: number } = { directory: 0, lin
 const byKindAndName = (a: Entry, b: Entry): number =>
   kindOrder[a.kind] - kindOrder[b.kind] || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
-export const make = Effect.fn("ScopedFs.make")(function*(
+export const make = Effect.fn("ScopedFs.make")(function* (
   options: ScopedFsOptions
 ): Effect.fn.Return<ScopedFsShape, ScopeError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const snapshot = LiveScope.make({ fs, rules: options.rules, readable: options.readable ?? [] })
 
   /** Resolves, then asks the scope: a path outside of it is told from a missing one only within it. */
-  const permitted = Effect.fnUntraced(function*(path: string, needed: Permission, cwd: string) {
+  const permitted = Effect.fnUntraced(function* (path: string, needed: Permission, cwd: string) {
     if (!Lexical.isAbsolute(path)) return yield* Refusal.notAbsolute(path, cwd)
     const resolution = yield* resolve(fs, path)
     if (resolution._tag === "Unresolvable") return yield* Refusal.unresolvable(path, resolution.why)
@@ -99,25 +99,23 @@ export const make = Effect.fn("ScopedFs.make")(function*(
     return { real, exists: resolution._tag === "Existing", scope }
   })
 
-  const cwd = yield* Effect.gen(function*() {
+  const cwd = yield* Effect.gen(function* () {
     const found = yield* permitted(options.cwd, "read", options.cwd)
     return found.exists ? found.real : yield* notFound(options.cwd)
   })
 
-  const readable = Effect.fnUntraced(function*(path: string) {
+  const readable = Effect.fnUntraced(function* (path: string) {
     const found = yield* permitted(path, "read", cwd)
     return found.exists ? found : yield* notFound(path)
   })
 
-  const readableDirectory = Effect.fnUntraced(function*(path: string) {
+  const readableDirectory = Effect.fnUntraced(function* (path: string) {
     const found = yield* readable(path)
     const info = yield* Effect.mapError(fs.stat(found.real), failed(path, "read"))
-    return info.type === "Directory"
-      ? found
-      : yield* scopeError("NotDirectory", path, `${path} is not a directory.`)
+    return info.type === "Directory" ? found : yield* scopeError("NotDirectory", path, `${path} is not a directory.`)
   })
 
-  const open = Effect.fnUntraced(function*(path: string) {
+  const open = Effect.fnUntraced(function* (path: string) {
     const { real } = yield* readable(path)
     return yield* openRegular(fs, path, real)
   })
@@ -127,13 +125,15 @@ export const make = Effect.fn("ScopedFs.make")(function*(
     rules: options.rules,
     snapshot,
     open,
-    readBytes: Effect.fnUntraced(function*(path, maxBytes) {
-      return yield* Effect.scoped(Effect.gen(function*() {
-        const file = yield* open(path)
-        return { real: file.real, bytes: yield* readAll(path, file, maxBytes) }
-      }))
+    readBytes: Effect.fnUntraced(function* (path, maxBytes) {
+      return yield* Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* open(path)
+          return { real: file.real, bytes: yield* readAll(path, file, maxBytes) }
+        })
+      )
     }),
-    resolveForWrite: Effect.fnUntraced(function*(path) {
+    resolveForWrite: Effect.fnUntraced(function* (path) {
       const { exists, real } = yield* permitted(path, "write", cwd)
       return { real, exists }
     }),
@@ -142,23 +142,23 @@ export const make = Effect.fn("ScopedFs.make")(function*(
       bytes: Uint8Array,
       beforeRename?: (real: string) => Effect.Effect<void, E, R>
     ) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { real } = yield* permitted(path, "write", cwd)
         const { created } = yield* replace(fs, path, real, bytes, beforeRename?.(real) ?? Effect.void)
         return { real, created }
       }),
-    directory: Effect.fnUntraced(function*(path) {
+    directory: Effect.fnUntraced(function* (path) {
       const { real } = yield* readableDirectory(path)
       const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
       return isLink
         ? yield* scopeError(
-          "LinkToDirectory",
-          path,
-          `${path} is a link to the directory ${real}: name that directory itself.`
-        )
+            "LinkToDirectory",
+            path,
+            `${path} is a link to the directory ${real}: name that directory itself.`
+          )
         : real
     }),
-    list: Effect.fnUntraced(function*(path) {
+    list: Effect.fnUntraced(function* (path) {
       const { real, scope } = yield* readableDirectory(path)
       const found = yield* Effect.mapError(fs.readDirectoryEntries(real), failed(path, "listed"))
       const entries: Array<Entry> = []
@@ -172,7 +172,7 @@ export const make = Effect.fn("ScopedFs.make")(function*(
         const target = yield* Effect.option(fs.realPath(entry))
         if (target._tag === "Some" && scope.access(target.value) !== "none") entries.push({ name, kind: "link" })
       }
-      return entries.sort(byKindAndName)
+      return entries.toSorted(byKindAndName)
     })
   }
 })

@@ -16,7 +16,7 @@ import { scopeError, type ScopeError } from "./ScopeError.ts"
 
 const permissionBits = 0o7777
 
-const fill = Effect.fnUntraced(function*(
+const fill = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
   path: string,
   temporary: string,
@@ -51,7 +51,7 @@ export const replace = <E, R>(
   bytes: Uint8Array,
   beforeRename: Effect.Effect<void, E, R>
 ): Effect.Effect<{ readonly created: boolean }, ScopeError | E, R> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const directory = Lexical.parent(real)
     yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), failed(path, "written"))
     const stillThere = Effect.mapError(fs.realPath(directory), failed(path, "written")).pipe(
@@ -68,16 +68,18 @@ export const replace = <E, R>(
     const temporary = Lexical.join(directory, `.effect-pod-${unique.toString(36)}.tmp`)
     // A new file gets what the umask leaves of 0666; the content of an old one is never open to more than it was.
     const mode = before === undefined ? 0o666 : 0o600
-    yield* Effect.scoped(Effect.gen(function*() {
-      const file = yield* Effect.acquireRelease(
-        Effect.mapError(fs.open(temporary, { flag: "wx", mode, noFollow: true }), failed(path, "written")),
-        (_, exit) => Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { force: true }))
-      )
-      yield* fill(fs, path, temporary, file, bytes, before)
-      yield* beforeRename
-      yield* stillThere
-      yield* Effect.mapError(fs.rename(temporary, real), failed(path, "written"))
-    }))
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const file = yield* Effect.acquireRelease(
+          Effect.mapError(fs.open(temporary, { flag: "wx", mode, noFollow: true }), failed(path, "written")),
+          (_, exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { force: true })))
+        )
+        yield* fill(fs, path, temporary, file, bytes, before)
+        yield* beforeRename
+        yield* stillThere
+        yield* Effect.mapError(fs.rename(temporary, real), failed(path, "written"))
+      })
+    )
     // The content is in place; that some file systems cannot sync a directory is no failure of the write.
     yield* Effect.ignore(syncDirectory(fs, directory))
     return { created: before === undefined }

@@ -24,7 +24,7 @@ const defaultSeconds = 120
 const maxSeconds = 600
 
 /** The files of so many commands are kept; older ones are removed. */
-const maxSpilled = 100
+const maxSpilled = 32
 
 const Parameters = Schema.Struct({
   command: Schema.String.annotate({ description: "The command, as for `bash -c`." }),
@@ -35,7 +35,8 @@ const Parameters = Schema.Struct({
   )
 })
 
-const description = "Runs a command with bash in the working directory. Every call is a new shell: directory and variables do " +
+const description =
+  "Runs a command with bash in the working directory. Every call is a new shell: directory and variables do " +
   "not carry over. There is no input. Returns stdout and stderr in the order in which they were written; of long " +
   "output the beginning and the end, and the path of a file with all of it, which Read can show. The call ends when the shell " +
   "ends: jobs that it leaves in the background are ended with it."
@@ -66,6 +67,15 @@ const suffix = (ending: Ending): string => {
   }
 }
 
+/** Live text: characters that a chunk splits wait for their rest. */
+const makeShow = (context: Tool.ToolCallContext) => {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+  return (chunk: Uint8Array) => {
+    const text = decoder.decode(chunk, { stream: true })
+    return text === "" ? Effect.void : context.emitOutput(text)
+  }
+}
+
 export const make = (options: {
   readonly fs: ScopedFsShape
   readonly files: FileSystem.FileSystem
@@ -78,16 +88,7 @@ export const make = (options: {
   const { fs, launcher, limits, sandbox } = options
   const spilled: Array<string> = []
 
-  /** Live text: characters that a chunk splits wait for their rest. */
-  const makeShow = (context: Tool.ToolCallContext) => {
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
-    return (chunk: Uint8Array) => {
-      const text = decoder.decode(chunk, { stream: true })
-      return text === "" ? Effect.void : context.emitOutput(text)
-    }
-  }
-
-  const execute = Effect.fnUntraced(function*(
+  const execute = Effect.fnUntraced(function* (
     command: string,
     seconds: number,
     output: BashOutput.BashOutput,
@@ -107,9 +108,7 @@ export const make = (options: {
         Stream.takeWhileEffect((chunk) =>
           Effect.andThen(show(chunk), output.push(chunk)).pipe(
             Effect.tap((goesOn) =>
-              goesOn
-                ? Effect.void
-                : Deferred.succeed(overQuota, { _tag: "OverQuota", bytes: limits.quotaBytes })
+              goesOn ? Effect.void : Deferred.succeed(overQuota, { _tag: "OverQuota", bytes: limits.quotaBytes })
             )
           )
         ),
@@ -127,7 +126,7 @@ export const make = (options: {
     return ending
   })
 
-  const remember = Effect.fnUntraced(function*(path: string) {
+  const remember = Effect.fnUntraced(function* (path: string) {
     spilled.push(path)
     const oldest = spilled.length > maxSpilled ? spilled.shift() : undefined
     if (oldest !== undefined) yield* Effect.ignore(options.files.remove(oldest, { force: true }))
@@ -138,20 +137,22 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: false,
-    run: Effect.fn("Tool.Bash")(function*({ command, timeout }, context) {
+    run: Effect.fn("Tool.Bash")(function* ({ command, timeout }, context) {
       const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
-      return yield* Effect.scoped(Effect.gen(function*() {
-        const output = yield* BashOutput.make({ fs: options.files, directory: options.outputDir, limits })
-        const ending = yield* execute(command, seconds, output, context)
-        const { content, outputPath, truncated } = yield* output.finish
-        if (outputPath !== undefined) yield* remember(outputPath)
-        return {
-          summary: `$ ${title(command)}${suffix(ending)}`,
-          ...(content === "" ? {} : { content }),
-          ...(truncated ? { truncated } : {}),
-          ...(outputPath === undefined ? {} : { outputPath })
-        }
-      }))
+      return yield* Effect.scoped(
+        Effect.gen(function* () {
+          const output = yield* BashOutput.make({ fs: options.files, directory: options.outputDir, limits })
+          const ending = yield* execute(command, seconds, output, context)
+          const { content, outputPath, truncated } = yield* output.finish
+          if (outputPath !== undefined) yield* remember(outputPath)
+          return {
+            summary: `$ ${title(command)}${suffix(ending)}`,
+            ...(content === "" ? {} : { content }),
+            ...(truncated ? { truncated } : {}),
+            ...(outputPath === undefined ? {} : { outputPath })
+          }
+        })
+      )
     })
   })
 }

@@ -89,7 +89,7 @@ const countLines = (chunk: Uint8Array): number => {
  * The file lives in `directory`, which is made if it is missing. It stays when the Scope closes, unless that fails:
  * nobody has been told of it then.
  */
-export const make = Effect.fnUntraced(function*(options: {
+export const make = Effect.fnUntraced(function* (options: {
   readonly fs: FileSystem.FileSystem
   readonly directory: string
   readonly limits: OutputLimits
@@ -106,28 +106,29 @@ export const make = Effect.fnUntraced(function*(options: {
   let spill: { readonly path: string; readonly file: FileSystem.File } | undefined
   let trouble: string | undefined
 
-  const open = Effect.gen(function*() {
+  const open = Effect.gen(function* () {
     const unique = yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)
     const path = Lexical.join(options.directory, `bash-${unique.toString(36)}.log`)
     yield* fs.makeDirectory(options.directory, { recursive: true, mode: 0o700 })
-    const file = yield* Effect.acquireRelease(
-      fs.open(path, { flag: "wx", mode: 0o600 }),
-      (_, exit) => Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(path, { force: true }))
+    const file = yield* Effect.acquireRelease(fs.open(path, { flag: "wx", mode: 0o600 }), (_, exit) =>
+      Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(path, { force: true }))
     )
     return { path, file }
   }).pipe(Scope.provide(scope))
 
-  const keep = Effect.fnUntraced(function*(chunk: Uint8Array) {
+  const keep = Effect.fnUntraced(function* (chunk: Uint8Array) {
     tail = concat([tail, chunk]).slice(-2 * tailBytes)
     if (trouble !== undefined) return
-    const written = yield* Effect.result(Effect.gen(function*() {
-      spill ??= yield* open
-      yield* spill.file.writeAll(chunk)
-    }))
+    const written = yield* Effect.result(
+      Effect.gen(function* () {
+        spill ??= yield* open
+        yield* spill.file.writeAll(chunk)
+      })
+    )
     if (written._tag === "Failure") trouble = describe(written.failure)
   })
 
-  const push = Effect.fnUntraced(function*(chunk: Uint8Array) {
+  const push = Effect.fnUntraced(function* (chunk: Uint8Array) {
     const room = limits.quotaBytes - bytes
     const taken = chunk.length > room ? chunk.subarray(0, Math.max(0, room)) : chunk
     if (taken.length > 0) {
@@ -156,9 +157,10 @@ export const make = Effect.fnUntraced(function*(options: {
     const unseen = tail.subarray(Math.max(0, Math.min(tail.length, tail.length - (bytes - head.length))))
     const end = unseen.subarray(tailStart(unseen, tailLines, tailBytes))
     const left = bytes - head.length - end.length
-    const where = spill === undefined || trouble !== undefined
-      ? `it could not be kept in a file: ${trouble ?? "nothing was written"}`
-      : `all of it is in ${spill.path}`
+    const where =
+      spill === undefined || trouble !== undefined
+        ? `it could not be kept in a file: ${trouble ?? "nothing was written"}`
+        : `all of it is in ${spill.path}`
     return {
       content: [
         `[${lines()} lines, ${bytes} bytes of output; ${where}]\n`,

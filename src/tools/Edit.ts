@@ -27,7 +27,8 @@ const Parameters = Schema.Struct({
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed(false)))
 })
 
-const description = "Replaces exact text in a file. The file must have been read with Read before and must not have " +
+const description =
+  "Replaces exact text in a file. The file must have been read with Read before and must not have " +
   "changed since. Without replace_all, old_string must occur exactly once: add lines around it to make it unique. " +
   "Returns the lines around the first change. Several edits of one file in one response are made in order."
 
@@ -39,11 +40,15 @@ const preview = (content: string, at: number): string => {
   const offset = Math.max(0, line - around)
   const window = LineWindow.make({ offset, limit: line - offset + around + 1, maxBytes: Number.MAX_SAFE_INTEGER })
   window.push(Text.encode(content))
-  return window.finish().lines.map((text, index) => LineWindow.render(text, offset + index + 1)).join("")
+  return window
+    .finish()
+    .lines.map((text, index) => LineWindow.render(text, offset + index + 1))
+    .join("")
 }
 
+const unix = (text: string): string => text.replaceAll("\r\n", "\n")
+
 const notFound = (path: string, content: string, old: string): string => {
-  const unix = (text: string) => text.replaceAll("\r\n", "\n")
   const hint = unix(content).includes(unix(old))
     ? " It would match but for the line ends: the file has " +
       `${content.includes("\r\n") ? "CRLF (\\r\\n)" : "LF (\\n)"}, use the same.`
@@ -55,7 +60,7 @@ export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tr
   const { fs, tracker } = options
 
   /** The content, if it is what the model saw last. */
-  const current = Effect.fnUntraced(function*(path: string) {
+  const current = Effect.fnUntraced(function* (path: string) {
     const { bytes, real } = yield* Effect.mapError(fs.readBytes(path, maxFileBytes), fromScope)
     yield* tracker.verify(path, real, bytes)
     return bytes
@@ -67,36 +72,38 @@ export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tr
     parameters: Parameters,
     idempotent: false,
     mutates,
-    run: Effect.fn("Tool.Edit")(function*(args) {
+    run: Effect.fn("Tool.Edit")(function* (args) {
       const { file_path: path, new_string: replacement, old_string: old } = args
       if (old === "") return yield* invalid("old_string is empty. To write a whole file, use Write.")
       if (old === replacement) return yield* invalid("old_string and new_string are the same: nothing would change.")
       const target = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
-      return yield* tracker.exclusively(target.real)(Effect.gen(function*() {
-        const content = Text.decodeStrict(yield* current(path))
-        if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
-        const first = content.indexOf(old)
-        if (first < 0) return yield* invalid(notFound(path, content, old))
-        const parts = content.split(old)
-        const count = parts.length - 1
-        if (count > 1 && !args.replace_all) {
-          return yield* invalid(
-            `old_string occurs ${count} times in ${path}. Add lines around it to make it unique, or set replace_all.`
-          )
-        }
-        const edited = parts.join(replacement)
-        const bytes = Text.encode(edited)
-        const { real } = yield* fs.writeAtomic(path, bytes, () => Effect.asVoid(current(path))).pipe(
-          Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error)))
-        )
-        yield* tracker.record(real, bytes)
-        const name = real === Lexical.normalize(path) ? path : `${path} (that is ${real})`
-        const shown = preview(edited, first)
-        return {
-          summary: `Edited ${name}: ${count === 1 ? "1 replacement" : `${count} replacements`}.`,
-          ...(shown === "" ? {} : { content: shown })
-        }
-      }))
+      return yield* tracker.exclusively(target.real)(
+        Effect.gen(function* () {
+          const content = Text.decodeStrict(yield* current(path))
+          if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
+          const first = content.indexOf(old)
+          if (first < 0) return yield* invalid(notFound(path, content, old))
+          const parts = content.split(old)
+          const count = parts.length - 1
+          if (count > 1 && !args.replace_all) {
+            return yield* invalid(
+              `old_string occurs ${count} times in ${path}. Add lines around it to make it unique, or set replace_all.`
+            )
+          }
+          const edited = parts.join(replacement)
+          const bytes = Text.encode(edited)
+          const { real } = yield* fs
+            .writeAtomic(path, bytes, () => Effect.asVoid(current(path)))
+            .pipe(Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error))))
+          yield* tracker.record(real, bytes)
+          const name = real === Lexical.normalize(path) ? path : `${path} (that is ${real})`
+          const shown = preview(edited, first)
+          return {
+            summary: `Edited ${name}: ${count === 1 ? "1 replacement" : `${count} replacements`}.`,
+            ...(shown === "" ? {} : { content: shown })
+          }
+        })
+      )
     })
   })
 }

@@ -13,15 +13,19 @@ const maxFiles = 1000
 
 const Parameters = Schema.Struct({
   pattern: Schema.String.annotate({
-    description: "Pattern of the path relative to the directory: * and ? match within one name, ** any number of " +
+    description:
+      "Pattern of the path relative to the directory: * and ? match within one name, ** any number of " +
       "directories, also [abc], [!abc] and {a,b}. `*.ts` finds files directly in it, `**/*.ts` also those below."
   }),
   path: Schema.optionalKey(
-    Schema.String.annotate({ description: "Absolute path of the directory to search; the working directory by default." })
+    Schema.String.annotate({
+      description: "Absolute path of the directory to search; the working directory by default."
+    })
   )
 })
 
-const description = "Finds files by name. Returns absolute paths, one per line, the most recently changed first, at " +
+const description =
+  "Finds files by name. Returns absolute paths, one per line, the most recently changed first, at " +
   `most ${maxFiles}. Hidden and ignored files are found too; links are not followed and not listed.`
 
 /** Relative to the base and anchored there; a leading slash is what ties a pattern to the base in ripgrep. */
@@ -43,7 +47,7 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Glob")(function*({ path, pattern }) {
+    run: Effect.fn("Tool.Glob")(function* ({ path, pattern }) {
       if (pattern === "") return yield* invalid("The pattern is empty: `**` finds every file.")
       const base = yield* SearchBase.open(options.fs, path)
       const glob = anchored(pattern, base)
@@ -77,8 +81,8 @@ export const make = (options: {
         total === 0
           ? `No file matches ${pattern} in ${base.shown}.`
           : `Found ${files} matching ${pattern} in ${base.shown}${
-            isCut ? `; the newest ${found.length} are listed, narrow the pattern to see others` : ""
-          }.`,
+              isCut ? `; the newest ${found.length} are listed, narrow the pattern to see others` : ""
+            }.`,
         ...SearchBase.caveats(end)
       ].join(" ")
       return {

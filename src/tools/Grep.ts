@@ -27,10 +27,14 @@ const Parameters = Schema.Struct({
     description: "Regular expression as ripgrep has it (no look-around, no back-references)."
   }),
   path: Schema.optionalKey(
-    Schema.String.annotate({ description: "Absolute path of the directory to search; the working directory by default." })
+    Schema.String.annotate({
+      description: "Absolute path of the directory to search; the working directory by default."
+    })
   ),
   glob: Schema.optionalKey(
-    Schema.String.annotate({ description: "Only files that this pattern matches, as in .gitignore; `!` in front excludes." })
+    Schema.String.annotate({
+      description: "Only files that this pattern matches, as in .gitignore; `!` in front excludes."
+    })
   ),
   type: Schema.optionalKey(
     Schema.String.annotate({ description: "Only files of a type that ripgrep knows, such as js, py, rust." })
@@ -51,7 +55,8 @@ const Parameters = Schema.Struct({
 })
 type Arguments = typeof Parameters.Type
 
-const description = "Searches file contents. Hidden and git-ignored files and binary files are left out, links are not " +
+const description =
+  "Searches file contents. Hidden and git-ignored files and binary files are left out, links are not " +
   "followed. Results are sorted by path; the summary has the totals and the offset of the next results."
 
 const argumentsOf = (args: Arguments): ReadonlyArray<string> => [
@@ -69,13 +74,32 @@ interface Found {
   readonly end: SearchEnd
 }
 
+const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found: Found): string => {
+  const { end, page } = found
+  const total = page.total()
+  const files = SearchBase.counted(found.files, "file", end)
+  const matches = SearchBase.counted(found.matches, "match", end)
+  const what = args.output_mode === "content" || args.output_mode === "count" ? `${matches} in ${files}` : files
+  const next = offset + page.returned()
+  return [
+    total === 0
+      ? `No match for ${args.pattern} in ${base.shown}.`
+      : `Found ${what} for ${args.pattern} in ${base.shown}.`,
+    ...(total > 0 && page.returned() === 0 ? [`Nothing at offset ${offset}.`] : []),
+    ...(page.returned() > 0 && page.returned() < total
+      ? [`Returned ${offset + 1}-${next}${next < total ? `; next offset: ${next}` : ""}.`]
+      : []),
+    ...SearchBase.caveats(end)
+  ].join(" ")
+}
+
 export const make = (options: {
   readonly fs: ScopedFsShape
   readonly search: Search
   readonly contentBytes: number
 }): Tool.Tool => {
   /** `path` NUL `count` LF, over and over: cut at NUL, each record but the first begins with the count before it. */
-  const inFiles = Effect.fnUntraced(function*(
+  const inFiles = Effect.fnUntraced(function* (
     args: Arguments,
     base: SearchBase.Base,
     page: GrepPage.Page
@@ -112,7 +136,7 @@ export const make = (options: {
     return { page, files: page.total(), matches, end }
   })
 
-  const inLines = Effect.fnUntraced(function*(
+  const inLines = Effect.fnUntraced(function* (
     args: Arguments,
     base: SearchBase.Base,
     page: GrepPage.Page
@@ -137,31 +161,12 @@ export const make = (options: {
     return { page, files: lines.files(), matches: page.total(), end }
   })
 
-  const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found: Found): string => {
-    const { end, page } = found
-    const total = page.total()
-    const files = SearchBase.counted(found.files, "file", end)
-    const matches = SearchBase.counted(found.matches, "match", end)
-    const what = args.output_mode === "content" || args.output_mode === "count" ? `${matches} in ${files}` : files
-    const next = offset + page.returned()
-    return [
-      total === 0
-        ? `No match for ${args.pattern} in ${base.shown}.`
-        : `Found ${what} for ${args.pattern} in ${base.shown}.`,
-      ...(total > 0 && page.returned() === 0 ? [`Nothing at offset ${offset}.`] : []),
-      ...(page.returned() > 0 && page.returned() < total
-        ? [`Returned ${offset + 1}-${next}${next < total ? `; next offset: ${next}` : ""}.`]
-        : []),
-      ...SearchBase.caveats(end)
-    ].join(" ")
-  }
-
   return Tool.make({
     name: "Grep",
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Grep")(function*(args) {
+    run: Effect.fn("Tool.Grep")(function* (args) {
       const base = yield* SearchBase.open(options.fs, args.path)
       const offset = args.offset ?? 0
       const page = GrepPage.make({

@@ -13,10 +13,7 @@ import type { Page } from "./GrepPage.ts"
 import type { Base } from "./SearchBase.ts"
 
 /** Text, or base64 of bytes that are not UTF-8. */
-const Bytes = Schema.Union([
-  Schema.Struct({ text: Schema.String }),
-  Schema.Struct({ bytes: Schema.String })
-])
+const Bytes = Schema.Union([Schema.Struct({ text: Schema.String }), Schema.Struct({ bytes: Schema.String })])
 
 const Line = Schema.Struct({
   type: Schema.Literals(["match", "context"]),
@@ -39,9 +36,7 @@ const parse = (record: Uint8Array): Option.Option<typeof Line.Type> => {
 }
 
 const bytesOf = (value: typeof Bytes.Type): Uint8Array =>
-  "text" in value
-    ? Text.encode(value.text)
-    : Result.getOrElse(Base64.decode(value.bytes), () => new Uint8Array())
+  "text" in value ? Text.encode(value.text) : Result.getOrElse(Base64.decode(value.bytes), () => new Uint8Array())
 
 /** A longer line is cut to this, and a longer match over several lines, in bytes. */
 const maxLineBytes = 1000

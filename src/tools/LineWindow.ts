@@ -91,7 +91,7 @@ export const make = (options: {
   return {
     isFull,
     push: (chunk) => {
-      for (let position = 0; position < chunk.length;) {
+      for (let position = 0; position < chunk.length; ) {
         const end = chunk.indexOf(LF, position)
         take(chunk.subarray(position, end < 0 ? chunk.length : end))
         if (end < 0) return

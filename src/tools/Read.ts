@@ -32,7 +32,8 @@ const Parameters = Schema.Struct({
   )
 })
 
-const description = "Reads a text file. Every line comes with its number, counted from 1, and a tab. Long files come in " +
+const description =
+  "Reads a text file. Every line comes with its number, counted from 1, and a tab. Long files come in " +
   `windows: the summary says which lines were returned and the offset of the next ones. Of lines over ` +
   `${LineWindow.maxLineBytes} bytes only the beginning is shown. A file must be read before it can be changed with ` +
   "Edit or Write."
@@ -44,7 +45,7 @@ interface Window {
   readonly isCounted: boolean
 }
 
-const lineWord = (count: number): string => count === 1 ? "1 line" : `${count} lines`
+const lineWord = (count: number): string => (count === 1 ? "1 line" : `${count} lines`)
 
 const summarize = (path: string, offset: number, { isCounted, result, size }: Window): string => {
   const { lines, total } = result
@@ -66,19 +67,19 @@ const summarize = (path: string, offset: number, { isCounted, result, size }: Wi
   ].join(" ")
 }
 
+const refuseBinary = (path: string, bytes: Uint8Array, size: number) =>
+  Text.isBinary(bytes)
+    ? Effect.fail(
+        invalid(`${path} is not a text file (${size} bytes with NUL bytes in them) and cannot be shown as text.`)
+      )
+    : Effect.void
+
 export const make = (options: {
   readonly fs: ScopedFsShape
   readonly tracker: Tracker
   readonly contentBytes: number
 }): Tool.Tool => {
-  const refuseBinary = (path: string, bytes: Uint8Array, size: number) =>
-    Text.isBinary(bytes)
-      ? Effect.fail(
-        invalid(`${path} is not a text file (${size} bytes with NUL bytes in them) and cannot be shown as text.`)
-      )
-      : Effect.void
-
-  const readWindow = Effect.fnUntraced(function*(path: string, offset: number, limit: number) {
+  const readWindow = Effect.fnUntraced(function* (path: string, offset: number, limit: number) {
     const open = yield* Effect.mapError(options.fs.open(path), fromScope)
     const window = LineWindow.make({ offset, limit, maxBytes: options.contentBytes })
     if (open.size <= maxFileBytes) {
@@ -92,7 +93,8 @@ export const make = (options: {
     let isCounted = false
     for (let isFirst = true; !window.isFull() && !isCounted; isFirst = false) {
       const length = yield* Effect.mapError(open.file.read(buffer), (error) =>
-        fromScope(ReadFile.failed(path, "read")(error)))
+        fromScope(ReadFile.failed(path, "read")(error))
+      )
       const chunk = buffer.subarray(0, length)
       if (isFirst) yield* refuseBinary(path, chunk, open.size)
       isCounted = length === 0
@@ -106,7 +108,7 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Read")(function*({ file_path: path, limit, offset = 0 }) {
+    run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0 }) {
       const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit)))
       const { lines, total } = window.result
       if (lines.length === 0) return { summary: summarize(path, offset, window) }

@@ -72,7 +72,7 @@ const makeSplitter = (request: SearchRequest) => {
   }
   return {
     push: (chunk: Uint8Array) => {
-      for (let position = 0; position < chunk.length;) {
+      for (let position = 0; position < chunk.length; ) {
         const end = chunk.indexOf(request.separator, position)
         add(chunk.subarray(position, end < 0 ? chunk.length : end))
         if (end < 0) return
@@ -91,7 +91,7 @@ export const make = (options: {
   readonly ripgrep: Ripgrep["Service"]
   readonly env: Readonly<Record<string, string>>
 }): Search =>
-  Effect.fn("Search.run")(function*(request: SearchRequest): Effect.fn.Return<SearchEnd, ToolError, Scope.Scope> {
+  Effect.fn("Search.run")(function* (request: SearchRequest): Effect.fn.Return<SearchEnd, ToolError, Scope.Scope> {
     const process = yield* Effect.mapError(
       options.launcher.start({
         command: options.ripgrep.path,
@@ -114,9 +114,13 @@ export const make = (options: {
       }),
       Stream.runDrain
     )
-    const outcome = yield* Effect.timeoutOption(Effect.andThen(reading, Effect.suspend(() =>
-      bytes > maxOutputBytes ? Effect.succeedNone : Effect.asSome(process.exit)
-    )), timeLimit)
+    const outcome = yield* Effect.timeoutOption(
+      Effect.andThen(
+        reading,
+        Effect.suspend(() => (bytes > maxOutputBytes ? Effect.succeedNone : Effect.asSome(process.exit)))
+      ),
+      timeLimit
+    )
     if (beginning.startsWith("rg: ")) return yield* invalid(beginning.slice("rg: ".length).trim())
     const exit = Option.flatten(outcome)
     if (Option.isNone(exit)) return { stopped: bytes > maxOutputBytes ? "bytes" : "time", hasSkipped: false }

@@ -15,7 +15,7 @@ export interface Base {
 }
 
 /** One scope for the whole search: a walk does not change its mind half way. */
-export const open = Effect.fnUntraced(function*(fs: ScopedFsShape, path: string | undefined) {
+export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string | undefined) {
   const shown = path === undefined ? fs.cwd : path
   const real = yield* Effect.mapError(fs.directory(shown), fromScope)
   const scope = yield* fs.snapshot
@@ -40,6 +40,4 @@ export const caveats = (end: SearchEnd): ReadonlyArray<string> => [
 
 /** A count that may be too low says so. */
 export const counted = (count: number, noun: string, end: SearchEnd): string =>
-  `${end.stopped === "end" ? "" : "at least "}${count} ${noun}${
-    count === 1 ? "" : noun.endsWith("h") ? "es" : "s"
-  }`
+  `${end.stopped === "end" ? "" : "at least "}${count} ${noun}${count === 1 ? "" : noun.endsWith("h") ? "es" : "s"}`

@@ -70,8 +70,8 @@ export const make = <S extends Schema.Codec<unknown, unknown>>(options: {
     },
     run: (args, context) =>
       decode(dropNulls(args)).pipe(
-        Effect.mapError((error) =>
-          new ToolError({ reason: "InvalidArgument", message: `${options.name}: ${error.message}` })
+        Effect.mapError(
+          (error) => new ToolError({ reason: "InvalidArgument", message: `${options.name}: ${error.message}` })
         ),
         Effect.flatMap((decoded) => options.run(decoded, context))
       )

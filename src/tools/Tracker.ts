@@ -23,7 +23,7 @@ export interface Tracker {
 /** Above this the file that was seen longest ago is forgotten, and must be read again. */
 const maxFiles = 10_000
 
-export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(function*() {
+export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(function* () {
   const { digestHex } = yield* Digest.Digest
   const seen = new Map<string, string>()
   const turns = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
@@ -49,7 +49,7 @@ export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(fun
         const [oldest] = seen.keys()
         if (seen.size > maxFiles && oldest !== undefined) seen.delete(oldest)
       }),
-    verify: Effect.fnUntraced(function*(path, real, bytes) {
+    verify: Effect.fnUntraced(function* (path, real, bytes) {
       const hash = seen.get(real)
       if (hash === undefined) {
         return yield* invalid(`${path} has not been read yet in this conversation: Read it first, then change it.`)
@@ -59,6 +59,10 @@ export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(fun
       }
     }),
     exclusively: (real) => (effect) =>
-      Effect.acquireUseRelease(enter(real), (turn) => turn.semaphore.withPermits(1)(effect), () => leave(real))
+      Effect.acquireUseRelease(
+        enter(real),
+        (turn) => turn.semaphore.withPermits(1)(effect),
+        () => leave(real)
+      )
   }
 })

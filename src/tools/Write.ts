@@ -19,7 +19,8 @@ const Parameters = Schema.Struct({
   content: Schema.String.annotate({ description: "The whole new content. May be empty." })
 })
 
-const description = "Creates a file or replaces the whole content of one. A file that exists must have been read with " +
+const description =
+  "Creates a file or replaces the whole content of one. A file that exists must have been read with " +
   "Read before and must not have changed since. To change a part of a file, use Edit. Mode and owner of the old file " +
   "are kept; a link stays a link and its target is replaced."
 
@@ -30,12 +31,12 @@ export const mutates = (args: { readonly file_path: string }): ReadonlyArray<str
 export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tracker }): Tool.Tool => {
   const { fs, tracker } = options
 
-  const verify = Effect.fnUntraced(function*(path: string) {
+  const verify = Effect.fnUntraced(function* (path: string) {
     const { bytes, real } = yield* Effect.mapError(fs.readBytes(path, maxFileBytes), fromScope)
     yield* tracker.verify(path, real, bytes)
   })
 
-  const stillMissing = Effect.fnUntraced(function*(path: string) {
+  const stillMissing = Effect.fnUntraced(function* (path: string) {
     const now = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
     if (now.exists) yield* failed(`${path} has appeared while it was being written: Read it, then decide.`)
   })
@@ -46,19 +47,21 @@ export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tr
     parameters: Parameters,
     idempotent: false,
     mutates,
-    run: Effect.fn("Tool.Write")(function*({ content, file_path: path }) {
+    run: Effect.fn("Tool.Write")(function* ({ content, file_path: path }) {
       const target = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
-      return yield* tracker.exclusively(target.real)(Effect.gen(function*() {
-        const { exists } = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
-        if (exists) yield* verify(path)
-        const bytes = Text.encode(content)
-        const { created, real } = yield* fs.writeAtomic(path, bytes, () => exists ? verify(path) : stillMissing(path)).pipe(
-          Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error)))
-        )
-        yield* tracker.record(real, bytes)
-        const name = real === Lexical.normalize(path) ? path : `${path} (that is ${real})`
-        return { summary: `${created ? "Created" : "Overwrote"} ${name}, ${bytes.length} bytes.` }
-      }))
+      return yield* tracker.exclusively(target.real)(
+        Effect.gen(function* () {
+          const { exists } = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
+          if (exists) yield* verify(path)
+          const bytes = Text.encode(content)
+          const { created, real } = yield* fs
+            .writeAtomic(path, bytes, () => (exists ? verify(path) : stillMissing(path)))
+            .pipe(Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error))))
+          yield* tracker.record(real, bytes)
+          const name = real === Lexical.normalize(path) ? path : `${path} (that is ${real})`
+          return { summary: `${created ? "Created" : "Overwrote"} ${name}, ${bytes.length} bytes.` }
+        })
+      )
     })
   })
 }

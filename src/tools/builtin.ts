@@ -2,7 +2,7 @@
  * The built-in tools of one pod. What they remember (files that were read, files that were spilled) is made here and
  * belongs to that pod alone.
  */
-import type * as Digest from "effect/crypto/Digest"
+import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { Launcher } from "../runtime/Launcher.ts"
@@ -35,30 +35,29 @@ export interface BuiltinOptions {
   readonly outputQuotaBytes?: number
 }
 
-export const builtin: (options: BuiltinOptions) => Effect.Effect<
-  ReadonlyArray<Tool>,
-  never,
-  Digest.Digest | FileSystem.FileSystem | Launcher | Ripgrep | Sandbox | ScopedFs
-> = Effect.fnUntraced(function*(options) {
-  const fs = yield* ScopedFs
-  const files = yield* FileSystem.FileSystem
-  const launcher = yield* Launcher
-  const sandbox = yield* Sandbox
-  const ripgrep = yield* Ripgrep
-  const tracker = yield* Tracker.make
-  const env = toolEnvironment(options.env, options.envAllow)
-  const search = Search.make({ launcher, ripgrep, env })
-  const contentBytes = options.contentBytes ?? defaultContentBytes
-  const limits = {
-    ...BashOutput.defaultLimits,
-    ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
-  }
-  return [
-    Read.make({ fs, tracker, contentBytes }),
-    Write.make({ fs, tracker }),
-    Edit.make({ fs, tracker }),
-    Glob.make({ fs, search, contentBytes }),
-    Grep.make({ fs, search, contentBytes }),
-    Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits })
-  ]
-})
+export const builtin: (
+  options: BuiltinOptions
+) => Effect.Effect<ReadonlyArray<Tool>, never, FileSystem.FileSystem | Launcher | Ripgrep | Sandbox | ScopedFs> =
+  Effect.fnUntraced(function* (options) {
+    const fs = yield* ScopedFs
+    const files = yield* FileSystem.FileSystem
+    const launcher = yield* Launcher
+    const sandbox = yield* Sandbox
+    const ripgrep = yield* Ripgrep
+    const tracker = yield* Effect.provide(Tracker.make, Digest.layerWebCrypto)
+    const env = toolEnvironment(options.env, options.envAllow)
+    const search = Search.make({ launcher, ripgrep, env })
+    const contentBytes = options.contentBytes ?? defaultContentBytes
+    const limits = {
+      ...BashOutput.defaultLimits,
+      ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
+    }
+    return [
+      Read.make({ fs, tracker, contentBytes }),
+      Write.make({ fs, tracker }),
+      Edit.make({ fs, tracker }),
+      Glob.make({ fs, search, contentBytes }),
+      Grep.make({ fs, search, contentBytes }),
+      Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits })
+    ]
+  })

@@ -60,7 +60,13 @@ describe("arguments", () => {
   })
 
   it("recognises what belongs to later work and says so", () => {
-    for (const flag of [["--takeover"], ["--profile", "p"], ["--adopt"], ["--callback", "/s"], ["--spawn-config", "-"]]) {
+    for (const flag of [
+      ["--takeover"],
+      ["--profile", "p"],
+      ["--adopt"],
+      ["--callback", "/s"],
+      ["--spawn-config", "-"]
+    ]) {
       assert.include(usage("serve", ...flag), "not available in this version")
     }
     for (const name of ["inspect", "delete", "prune", "export", "import", "models", "repair"]) {

@@ -17,7 +17,11 @@ const options: RenderOptions = {
 const render = (events: ReadonlyArray<PodEvent>, changes: Partial<RenderOptions> = {}) => {
   const renderer = new Renderer({ ...options, ...changes })
   const chunks = events.flatMap((event) => renderer.render(event))
-  const of = (to: "answer" | "info") => chunks.filter((chunk) => chunk.to === to).map((chunk) => chunk.text).join("")
+  const of = (to: "answer" | "info") =>
+    chunks
+      .filter((chunk) => chunk.to === to)
+      .map((chunk) => chunk.text)
+      .join("")
   return { answer: of("answer"), info: of("info"), screen: chunks.map((chunk) => chunk.text).join("") }
 }
 
@@ -57,6 +61,20 @@ describe("events on a terminal", () => {
     assert.strictEqual(answer, "")
   })
 
+  it("shows what a command printed first and how it ended, not the command again", () => {
+    const bash = (summary: string, output: string | undefined, is_error = false): PodEvent => ({
+      event: "tool_result",
+      data: { id: "1", summary, is_error, ...(output === undefined ? {} : { output }) }
+    })
+    const make = call("1", "Bash", { command: "make (all)" })
+    assert.strictEqual(render([make, bash("$ make (all)", "\nfoo\nbar\n")]).info, "✓ Bash make (all): foo\n")
+    assert.strictEqual(render([make, bash("$ make (all)", undefined)]).info, "✓ Bash make (all): no output\n")
+    assert.strictEqual(
+      render([make, bash("$ make (all) (exit code 2)", "oops\n", true)]).info,
+      "✗ Bash make (all): oops (exit code 2)\n"
+    )
+  })
+
   it("finishes the line of a tool that was begun, and starts a new one if something came between", () => {
     const events = [call("1", "Bash", { command: "make" }), started("1", "Bash")]
     assert.strictEqual(render([...events, result("1", "ok")], { live: true }).info, "→ Bash make: ok\n")
@@ -66,8 +84,9 @@ describe("events on a terminal", () => {
       "→ Bash make\n! hm\n✓ Bash make: ok\n"
     )
     assert.strictEqual(
-      render([...events, call("2", "Glob", {}), started("2", "Glob"), result("2", "two"), result("1", "ok")], { live: true })
-        .info,
+      render([...events, call("2", "Glob", {}), started("2", "Glob"), result("2", "two"), result("1", "ok")], {
+        live: true
+      }).info,
       "→ Bash make\n✓ Glob: two\n✓ Bash make: ok\n"
     )
   })
@@ -99,20 +118,25 @@ describe("events on a terminal", () => {
   })
 
   it("says how a run ended and what to do about it", () => {
-    const end = (data: object): PodEvent => ({
-      event: "run_end",
-      data: { run_id: "r", leg: 1, result: "finished", usage: noUsage, ...data }
-    } as PodEvent)
+    const end = (data: object): PodEvent =>
+      ({
+        event: "run_end",
+        data: { run_id: "r", leg: 1, result: "finished", usage: noUsage, ...data }
+      }) as PodEvent
     assert.strictEqual(
       render([end({ usage: { ...noUsage, llm_calls: 2, input_tokens: 120, output_tokens: 7 } })]).info,
       "· finished (2 model calls, 120 tokens in, 7 out)\n"
     )
     assert.strictEqual(
-      render([end({ result: "failed", error: { code: "provider_error", message: "no", phase: "request", hint: "wait" } })])
-        .info,
+      render([
+        end({ result: "failed", error: { code: "provider_error", message: "no", phase: "request", hint: "wait" } })
+      ]).info,
       "✗ failed: no [provider_error]\n  hint: wait\n"
     )
-    assert.strictEqual(render([end({ result: "limit_reached", limit: "max_turns" })]).info, "· stopped at its limit: max_turns\n")
+    assert.strictEqual(
+      render([end({ result: "limit_reached", limit: "max_turns" })]).info,
+      "· stopped at its limit: max_turns\n"
+    )
   })
 
   it("shows input, queue and status only to those who watch everything", () => {
@@ -155,7 +179,7 @@ describe("events on a terminal", () => {
         blocks: [
           { kind: "thinking", text: "hm" },
           { kind: "text", text: "half" },
-          { kind: "tool_call", id: "1", name: "Bash", arguments_so_far: "{\"command\":\"make\"}", state: "running" }
+          { kind: "tool_call", id: "1", name: "Bash", arguments_so_far: '{"command":"make"}', state: "running" }
         ]
       }),
       ...renderer.render(result("1", "ok"))

@@ -6,13 +6,13 @@ import { LoggedItem } from "../../src/protocol/Item.ts"
 
 const text = (index: number, ...pieces: ReadonlyArray<string>): ReadonlyArray<LlmEvent> => [
   { type: "text_start", index },
-  ...pieces.map((text) => ({ type: "delta", index, text } as const)),
+  ...pieces.map((piece) => ({ type: "delta", index, text: piece }) as const),
   { type: "block_stop", index }
 ]
 
 const call = (index: number, id: string, ...pieces: ReadonlyArray<string>): ReadonlyArray<LlmEvent> => [
   { type: "tool_call_start", index, id, name: "Read" },
-  ...pieces.map((text) => ({ type: "delta", index, text } as const)),
+  ...pieces.map((piece) => ({ type: "delta", index, text: piece }) as const),
   { type: "block_stop", index }
 ]
 
@@ -21,12 +21,12 @@ describe("items", () => {
     const events: ReadonlyArray<LlmEvent> = [
       { type: "tool_call_start", index: 2, id: "b", name: "Grep" },
       { type: "thinking_start", index: 0 },
-      { type: "delta", index: 2, text: "{\"pattern\":" },
+      { type: "delta", index: 2, text: '{"pattern":' },
       { type: "delta", index: 0, text: "let me " },
       { type: "text_start", index: 1 },
       { type: "delta", index: 1, text: "Look" },
       { type: "delta", index: 0, text: "see" },
-      { type: "delta", index: 2, text: " \"x\" }" },
+      { type: "delta", index: 2, text: ' "x" }' },
       { type: "block_stop", index: 2 },
       { type: "block_stop", index: 0, signature: "SIG" },
       { type: "delta", index: 1, text: "ing" },
@@ -42,7 +42,7 @@ describe("items", () => {
       },
       {
         block: 2,
-        item: { kind: "tool_call", call_id: "b", name: "Grep", arguments: "{\"pattern\":\"x\"}" },
+        item: { kind: "tool_call", call_id: "b", name: "Grep", arguments: '{"pattern":"x"}' },
         badArguments: undefined
       }
     ])
@@ -50,11 +50,16 @@ describe("items", () => {
 
   it("merge neighbouring text, also across blocks that hold nothing", () => {
     const events = [...text(0, "a"), ...text(1), ...text(2, "b"), ...call(3, "c"), ...text(4, "d")]
-    assert.deepStrictEqual(fold(events).items().map(({ block, item }) => [block, item.kind]), [
-      [0, "message"],
-      [3, "tool_call"],
-      [4, "message"]
-    ])
+    assert.deepStrictEqual(
+      fold(events)
+        .items()
+        .map(({ block, item }) => [block, item.kind]),
+      [
+        [0, "message"],
+        [3, "tool_call"],
+        [4, "message"]
+      ]
+    )
     assert.deepStrictEqual(fold(events).items()[0]?.item, {
       kind: "message",
       role: "assistant",
@@ -71,7 +76,10 @@ describe("items", () => {
     assert.deepStrictEqual(fold(events).items()[0]?.item, {
       kind: "message",
       role: "assistant",
-      content: [{ kind: "text", text: "Well. " }, { kind: "refusal", refusal: "No." }]
+      content: [
+        { kind: "text", text: "Well. " },
+        { kind: "refusal", refusal: "No." }
+      ]
     })
   })
 
@@ -84,10 +92,15 @@ describe("items", () => {
       { type: "thinking_start", index: 2 },
       { type: "block_stop", index: 2, encrypted: "E" }
     ]
-    assert.deepStrictEqual(fold(events).items().map(({ item }) => item), [
-      { kind: "reasoning", text: "", signature: "S" },
-      { kind: "reasoning", text: "", encrypted_content: "E" }
-    ])
+    assert.deepStrictEqual(
+      fold(events)
+        .items()
+        .map(({ item }) => item),
+      [
+        { kind: "reasoning", text: "", signature: "S" },
+        { kind: "reasoning", text: "", encrypted_content: "E" }
+      ]
+    )
   })
 
   it("ignore pieces of blocks that are not open", () => {
@@ -112,10 +125,10 @@ describe("arguments", () => {
     ["  \n", "{}", false],
     ["null", "{}", false],
     ["{}", "{}", false],
-    ["{ \"a\" : [1, 2] }", "{\"a\":[1,2]}", false],
-    ["{\"a\": \"cut off he", "{}", true],
+    ['{ "a" : [1, 2] }', '{"a":[1,2]}', false],
+    ['{"a": "cut off he', "{}", true],
     ["[1]", "{}", true],
-    ["\"text\"", "{}", true],
+    ['"text"', "{}", true],
     ["3", "{}", true],
     ["{}{}", "{}", true]
   ]
@@ -129,7 +142,7 @@ describe("arguments", () => {
 
   it("of a call that was cut off by the token limit say how far they came", () => {
     assert.strictEqual(
-      fold(call(0, "c", "{\"file_path\":\"/a")).items()[0]?.badArguments,
+      fold(call(0, "c", '{"file_path":"/a')).items()[0]?.badArguments,
       "16 characters that are no complete JSON were sent"
     )
   })
@@ -154,25 +167,29 @@ describe("usage and stop", () => {
   })
 })
 
-const Script = Schema.Array(Schema.Struct({
-  kind: Schema.Literals(["text", "refusal", "thinking", "tool_call"]),
-  pieces: Schema.Array(Schema.String).check(Schema.isMaxLength(4)),
-  signed: Schema.Boolean
-})).check(Schema.isMaxLength(6))
+const Script = Schema.Array(
+  Schema.Struct({
+    kind: Schema.Literals(["text", "refusal", "thinking", "tool_call"]),
+    pieces: Schema.Array(Schema.String).check(Schema.isMaxLength(4)),
+    signed: Schema.Boolean
+  })
+).check(Schema.isMaxLength(6))
 
 it.prop(
   "interleaving blocks changes nothing, and every item is one that can be logged",
   [Script, Schema.Array(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))],
   ([script, order]) => {
-    const lanes = script.map(({ kind, pieces, signed }, index): Array<LlmEvent> => [
-      kind === "text" || kind === "refusal"
-        ? { type: "text_start", index, refusal: kind === "refusal" }
-        : kind === "thinking"
-        ? { type: "thinking_start", index }
-        : { type: "tool_call_start", index, id: `c${index}`, name: "T" },
-      ...pieces.map((text) => ({ type: "delta", index, text } as const)),
-      { type: "block_stop", index, ...(signed && kind === "thinking" ? { signature: "S" } : {}) }
-    ])
+    const lanes = script.map(
+      ({ kind, pieces, signed }, index): Array<LlmEvent> => [
+        kind === "text" || kind === "refusal"
+          ? { type: "text_start", index, refusal: kind === "refusal" }
+          : kind === "thinking"
+            ? { type: "thinking_start", index }
+            : { type: "tool_call_start", index, id: `c${index}`, name: "T" },
+        ...pieces.map((piece) => ({ type: "delta", index, text: piece }) as const),
+        { type: "block_stop", index, ...(signed && kind === "thinking" ? { signature: "S" } : {}) }
+      ]
+    )
     const inOrder = fold(lanes.flat()).items()
     const shuffled: Array<LlmEvent> = []
     for (let n = 0; lanes.some((lane) => lane.length > 0); n++) {
@@ -184,6 +201,9 @@ it.prop(
     const decode = Schema.decodeUnknownSync(LoggedItem)
     for (const { item } of inOrder) assert.deepStrictEqual(decode(item), item)
     const blocks = inOrder.map(({ block }) => block)
-    assert.deepStrictEqual(blocks, [...blocks].sort((a, b) => a - b))
+    assert.deepStrictEqual(
+      blocks,
+      [...blocks].toSorted((a, b) => a - b)
+    )
   }
 )

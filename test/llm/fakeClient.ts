@@ -61,15 +61,23 @@ export const fakeClient = (...attempts: ReadonlyArray<ReadonlyArray<Step>>): Fak
     client: {
       info: { provider: "fake", model: "fake-1", contextWindow: 1000 },
       stream: (_request, alive = () => {}) =>
-        Stream.unwrap(Effect.gen(function*() {
-          const steps = attempts[Math.min(count, attempts.length - 1)] ?? []
-          count++
-          yield* Effect.acquireRelease(Effect.sync(() => open++), () => Effect.sync(() => open--))
-          return Stream.fromIterable(steps).pipe(Stream.rechunk(1), Stream.flatMap((step) => {
-            played++
-            return play(step, alive)
-          }))
-        }))
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const steps = attempts[Math.min(count, attempts.length - 1)] ?? []
+            count++
+            yield* Effect.acquireRelease(
+              Effect.sync(() => open++),
+              () => Effect.sync(() => open--)
+            )
+            return Stream.fromIterable(steps).pipe(
+              Stream.rechunk(1),
+              Stream.flatMap((step) => {
+                played++
+                return play(step, alive)
+              })
+            )
+          })
+        )
     }
   }
 }

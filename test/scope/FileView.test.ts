@@ -9,7 +9,7 @@ import { fill, read, scoped, tempDir } from "./support.ts"
 
 const limit = 262_144
 
-const view = Effect.gen(function*() {
+const view = Effect.gen(function* () {
   const work = yield* tempDir
   const { fs } = yield* scoped({ cwd: work, deny: [read(Path.join(work, "private"))] })
   return {
@@ -22,30 +22,43 @@ const view = Effect.gen(function*() {
 
 describe("attachment", () => {
   it.effect("is the text of a file under the path as it was typed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { attach, work } = yield* view
-      fill(work, { "notes.md": "alpha\n", "empty": "", "crlf.txt": "\ufeffa\r\nb" })
+      fill(work, { "notes.md": "alpha\n", empty: "", "crlf.txt": "\ufeffa\r\nb" })
       assert.strictEqual(yield* attach("notes.md"), "[File: notes.md]\nalpha\n")
       assert.strictEqual(yield* attach(`${work}/notes.md`), `[File: ${work}/notes.md]\nalpha\n`)
       assert.strictEqual(yield* attach("empty"), "[File: empty]\n")
       assert.strictEqual(yield* attach("crlf.txt"), "[File: crlf.txt]\n\ufeffa\r\nb")
-    }))
+    })
+  )
 
   it.effect("is cut between characters and says how much there is", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { attach, work } = yield* view
       fill(work, { "wide.txt": "aé€😀z", "exact.txt": "0123456789" })
       const body = (path: string, maxBytes: number) =>
         Effect.map(attach(path, maxBytes), (text) => text.slice(`[File: ${path}]\n`.length))
       assert.strictEqual(yield* body("exact.txt", 10), "0123456789")
-      for (const [max, kept] of [[1, "a"], [2, "a"], [3, "aé"], [5, "aé"], [6, "aé€"], [9, "aé€"], [10, "aé€😀"]] as const) {
+      for (const [max, kept] of [
+        [1, "a"],
+        [2, "a"],
+        [3, "aé"],
+        [5, "aé"],
+        [6, "aé€"],
+        [9, "aé€"],
+        [10, "aé€😀"]
+      ] as const) {
         const bytes = new TextEncoder().encode(kept).length
-        assert.strictEqual(yield* body("wide.txt", max), `${kept}\n[...truncated, 11 bytes total, first ${bytes} shown]`)
+        assert.strictEqual(
+          yield* body("wide.txt", max),
+          `${kept}\n[...truncated, 11 bytes total, first ${bytes} shown]`
+        )
       }
-    }))
+    })
+  )
 
   it.effect("is the shallow listing of a directory", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { attach, work } = yield* view
       fill(work, { "src/main.rs": "", "src/bin/x": "", "src/.env": "", "none/": "" })
       NFS.symlinkSync("main.rs", Path.join(work, "src/link"))
@@ -57,12 +70,18 @@ describe("attachment", () => {
       assert.strictEqual(lines[100], "099")
       assert.strictEqual(lines[101], "[...truncated, 101 entries total]")
       assert.strictEqual(yield* attach("many", 9), "[Dir: many]\n000\n001\n[...truncated, 101 entries total]")
-    }))
+    })
+  )
 
   it.effect("fails readably for what cannot be attached", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { attach, work } = yield* view
-      fill(work, { "bin": new Uint8Array([1, 0, 2]), "latin": new Uint8Array([0x61, 0xe9, 0x62]), "private/x": "", "d/": "" })
+      fill(work, {
+        bin: new Uint8Array([1, 0, 2]),
+        latin: new Uint8Array([0x61, 0xe9, 0x62]),
+        "private/x": "",
+        "d/": ""
+      })
       NFS.symlinkSync("d", Path.join(work, "dirlink"))
       execFileSync("mkfifo", [Path.join(work, "pipe")])
       const reason = (path: string) => Effect.map(Effect.flip(attach(path)), (error) => error.reason)
@@ -73,7 +92,8 @@ describe("attachment", () => {
       assert.strictEqual(yield* reason("../x"), "OutOfScope")
       assert.strictEqual(yield* reason("dirlink"), "LinkToDirectory")
       assert.strictEqual(yield* reason("pipe"), "NotRegular")
-    }))
+    })
+  )
 })
 
 describe("completions", () => {
@@ -81,7 +101,7 @@ describe("completions", () => {
     entries.map((entry) => `${entry.value}${entry.is_dir ? "/" : ""}`)
 
   it.effect("list one directory and continue what was typed", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { complete, work } = yield* view
       fill(work, { "src/main.rs": "", "src/mod.rs": "", "src/bin/x": "", ".env": "", "private/x": "" })
       NFS.symlinkSync("src", Path.join(work, "link"))
@@ -91,21 +111,24 @@ describe("completions", () => {
       assert.deepStrictEqual(values(yield* complete("src/")), ["src/bin/", "src/main.rs", "src/mod.rs"])
       assert.deepStrictEqual(values(yield* complete("src/m")), ["src/main.rs", "src/mod.rs"])
       assert.deepStrictEqual(values(yield* complete(`${work}/src/b`)), [`${work}/src/bin/`])
-    }))
+    })
+  )
 
   it.effect("are empty for what is missing, out of scope or no directory", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { complete, work } = yield* view
       fill(work, { "a.txt": "", "private/x": "" })
       for (const prefix of ["none/", "a.txt/", "private/", "/etc/pass", "../", "a\0/"]) {
         assert.deepStrictEqual(yield* complete(prefix), [], prefix)
       }
-    }))
+    })
+  )
 
   it.effect("stop at 100", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { complete, work } = yield* view
       fill(work, Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`many/${i}`, ""])))
       assert.strictEqual((yield* complete("many/")).length, 100)
-    }))
+    })
+  )
 })

@@ -35,8 +35,14 @@ const matched = (one: ScopeRule): ReadonlyArray<string> =>
   })
 const level = { none: 0, read: 1, write: 2 } as const
 const oracle = (rules: ScopeRules, path: string): number => {
-  const allowed = Math.max(0, ...rules.allow.filter((one) => matched(one).includes(path)).map((one) => level[one.permission]))
-  const cap = Math.min(2, ...rules.deny.filter((one) => matched(one).includes(path)).map((one) => level[one.permission] - 1))
+  const allowed = Math.max(
+    0,
+    ...rules.allow.filter((one) => matched(one).includes(path)).map((one) => level[one.permission])
+  )
+  const cap = Math.min(
+    2,
+    ...rules.deny.filter((one) => matched(one).includes(path)).map((one) => level[one.permission] - 1)
+  )
   return Math.min(allowed, cap)
 }
 
@@ -63,17 +69,28 @@ describe("permission", () => {
 
   it("covers the target and its direct children only when it is flat", () => {
     const rules = { allow: [rule("/a", "read", false)], deny: [] }
-    assert.deepStrictEqual(tree.filter((path) => Scope.canRead(rules, path)), ["/a", "/a/b", "/a/bc", "/a/x"])
-    assert.deepStrictEqual(tree.filter((path) => Scope.canWrite(rules, path)), [])
+    assert.deepStrictEqual(
+      tree.filter((path) => Scope.canRead(rules, path)),
+      ["/a", "/a/b", "/a/bc", "/a/x"]
+    )
+    assert.deepStrictEqual(
+      tree.filter((path) => Scope.canWrite(rules, path)),
+      []
+    )
   })
 
-  it.prop("agrees with brute force and ignores the order of rules", { rules: Rules }, ({ rules }) => {
-    for (const path of tree) {
-      assert.strictEqual(level[Scope.permission(rules, path)], oracle(rules, path))
-      const turned = { allow: rules.allow.toReversed(), deny: rules.deny.toReversed() }
-      assert.strictEqual(Scope.permission(turned, path), Scope.permission(rules, path))
-    }
-  }, { arbitrary: { runs: 500 } })
+  it.prop(
+    "agrees with brute force and ignores the order of rules",
+    { rules: Rules },
+    ({ rules }) => {
+      for (const path of tree) {
+        assert.strictEqual(level[Scope.permission(rules, path)], oracle(rules, path))
+        const turned = { allow: rules.allow.toReversed(), deny: rules.deny.toReversed() }
+        assert.strictEqual(Scope.permission(turned, path), Scope.permission(rules, path))
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
 })
 
 describe("overlaps and covers", () => {
@@ -84,7 +101,9 @@ describe("overlaps and covers", () => {
       for (const b of all) {
         const shared = matched(a).some((path) => matched(b).includes(path))
         assert.strictEqual(Scope.overlaps(a, b), shared, `${JSON.stringify(a)} ${JSON.stringify(b)}`)
-        const isCovered = matched(b).every((path) => matched(a).includes(path)) && (a.recursive || !b.recursive) &&
+        const isCovered =
+          matched(b).every((path) => matched(a).includes(path)) &&
+          (a.recursive || !b.recursive) &&
           (a.recursive || a.target === b.target)
         assert.strictEqual(Scope.covers(a, b), isCovered, `${JSON.stringify(a)} ${JSON.stringify(b)}`)
       }
@@ -98,15 +117,20 @@ describe("overlaps and covers", () => {
 })
 
 describe("intersect", () => {
-  it.prop("never grants more than either side, and all that recursive rules share", { a: Rules, b: Rules }, ({ a, b }) => {
-    const both = Scope.intersect(a, b)
-    const isDeep = [...a.allow, ...b.allow].every((one) => one.recursive)
-    for (const path of tree) {
-      const least = Math.min(oracle(a, path), oracle(b, path))
-      if (isDeep) assert.strictEqual(oracle(both, path), least)
-      else assert.isAtMost(oracle(both, path), least)
-    }
-  }, { arbitrary: { runs: 500 } })
+  it.prop(
+    "never grants more than either side, and all that recursive rules share",
+    { a: Rules, b: Rules },
+    ({ a, b }) => {
+      const both = Scope.intersect(a, b)
+      const isDeep = [...a.allow, ...b.allow].every((one) => one.recursive)
+      for (const path of tree) {
+        const least = Math.min(oracle(a, path), oracle(b, path))
+        if (isDeep) assert.strictEqual(oracle(both, path), least)
+        else assert.isAtMost(oracle(both, path), least)
+      }
+    },
+    { arbitrary: { runs: 500 } }
+  )
 })
 
 describe("summary", () => {

@@ -14,19 +14,23 @@ const MiB = 1024 * 1024
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 /** A work directory beside one that is out of scope. */
-const world = Effect.gen(function*() {
+const world = Effect.gen(function* () {
   const root = yield* tempDir
   fill(root, { "work/a.txt": "alpha\n", "work/sub/b.txt": "beta\n", "outside/secret.txt": "secret\n" })
-  return { work: Path.join(root, "work"), outside: Path.join(root, "outside"), at: (name: string) => Path.join(root, name) }
+  return {
+    work: Path.join(root, "work"),
+    outside: Path.join(root, "outside"),
+    at: (name: string) => Path.join(root, name)
+  }
 })
 
-const refused = Effect.fnUntraced(function*<A, R>(effect: Effect.Effect<A, ScopeError, R>) {
+const refused = Effect.fnUntraced(function* <A, R>(effect: Effect.Effect<A, ScopeError, R>) {
   return yield* Effect.flip(effect)
 })
 
 describe("reading", () => {
   it.effect("returns the bytes of a file in scope under its real path", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("work/a.txt"), at("work/link"))
       NFS.symlinkSync(at("work/sub"), at("work/dir"))
@@ -37,20 +41,22 @@ describe("reading", () => {
         assert.strictEqual(real, at("work/a.txt"))
       }
       assert.strictEqual((yield* fs.readBytes(at("work/dir/b.txt"), MiB)).real, at("work/sub/b.txt"))
-    }))
+    })
+  )
 
   it.effect("refuses relative paths and proposes the absolute one", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       const error = yield* refused(fs.readBytes("sub/b.txt", MiB))
       assert.strictEqual(error.reason, "NotAbsolute")
       assert.include(error.message, at("work/sub/b.txt"))
       assert.strictEqual((yield* refused(fs.readBytes("", MiB))).reason, "NotAbsolute")
-    }))
+    })
+  )
 
   it.effect("tells a missing file from one out of scope only within the scope", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       assert.strictEqual((yield* refused(fs.readBytes(at("work/none.txt"), MiB))).reason, "NotFound")
@@ -60,10 +66,11 @@ describe("reading", () => {
       assert.strictEqual(missing.reason, "OutOfScope")
       assert.strictEqual(there.message.replace("secret", "none"), missing.message)
       assert.include(there.message, work)
-    }))
+    })
+  )
 
   it.effect("follows `..` as the kernel does, and not as text", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("outside"), at("work/door"))
       fill(at(""), { "secret.txt": "not yours", "work/secret.txt": "decoy" })
@@ -73,11 +80,15 @@ describe("reading", () => {
       const nowhere = yield* refused(fs.readBytes(`${work}/none/../a.txt`, MiB))
       assert.strictEqual(nowhere.reason, "OutOfScope")
       assert.strictEqual((yield* refused(fs.readBytes(`${work}/a.txt/../a.txt`, MiB))).reason, "OutOfScope")
-      assert.strictEqual((yield* refused(fs.readBytes(`${work}/sub/../../outside/secret.txt`, MiB))).reason, "OutOfScope")
-    }))
+      assert.strictEqual(
+        (yield* refused(fs.readBytes(`${work}/sub/../../outside/secret.txt`, MiB))).reason,
+        "OutOfScope"
+      )
+    })
+  )
 
   it.effect("names a link that leads out of scope, but not from a directory that may not be read", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("outside/secret.txt"), at("work/leak"))
       NFS.symlinkSync(at("outside/secret.txt"), at("outside/inner"))
@@ -92,10 +103,11 @@ describe("reading", () => {
       const hidden = yield* refused(fs.readBytes(at("outside/inner"), MiB))
       assert.strictEqual(hidden.reason, "OutOfScope")
       assert.notInclude(hidden.message, "secret.txt")
-    }))
+    })
+  )
 
   it.effect("explains the link that leads out, even behind one that does not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("work/sub"), at("work/good"))
       NFS.symlinkSync(at("outside"), at("work/sub/bad"))
@@ -103,10 +115,11 @@ describe("reading", () => {
       const error = yield* refused(fs.readBytes(at("work/good/bad/secret.txt"), MiB))
       assert.strictEqual(error.reason, "LinkOutOfScope")
       assert.include(error.message, at("work/sub/bad"))
-    }))
+    })
+  )
 
   it.effect("calls a broken link broken where it may be seen", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync("gone", at("work/broken"))
       NFS.symlinkSync("gone", at("outside/broken"))
@@ -117,10 +130,11 @@ describe("reading", () => {
       const outside = yield* refused(fs.readBytes(at("outside/broken"), MiB))
       assert.strictEqual(outside.reason, "OutOfScope")
       assert.notInclude(outside.message, "gone")
-    }))
+    })
+  )
 
   it.effect("refuses circles of links, directories, named pipes, devices and NUL", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("work/one"), at("work/two"))
       NFS.symlinkSync(at("work/two"), at("work/one"))
@@ -134,10 +148,11 @@ describe("reading", () => {
       assert.strictEqual((yield* refused(fs.readBytes("/dev/zero", MiB))).reason, "NotRegular")
       assert.strictEqual((yield* refused(fs.readBytes(`${work}/a\0.txt`, MiB))).reason, "OutOfScope")
       assert.include((yield* refused(fs.readBytes(`${work}/a.txt/b`, MiB))).message, "not a directory")
-    }))
+    })
+  )
 
   it.effect("loads nothing above the limit, and files without a size to their end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       fill(work, { "ten.txt": "0123456789" })
       const { fs } = yield* scoped({ cwd: work, allow: [write(work), read("/proc")] })
@@ -146,12 +161,62 @@ describe("reading", () => {
       const mounts = NFS.readFileSync("/proc/filesystems")
       assert.strictEqual(text((yield* fs.readBytes("/proc/filesystems", MiB)).bytes), text(mounts))
       assert.strictEqual((yield* refused(fs.readBytes("/proc/filesystems", 10))).reason, "TooLarge")
-    }))
+    })
+  )
+})
+
+describe("somebody swaps what was checked", () => {
+  const attempt = Effect.fnUntraced(function* (swap: (at: (name: string) => string) => void) {
+    const { at, work } = yield* world
+    const { fs } = yield* scoped({ cwd: work, beforeOpen: (path) => path.endsWith("b.txt") && swap(at) })
+    return yield* refused(fs.readBytes(at("work/sub/b.txt"), MiB))
+  })
+
+  it.effect("the file for a link", () =>
+    Effect.gen(function* () {
+      const error = yield* attempt((at) => {
+        NFS.rmSync(at("work/sub/b.txt"))
+        NFS.symlinkSync(at("outside/secret.txt"), at("work/sub/b.txt"))
+      })
+      assert.strictEqual(error.reason, "Failed")
+    })
+  )
+
+  it.effect("its directory for a link", () =>
+    Effect.gen(function* () {
+      const error = yield* attempt((at) => {
+        fill(at("outside"), { "b.txt": "secret" })
+        NFS.renameSync(at("work/sub"), at("work/moved"))
+        NFS.symlinkSync(at("outside"), at("work/sub"))
+      })
+      assert.include(error.message, "replaced while it was being opened")
+    })
+  )
+
+  it.effect("its directory for a link that holds the same file", () =>
+    Effect.gen(function* () {
+      const error = yield* attempt((at) => {
+        NFS.renameSync(at("work/sub"), at("outside/sub"))
+        NFS.symlinkSync(at("outside/sub"), at("work/sub"))
+      })
+      assert.include(error.message, "replaced while it was being opened")
+    })
+  )
+
+  it.effect("the file for another one", () =>
+    Effect.gen(function* () {
+      const error = yield* attempt((at) => {
+        fill(at("work"), { "other.txt": "other" })
+        NFS.renameSync(at("work/other.txt"), at("work/sub/b.txt"))
+      })
+      assert.include(error.message, "replaced while it was being opened")
+    })
+  )
 })
 
 describe("the scope is live", () => {
   it.effect("a narrowed scope is felt by the next call", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs, rules } = yield* scoped({ cwd: work })
       yield* fs.readBytes(at("work/sub/b.txt"), MiB)
@@ -160,10 +225,11 @@ describe("the scope is live", () => {
       yield* Ref.set(rules, { allow: [write(work)], deny: [write(at("work/sub"))] })
       yield* fs.readBytes(at("work/sub/b.txt"), MiB)
       assert.strictEqual((yield* refused(fs.resolveForWrite(at("work/sub/b.txt")))).reason, "ReadOnly")
-    }))
+    })
+  )
 
   it.effect("a deny follows its path when that becomes a link, an allow does not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const allow = [write(work), read(at("later"))]
       const { fs } = yield* scoped({ cwd: work, allow, deny: [read(at("work/private"))] })
@@ -173,37 +239,41 @@ describe("the scope is live", () => {
       assert.strictEqual((yield* refused(fs.readBytes(at("work/sub/b.txt"), MiB))).reason, "OutOfScope")
       yield* refused(fs.readBytes(at("work/private/b.txt"), MiB))
       yield* refused(fs.readBytes(at("later/secret.txt"), MiB))
-    }))
+    })
+  )
 
   it.effect("a rule on a link means what it points to", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("outside"), at("alias"))
       const { fs } = yield* scoped({ cwd: work, allow: [write(work), read(at("alias"))] })
       assert.strictEqual(text((yield* fs.readBytes(at("outside/secret.txt"), MiB)).bytes), "secret\n")
-    }))
+    })
+  )
 
   it.effect("the pod's own directories may be read besides, and never written", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, outside, work } = yield* world
       const { fs } = yield* scoped({ cwd: work, readable: [outside] })
       assert.strictEqual(text((yield* fs.readBytes(at("outside/secret.txt"), MiB)).bytes), "secret\n")
       assert.strictEqual((yield* refused(fs.resolveForWrite(at("outside/x")))).reason, "ReadOnly")
-    }))
+    })
+  )
 
   it.effect("a working directory that is missing or may not be read is refused at once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, outside, work } = yield* world
       assert.strictEqual((yield* refused(scoped({ cwd: outside, allow: [write(work)] }))).reason, "OutOfScope")
       assert.strictEqual((yield* refused(scoped({ cwd: at("work/none"), allow: [write(work)] }))).reason, "NotFound")
-    }))
+    })
+  )
 })
 
 describe("writing", () => {
   const leftovers = (directory: string) => NFS.readdirSync(directory).filter((name) => name.includes(".tmp"))
 
   it.effect("replaces in one step and keeps mode and owner of the old file", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.chmodSync(at("work/a.txt"), 0o751)
       const owner = process.getuid?.() === 0 ? 12_345 : NFS.statSync(at("work/a.txt")).uid
@@ -220,30 +290,33 @@ describe("writing", () => {
       assert.strictEqual(after.uid, owner)
       assert.notStrictEqual(after.ino, inode)
       assert.deepStrictEqual(leftovers(work), [])
-    }))
+    })
+  )
 
   it.effect("creates with the mode that the umask leaves, and missing directories with it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       const target = at("work/new/deep/c.txt")
       assert.deepStrictEqual(yield* fs.writeAtomic(target, encode("")), { real: target, created: true })
       assert.strictEqual(NFS.statSync(target).mode & 0o777, 0o666 & ~process.umask())
       assert.strictEqual(NFS.statSync(target).size, 0)
-    }))
+    })
+  )
 
   it.effect("leaves a link a link and replaces its target", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync("sub/b.txt", at("work/link"))
       const { fs } = yield* scoped({ cwd: work })
       yield* fs.writeAtomic(at("work/link"), encode("through"))
       assert.strictEqual(NFS.readlinkSync(at("work/link")), "sub/b.txt")
       assert.strictEqual(NFS.readFileSync(at("work/sub/b.txt"), "utf8"), "through")
-    }))
+    })
+  )
 
   it.effect("refuses what is read-only, out of scope, a directory, a broken link or a link out", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       NFS.symlinkSync(at("outside/none.txt"), at("work/broken"))
       NFS.symlinkSync(at("outside"), at("work/door"))
@@ -258,14 +331,18 @@ describe("writing", () => {
       assert.strictEqual(yield* reason(at("work/door/new.txt")), "LinkOutOfScope")
       assert.strictEqual(yield* reason("new.txt"), "NotAbsolute")
       assert.deepStrictEqual(NFS.readdirSync(at("outside")), ["secret.txt"])
-    }))
+    })
+  )
 
   it.effect("leaves the old content when the last check fails or the write is interrupted", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       const target = at("work/a.txt")
-      assert.strictEqual(yield* Effect.flip(fs.writeAtomic(target, encode("x"), () => Effect.fail("no" as const))), "no")
+      assert.strictEqual(
+        yield* Effect.flip(fs.writeAtomic(target, encode("x"), () => Effect.fail("no" as const))),
+        "no"
+      )
       const reached = yield* Deferred.make<void>()
       const writing = yield* Effect.forkChild(
         fs.writeAtomic(target, encode("y"), () => Effect.andThen(Deferred.succeed(reached, undefined), Effect.never))
@@ -275,10 +352,11 @@ describe("writing", () => {
       yield* Fiber.interrupt(writing)
       assert.strictEqual(NFS.readFileSync(target, "utf8"), "alpha\n")
       assert.deepStrictEqual(leftovers(work), [])
-    }))
+    })
+  )
 
   it.effect("notices that its directory was swapped for a link before the rename", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       const swap = Effect.sync(() => {
@@ -288,29 +366,28 @@ describe("writing", () => {
       const error = yield* refused(fs.writeAtomic(at("work/sub/secret.txt"), encode("x"), () => swap))
       assert.strictEqual(error.reason, "Failed")
       assert.strictEqual(NFS.readFileSync(at("outside/secret.txt"), "utf8"), "secret\n")
-    }))
+    })
+  )
 })
 
 describe("directories", () => {
   it.effect("are listed readable entries only: directories, links, the rest", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       fill(work, { ".hidden": "", "z/": "", "private/": "" })
       NFS.symlinkSync("sub", at("work/dirlink"))
       NFS.symlinkSync(at("outside"), at("work/leak"))
       NFS.symlinkSync("gone", at("work/broken"))
       const { fs } = yield* scoped({ cwd: work, deny: [read(at("work/private"))] })
-      assert.deepStrictEqual((yield* fs.list(work)).map(({ kind, name }) => `${kind} ${name}`), [
-        "directory sub",
-        "directory z",
-        "link dirlink",
-        "file .hidden",
-        "file a.txt"
-      ])
-    }))
+      assert.deepStrictEqual(
+        (yield* fs.list(work)).map(({ kind, name }) => `${kind} ${name}`),
+        ["directory sub", "directory z", "link dirlink", "file .hidden", "file a.txt"]
+      )
+    })
+  )
 
   it.effect("are refused as a base when they are links themselves, and not when one is in the middle", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { at, work } = yield* world
       fill(work, { "sub/inner/": "" })
       NFS.symlinkSync("sub", at("work/dirlink"))
@@ -321,5 +398,6 @@ describe("directories", () => {
       assert.strictEqual(yield* fs.directory(at("work/dirlink/inner")), at("work/sub/inner"))
       assert.strictEqual((yield* refused(fs.directory(at("work/a.txt")))).reason, "NotDirectory")
       assert.strictEqual((yield* refused(fs.directory(at("work/none")))).reason, "NotFound")
-    }))
+    })
+  )
 })

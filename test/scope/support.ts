@@ -1,6 +1,8 @@
 /** Real directories and a scoped file system over them. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as NFS from "node:fs"
 import * as OS from "node:os"
@@ -30,12 +32,26 @@ export const fill = (root: string, files: Readonly<Record<string, string | Uint8
 export const write = (target: string, recursive = true): ScopeRule => ({ target, permission: "write", recursive })
 export const read = (target: string, recursive = true): ScopeRule => ({ target, permission: "read", recursive })
 
+/** The real file system, with somebody else at work in it. */
+export const meddled = (beforeOpen: ((path: string) => void) | undefined) =>
+  Layer.effect(
+    FileSystem.FileSystem,
+    Effect.map(FileSystem.FileSystem, (fs) =>
+      FileSystem.make({
+        ...fs,
+        open: (path, options) => Effect.andThen(Effect.sync(() => beforeOpen?.(path)), fs.open(path, options))
+      })
+    )
+  ).pipe(Layer.provide(NodeFileSystem.layer))
+
 /** A scoped file system whose rules can be changed while it is used. */
-export const scoped = Effect.fnUntraced(function*(options: {
+export const scoped = Effect.fnUntraced(function* (options: {
   readonly cwd: string
   readonly allow?: ReadonlyArray<ScopeRule>
   readonly deny?: ReadonlyArray<ScopeRule>
   readonly readable?: ReadonlyArray<string>
+  /** What happens on the disk when a file is about to be opened. */
+  readonly beforeOpen?: (path: string) => void
 }) {
   const rules = yield* Ref.make<ScopeRules>({
     allow: options.allow ?? [write(options.cwd)],
@@ -45,6 +61,6 @@ export const scoped = Effect.fnUntraced(function*(options: {
     cwd: options.cwd,
     rules: Ref.get(rules),
     ...(options.readable === undefined ? {} : { readable: options.readable })
-  }).pipe(Effect.provide(NodeFileSystem.layer))
+  }).pipe(Effect.provide(meddled(options.beforeOpen)))
   return { fs, rules }
 })

@@ -60,7 +60,7 @@ export const anthropicEvents = function* (reply: Streamed, model: string): Gener
         content_block: { type: "thinking", thinking: "", signature: "" }
       })
     }
-    const delta = (delta: object) => sse("content_block_delta", { index, delta })
+    const delta = (change: object) => sse("content_block_delta", { index, delta: change })
     if ("text" in step) yield delta({ type: "text_delta", text: step.text })
     else if ("refusal" in step) yield delta({ type: "text_delta", text: step.refusal })
     else if ("thinking" in step) yield delta({ type: "thinking_delta", thinking: step.thinking })

@@ -12,7 +12,8 @@
  *   await first.closed                                   // "client" or "server": who ended the connection
  *   await server.stop()
  *
- * A `Gate` in a reply holds it there: `await gate.reached`, do something, `gate.open()`. Nothing in here waits for time.
+ * A `Gate` in a reply holds it there: `await gate.reached`, do something, `gate.open()`. A server that hangs is a gate
+ * that nobody opens; one that refuses connections is `refusingUrl()`. Nothing in here waits for time.
  */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
@@ -170,6 +171,11 @@ export class VendorServer {
 
   reply(...replies: ReadonlyArray<Reply>): void {
     this.replies.push(...replies)
+  }
+
+  /** Takes back the replies that have not been played. */
+  forget(): void {
+    this.replies.length = 0
   }
 
   /** The n-th request (from 0), as soon as it has come in. */

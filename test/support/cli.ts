@@ -9,7 +9,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-export const program = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
+/** `EFFECT_POD_PROGRAM` names another build, for trying one out. */
+export const program =
+  process.env["EFFECT_POD_PROGRAM"] ?? fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
 export interface Place {
   /** EFFECT_POD_HOME. */
@@ -17,7 +19,10 @@ export interface Place {
   /** Where commands are called. */
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
-  readonly remove: () => void
+  /** Processes started here that have not ended. */
+  readonly running: Set<Running>
+  /** Kills what still runs and removes everything. */
+  readonly remove: () => Promise<void>
 }
 
 /** A short path, so that sockets fit into it. */
@@ -26,11 +31,17 @@ export const makePlace = (env: Readonly<Record<string, string>> = {}): Place => 
   const root = mkdtempSync(join(realpathSync(tmpdir()), "ep-"))
   const cwd = mkdtempSync(join(root, "work-"))
   const home = join(root, "home")
+  const running = new Set<Running>()
   return {
     home,
     cwd,
     env: { PATH: process.env["PATH"] ?? "", HOME: root, EFFECT_POD_HOME: home, ...env },
-    remove: () => rmSync(root, { recursive: true, force: true })
+    running,
+    remove: async () => {
+      await Promise.all(Array.from(running, ({ kill }) => kill("SIGKILL")))
+      // What a killed pod's commands still write is not waited for: their watcher ends them.
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
+    }
   }
 }
 
@@ -104,7 +115,7 @@ export const start = (place: Place, args: ReadonlyArray<string>, options: StartO
       watchers.add(look)
       look()
     })
-  return {
+  const running: Running = {
     child,
     pid: child.pid ?? -1,
     stdout: () => text.stdout,
@@ -116,6 +127,9 @@ export const start = (place: Place, args: ReadonlyArray<string>, options: StartO
       return ended
     }
   }
+  place.running.add(running)
+  void ended.finally(() => place.running.delete(running))
+  return running
 }
 
 /** Runs a command to its end. */

@@ -59,9 +59,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     tokens.output = count(fields["output_tokens"]) ?? tokens.output
     const known: LlmUsage = {
       // The vendor counts cached parts apart; here the input is the whole prompt.
-      ...(tokens.input === undefined
-        ? {}
-        : { inputTokens: tokens.input + (tokens.read ?? 0) + (tokens.written ?? 0) }),
+      ...(tokens.input === undefined ? {} : { inputTokens: tokens.input + (tokens.read ?? 0) + (tokens.written ?? 0) }),
       ...(tokens.output === undefined ? {} : { outputTokens: tokens.output }),
       ...(tokens.read === undefined ? {} : { cacheReadTokens: tokens.read }),
       ...(tokens.written === undefined ? {} : { cacheWriteTokens: tokens.written })
@@ -73,14 +71,13 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     const open = (kind: Block["kind"], more: Partial<Block> = {}) => {
       blocks.set(index, { kind, signature: "", encrypted: undefined, wholeArguments: "", ...more })
     }
-    const first = (text: string): ReadonlyArray<LlmEvent> => text === "" ? [] : [{ type: "delta", index, text }]
     switch (content["type"]) {
       case "text":
         open("text")
-        return [{ type: "text_start", index }, ...first(string(content["text"]))]
+        return [{ type: "text_start", index }, ...piece(index, content["text"])]
       case "thinking":
         open("thinking", { signature: string(content["signature"]) })
-        return [{ type: "thinking_start", index }, ...first(string(content["thinking"]))]
+        return [{ type: "thinking_start", index }, ...piece(index, content["thinking"])]
       case "redacted_thinking":
         open("thinking", { encrypted: string(content["data"]) })
         return [{ type: "thinking_start", index }]
@@ -95,23 +92,22 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     }
   }
 
-  const delta = (index: number, piece: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
+  const delta = (index: number, change: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
     const block = blocks.get(index)
     if (block === undefined) throw Failure.protocol(vendor, `a delta for block ${index}, which is not open`)
     if (block.kind === "skipped") return []
-    const text = (text: string): ReadonlyArray<LlmEvent> => text === "" ? [] : [{ type: "delta", index, text }]
-    switch (piece["type"]) {
+    switch (change["type"]) {
       case "text_delta":
-        return text(string(piece["text"]))
+        return piece(index, change["text"])
       case "thinking_delta":
-        return text(string(piece["thinking"]))
+        return piece(index, change["thinking"])
       case "input_json_delta": {
-        const json = string(piece["partial_json"])
-        if (json !== "") block.wholeArguments = ""
-        return text(json)
+        const json = piece(index, change["partial_json"])
+        if (json.length > 0) block.wholeArguments = ""
+        return json
       }
       case "signature_delta":
-        block.signature += string(piece["signature"])
+        block.signature += string(change["signature"])
         return []
       default:
         return []
@@ -188,6 +184,12 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   }
 }
 
+/** Nothing for a piece that is empty or no text. */
+const piece = (index: number, value: unknown): ReadonlyArray<LlmEvent> => {
+  const text = string(value)
+  return text === "" ? [] : [{ type: "delta", index, text }]
+}
+
 const parse = (vendor: Vendor, data: string): Readonly<Record<string, unknown>> => {
   try {
     return object(JSON.parse(data))
@@ -195,4 +197,3 @@ const parse = (vendor: Vendor, data: string): Readonly<Record<string, unknown>> 
     throw Failure.protocol(vendor, `an event that is not JSON: ${data.slice(0, 200)}`)
   }
 }
-

@@ -93,9 +93,11 @@ const reasoningOf = (options: VendorOptions, config: RequestConfig): Reasoning =
   const form = typeof reasoning === "string" ? "effort" : "budget_tokens"
   const known = options.capability?.reasoning
   if (known !== undefined && known !== "both" && known !== form) {
-    return plain([`reasoning = ${JSON.stringify(reasoning)}: ${options.model} takes ${
-      known === "effort" ? "an effort level" : "a number of tokens"
-    }`])
+    return plain([
+      `reasoning = ${JSON.stringify(reasoning)}: ${options.model} takes ${
+        known === "effort" ? "an effort level" : "a number of tokens"
+      }`
+    ])
   }
   const adaptive = { type: "adaptive", display: "summarized" } as const
   if (typeof reasoning === "string") {
@@ -114,7 +116,7 @@ const reasoningOf = (options: VendorOptions, config: RequestConfig): Reasoning =
 type Effort = NonNullable<NonNullable<MessageCreateParamsStreaming["output_config"]>["effort"]>
 
 /** Anthropic's scale has no `minimal`. Other words travel as they are: the API knows which ones it takes. */
-const effort = (word: string): Effort => word === "minimal" ? "low" : word as Effort
+const effort = (word: string): Effort => (word === "minimal" ? "low" : (word as Effort))
 
 const toTool = (tool: LlmRequest["tools"][number]): Tool => ({
   name: tool.name,
@@ -146,16 +148,20 @@ const toMessages = (messages: ReadonlyArray<LlmMessage>): Array<MessageParam> =>
         say("assistant", assistantBlocks(message.blocks))
         break
       case "tool":
-        say("user", message.results.map((result) => ({
-          type: "tool_result",
-          tool_use_id: callId(result.id),
-          // An error without words is refused.
-          content: isBlank(result.text) ? "(no output)" : result.text.toWellFormed(),
-          ...(result.isError ? { is_error: true } : {})
-        })))
+        say(
+          "user",
+          message.results.map((result) => ({
+            type: "tool_result",
+            tool_use_id: callId(result.id),
+            // An error without words is refused.
+            content: isBlank(result.text) ? "(no output)" : result.text.toWellFormed(),
+            ...(result.isError ? { is_error: true } : {})
+          }))
+        )
     }
   }
-  if (drafts[0]?.role === "assistant") drafts.unshift({ role: "user", content: textBlocks("[The conversation so far.]") })
+  if (drafts[0]?.role === "assistant")
+    drafts.unshift({ role: "user", content: textBlocks("[The conversation so far.]") })
   return drafts
 }
 
@@ -176,12 +182,14 @@ const assistantBlocks = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<C
         }
         return block.encrypted === undefined ? [] : [{ type: "redacted_thinking", data: block.encrypted }]
       case "tool_call":
-        return [{
-          type: "tool_use",
-          id: callId(block.id),
-          name: block.name,
-          input: JSON.parse(parseArguments(block.arguments.toWellFormed()).text) as unknown
-        }]
+        return [
+          {
+            type: "tool_use",
+            id: callId(block.id),
+            name: block.name,
+            input: JSON.parse(parseArguments(block.arguments.toWellFormed()).text) as unknown
+          }
+        ]
     }
   })
   const end = out.findLastIndex((block) => block.type !== "thinking" && block.type !== "redacted_thinking")

@@ -60,9 +60,10 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     const index = nextBlock++
     prose = { kind, index }
     if (kind === "refusal") refused = true
-    const start: LlmEvent = kind === "thinking"
-      ? { type: "thinking_start", index }
-      : { type: "text_start", index, ...(kind === "refusal" ? { refusal: true } : {}) }
+    const start: LlmEvent =
+      kind === "thinking"
+        ? { type: "thinking_start", index }
+        : { type: "text_start", index, ...(kind === "refusal" ? { refusal: true } : {}) }
     return [...before, start, { type: "delta", index, text }]
   }
 
@@ -70,9 +71,12 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   const callOf = (piece: Fields): Call => {
     const wireIndex = count(piece["index"])
     const wireId = string(piece["id"])
-    const known = wireIndex === undefined
-      ? (wireId === "" ? calls.at(-1) : calls.find((call) => call.wireId === wireId))
-      : calls.findLast((call) => call.wireIndex === wireIndex)
+    const known =
+      wireIndex === undefined
+        ? wireId === ""
+          ? calls.at(-1)
+          : calls.find((call) => call.wireId === wireId)
+        : calls.findLast((call) => call.wireIndex === wireIndex)
     if (known !== undefined && (wireId === "" || known.wireId === "" || known.wireId === wireId)) {
       if (known.wireId === "") known.wireId = wireId
       return known
@@ -145,7 +149,8 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       ...usage(chunk["usage"])
     ]
     finish = string(choice["finish_reason"]) || finish
-    if (finish === "error") throw Failure.reported(vendor, "", "the server gave up in the middle of its answer", undefined)
+    if (finish === "error")
+      throw Failure.reported(vendor, "", "the server gave up in the middle of its answer", undefined)
     return events
   }
 
@@ -153,10 +158,10 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     event,
     end: () => {
       if (finish === "") throw Failure.cut(vendor)
-      const open = calls.flatMap((call) => call.block === undefined ? [] : [call.block])
+      const open = calls.flatMap((call) => (call.block === undefined ? [] : [call.block]))
       return [
         ...closeProse(),
-        ...open.map((index) => ({ type: "block_stop", index } as const)),
+        ...open.map((index) => ({ type: "block_stop", index }) as const),
         { type: "stop", reason: stopReason() }
       ]
     }

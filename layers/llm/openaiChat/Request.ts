@@ -45,8 +45,8 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
       ...(config.max_tokens === null
         ? {}
         : options.legacyMaxTokens === true
-        ? { max_tokens: config.max_tokens }
-        : { max_completion_tokens: config.max_tokens }),
+          ? { max_tokens: config.max_tokens }
+          : { max_completion_tokens: config.max_tokens }),
       ...(config.temperature === null ? {} : { temperature: config.temperature }),
       ...(config.top_p === null ? {} : { top_p: config.top_p }),
       ...(config.stop_sequences.length === 0 ? {} : { stop: [...config.stop_sequences] }),
@@ -110,23 +110,31 @@ const callId = (id: string): string => onWire(id, 40)
 
 const assistant = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<ChatCompletionAssistantMessageParam> => {
   const textOf = (kind: "text" | "refusal") =>
-    blocks.map((block) => block.kind === kind ? block.text : "").join("").toWellFormed()
+    blocks
+      .map((block) => (block.kind === kind ? block.text : ""))
+      .join("")
+      .toWellFormed()
   const content = textOf("text")
   const refusal = textOf("refusal")
-  const calls = blocks.flatMap((block): ReadonlyArray<ChatCompletionMessageFunctionToolCall> =>
-    block.kind === "tool_call"
-      ? [{
-        id: callId(block.id),
-        type: "function",
-        function: { name: block.name, arguments: block.arguments.toWellFormed() }
-      }]
-      : []
+  const calls = blocks.flatMap(
+    (block): ReadonlyArray<ChatCompletionMessageFunctionToolCall> =>
+      block.kind === "tool_call"
+        ? [
+            {
+              id: callId(block.id),
+              type: "function",
+              function: { name: block.name, arguments: block.arguments.toWellFormed() }
+            }
+          ]
+        : []
   )
   if (content === "" && refusal === "" && calls.length === 0) return []
-  return [{
-    role: "assistant",
-    content: content === "" ? null : content,
-    ...(refusal === "" ? {} : { refusal }),
-    ...(calls.length === 0 ? {} : { tool_calls: calls })
-  }]
+  return [
+    {
+      role: "assistant",
+      content: content === "" ? null : content,
+      ...(refusal === "" ? {} : { refusal }),
+      ...(calls.length === 0 ? {} : { tool_calls: calls })
+    }
+  ]
 }

@@ -6,9 +6,11 @@ import * as Schema from "effect/Schema"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-const Length = Schema.String.check(Schema.makeFilter((text: string) => Option.isSome(durationOf(text)), {
-  expected: "a duration such as \"2 seconds\""
-}))
+const Length = Schema.String.check(
+  Schema.makeFilter((text: string) => Option.isSome(durationOf(text)), {
+    expected: 'a duration such as "2 seconds"'
+  })
+)
 
 /** The parser takes any string; its parameter type lists the accepted shapes for literals only. */
 export const durationOf = (text: string): Option.Option<Duration.Duration> =>

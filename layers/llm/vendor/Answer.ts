@@ -40,9 +40,12 @@ export async function* read(
       failure = { cause }
     }
   }
-  const parser = Sse.makeParser((event) => {
-    if (event._tag === "Event") decode(() => decoder.event(event.event, event.data))
-  }, { maxEventSize })
+  const parser = Sse.makeParser(
+    (event) => {
+      if (event._tag === "Event") decode(() => decoder.event(event.event, event.data))
+    },
+    { maxEventSize }
+  )
   const feed = (text: string) => {
     const error = parser.feed(text)
     if (error !== undefined) failure ??= { cause: Failure.protocol(vendor, "an event of more than 16 MiB") }

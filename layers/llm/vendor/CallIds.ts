@@ -7,7 +7,7 @@
 import type { LlmRequest } from "../../../src/llm/LlmRequest.ts"
 
 /** For the calls of one answer to `request`: the server's id if it is new, else one of ours. */
-export const forAnswer = (request: LlmRequest): (wanted: string | undefined) => string => {
+export const forAnswer = (request: LlmRequest): ((wanted: string | undefined) => string) => {
   const taken = new Set<string>()
   for (const message of request.messages) {
     if (message.role !== "assistant") continue

@@ -42,6 +42,9 @@ export const cut = (vendor: Vendor): LlmError => make(vendor, "Cut", "the answer
 export const whileOpening = (vendor: Vendor, cause: unknown, nowMs: number): LlmError => {
   const { code, headers, status } = facts(cause)
   if (status !== undefined) return ofStatus(vendor, status, vendorError(cause), headers, nowMs)
+  if (code !== undefined && /^ERR_(MODULE|INVALID)/.test(code)) {
+    return make(vendor, "Config", `the request could not be made: ${messageOf(cause)}`)
+  }
   if (code === "UND_ERR_HEADERS_TIMEOUT") return make(vendor, "Timeout", "no answer within Node's own time limit")
   if (code !== undefined || isConnectionError(cause)) {
     return make(vendor, "Connect", `cannot connect (${code ?? messageOf(cause)})`, {
@@ -76,9 +79,8 @@ const ofStatus = (
   headers: Headers | undefined,
   nowMs: number
 ): LlmError => {
-  const words = error.type === "" || error.message.startsWith(error.type)
-    ? error.message
-    : `${error.type}: ${error.message}`
+  const words =
+    error.type === "" || error.message.startsWith(error.type) ? error.message : `${error.type}: ${error.message}`
   const detail = `HTTP ${status}${words === "" ? "" : ` ${words}`}`
   const mayBeOverflow = status === 400 || status === 413 || status === 422
   if (mayBeOverflow && (status === 413 || isOverflow(error.type, error.message))) {
@@ -141,7 +143,9 @@ interface VendorError {
 const vendorError = (cause: unknown): VendorError => {
   const error = errorIn(field(cause, "error"))
   if (error !== undefined) return error
-  const text = messageOf(cause).replace(/^\d{3} ?/, "").replace("status code (no body)", "")
+  const text = messageOf(cause)
+    .replace(/^\d{3} ?/, "")
+    .replace("status code (no body)", "")
   return { type: "", message: /^\s*</.test(text) ? `with ${describePage(text)}` : text }
 }
 
@@ -172,7 +176,7 @@ const parse = (text: string): unknown => {
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
 
-const messageOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 const facts = (cause: unknown) => {
   const status = field(cause, "status")

@@ -2,11 +2,11 @@
 
 /** The fields of an object; none for anything else. */
 export const object = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : {}
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
 
-export const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+export const array = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
-export const string = (value: unknown): string => typeof value === "string" ? value : ""
+export const string = (value: unknown): string => (typeof value === "string" ? value : "")
 
 /** A whole number that is not negative. */
 export const count = (value: unknown): number | undefined =>

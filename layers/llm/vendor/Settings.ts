@@ -21,7 +21,7 @@ export const check = (
     try {
       url = new URL(baseUrl)
     } catch {
-      return fail("model.base_url is not a URL", "expected something like \"http://127.0.0.1:8080\"")
+      return fail("model.base_url is not a URL", 'expected something like "http://127.0.0.1:8080"')
     }
     const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
     if (key === undefined && options.baseUrl === undefined) {
@@ -50,13 +50,13 @@ export const fetchOptions = (): { readonly dispatcher?: never } => {
   const current: unknown = Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.1"))
   if (typeof current !== "object" || current === null || current.constructor.name !== "Agent") return {}
   // The class is not exported by Node; the instance is the only way to it.
-  const Agent = current.constructor as new(options: object) => object
+  const Agent = current.constructor as new (options: object) => object
   // Typed as nothing: the SDKs know several types of dispatcher that do not fit each other.
   return { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) as never }
 }
 
 /** Loads at the first call and remembers. A load that failed is tried again by the next call. */
-export const once = <A>(load: () => Promise<A>): () => Promise<A> => {
+export const once = <A>(load: () => Promise<A>): (() => Promise<A>) => {
   let loading: Promise<A> | undefined
   return () => {
     loading ??= load().catch((error: unknown) => {

@@ -54,17 +54,20 @@ export interface Attempt {
 
 /** One attempt. Interrupting it aborts the request in every phase, which closes the connection. */
 export const attempt = (vendor: Vendor, options: Attempt): Stream.Stream<LlmEvent, LlmError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const signal = yield* Effect.abortSignal
-    const clock = yield* Clock.Clock
-    const response = yield* Effect.tryPromise({
-      try: () => options.open(signal),
-      catch: (cause) => Failure.whileOpening(vendor, cause, clock.currentTimeMillisUnsafe())
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const signal = yield* Effect.abortSignal
+      const clock = yield* Clock.Clock
+      const response = yield* Effect.tryPromise({
+        try: () => options.open(signal),
+        catch: (cause) => Failure.whileOpening(vendor, cause, clock.currentTimeMillisUnsafe())
+      })
+      options.alive()
+      yield* Answer.requireEventStream(vendor, response)
+      return Stream.fromChannel(
+        Channel.fromAsyncIterable(Answer.read(vendor, response, options.decoder, options.alive), (cause) =>
+          Failure.whileReading(vendor, cause)
+        )
+      )
     })
-    options.alive()
-    yield* Answer.requireEventStream(vendor, response)
-    return Stream.fromChannel(Channel.fromAsyncIterable(
-      Answer.read(vendor, response, options.decoder, options.alive),
-      (cause) => Failure.whileReading(vendor, cause)
-    ))
-  }))
+  )

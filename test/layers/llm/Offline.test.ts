@@ -34,7 +34,10 @@ const runTool = (cwd: string, name: string, args: Args): { readonly summary: str
   switch (name) {
     case "Glob": {
       const base = args["path"] ?? cwd
-      const pattern = (args["pattern"] ?? "").replaceAll(".", "\\.").replaceAll("**/", "(.*/)?").replaceAll(/(?<!\.)\*/g, "[^/]*")
+      const pattern = (args["pattern"] ?? "")
+        .replaceAll(".", "\\.")
+        .replaceAll("**/", "(.*/)?")
+        .replaceAll(/(?<!\.)\*/g, "[^/]*")
       const found = readdirSync(base, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => join(entry.parentPath, entry.name))
@@ -42,7 +45,9 @@ const runTool = (cwd: string, name: string, args: Args): { readonly summary: str
       return { summary: `${found.length} files match`, ...(found.length === 0 ? {} : { content: found.join("\n") }) }
     }
     case "Read": {
-      const lines = readFileSync(args["file_path"] ?? "", "utf8").trimEnd().split("\n")
+      const lines = readFileSync(args["file_path"] ?? "", "utf8")
+        .trimEnd()
+        .split("\n")
       return {
         summary: `${lines.length} lines of ${args["file_path"]}`,
         content: lines.map((line, n) => `${String(n + 1).padStart(6)}\t${line}`).join("\n")
@@ -51,7 +56,10 @@ const runTool = (cwd: string, name: string, args: Args): { readonly summary: str
     case "Grep":
       return { summary: "matches", content: execFileSync("grep", ["-rn", args["pattern"] ?? "", cwd]).toString() }
     default:
-      return { summary: `$ ${args["command"]}`, content: execFileSync("sh", ["-c", args["command"] ?? ""], { cwd }).toString() }
+      return {
+        summary: `$ ${args["command"]}`,
+        content: execFileSync("sh", ["-c", args["command"] ?? ""], { cwd }).toString()
+      }
   }
 }
 
@@ -63,12 +71,12 @@ interface Talk {
 }
 
 /** Runs a request to its end, tools included. */
-const talk = Effect.fnUntraced(function*(
+const talk = Effect.fnUntraced(function* (
   cwd: string,
   text: string,
   options: { readonly tools?: ReadonlyArray<ToolSpec>; readonly before?: ReadonlyArray<HistoryItem> } = {}
 ) {
-  const history: Array<HistoryItem> = [...options.before ?? [], { item: message("user", text) }]
+  const history: Array<HistoryItem> = [...(options.before ?? []), { item: message("user", text) }]
   const said: Array<string> = []
   const called: Array<string> = []
   for (let turn = 1; turn <= 5; turn++) {
@@ -100,79 +108,105 @@ const answerOf = ({ said }: Talk): string => said.at(-1) ?? ""
 describe("plain requests", () => {
   for (const words of ["Look around", "what is here?", "Please look around and tell me what's in this directory."]) {
     it.effect(`"${words}" looks with the real tools and tells what there is`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const cwd = yield* workspace
         const result = yield* talk(cwd, words)
-        assert.deepStrictEqual(result.called.map((call) => call.split(" ")[0]), ["Glob", "Glob", "Read"])
-        assert.include(answerOf(result), `In ${cwd} there are 2 files and 1 directory:\n- src/\n- README.md\n- notes.txt`)
+        assert.deepStrictEqual(
+          result.called.map((call) => call.split(" ")[0]),
+          ["Glob", "Glob", "Read"]
+        )
+        assert.include(
+          answerOf(result),
+          `In ${cwd} there are 2 files and 1 directory:\n- src/\n- README.md\n- notes.txt`
+        )
         assert.include(answerOf(result), "A game of marbles.")
-      }))
+      })
+    )
   }
 
-  for (const words of ["read notes.txt", "Please show me the file \"notes.txt\".", "cat ./notes.txt", "Read @notes.txt"]) {
+  for (const words of [
+    "read notes.txt",
+    'Please show me the file "notes.txt".',
+    "cat ./notes.txt",
+    "Read @notes.txt"
+  ]) {
     it.effect(`"${words}" finds the file and reads it`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const cwd = yield* workspace
         const result = yield* talk(cwd, words)
-        assert.deepStrictEqual(result.called.map((call) => call.split(" ")[0]), ["Glob", "Read"])
+        assert.deepStrictEqual(
+          result.called.map((call) => call.split(" ")[0]),
+          ["Glob", "Read"]
+        )
         assert.include(answerOf(result), `This is ${join(cwd, "notes.txt")}.`)
         assert.include(answerOf(result), "blue marble")
-      }))
+      })
+    )
   }
 
   it.effect("reads an absolute path at once", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const cwd = yield* workspace
       const result = yield* talk(cwd, `read ${cwd}/src/game.js`)
       assert.deepStrictEqual(result.called, [`Read {"file_path":"${cwd}/src/game.js"}`])
       assert.include(answerOf(result), "marble rules")
-    }))
+    })
+  )
 
   it.effect("says so when there is no such file", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const cwd = yield* workspace
       assert.strictEqual(answerOf(yield* talk(cwd, "read ghost.txt")), "I found no file ghost.txt here.")
-    }))
+    })
+  )
 
-  it.effect("\"list src\" lists", () =>
-    Effect.gen(function*() {
+  it.effect('"list src" lists', () =>
+    Effect.gen(function* () {
       const cwd = yield* workspace
       assert.include(answerOf(yield* talk(cwd, "list the files in src/")), `In ${cwd}/src there is 1 file:\n- game.js`)
       assert.include(answerOf(yield* talk(cwd, `ls ${cwd}/src`)), "- game.js")
-    }))
+    })
+  )
 
-  it.effect("\"search marble\" searches", () =>
-    Effect.gen(function*() {
+  it.effect('"search marble" searches', () =>
+    Effect.gen(function* () {
       const cwd = yield* workspace
-      const result = yield* talk(cwd, "search for the word \"red marble\" everywhere")
+      const result = yield* talk(cwd, 'search for the word "red marble" everywhere')
       assert.lengthOf(result.called, 1)
       assert.include(answerOf(result), "notes.txt:1:red marble")
-    }))
+    })
+  )
 
   it.effect("a search is for the word as it stands, not for a pattern", () =>
-    Effect.gen(function*() {
-      const [call] = fold(
-        yield* Stream.runCollect(Offline.client.stream({
-          ...request,
-          tools: allTools,
-          messages: [{ role: "user", text: "search `a.b(c)`" }]
-        }))
-      ).items().filter(({ item }) => item.kind === "tool_call")
+    Effect.gen(function* () {
+      const call = fold(
+        yield* Stream.runCollect(
+          Offline.client.stream({
+            ...request,
+            tools: allTools,
+            messages: [{ role: "user", text: "search `a.b(c)`" }]
+          })
+        )
+      )
+        .items()
+        .find(({ item }) => item.kind === "tool_call")
       assert.deepInclude(call?.item, {
         arguments: JSON.stringify({ pattern: "a\\.b\\(c\\)", output_mode: "content", head_limit: 20 })
       })
-    }))
+    })
+  )
 
-  it.effect("\"run COMMAND\" runs it", () =>
-    Effect.gen(function*() {
+  it.effect('"run COMMAND" runs it', () =>
+    Effect.gen(function* () {
       const cwd = yield* workspace
       const result = yield* talk(cwd, "Run `cat notes.txt | wc -l`")
-      assert.deepStrictEqual(result.called, ["Bash {\"command\":\"cat notes.txt | wc -l\"}"])
+      assert.deepStrictEqual(result.called, ['Bash {"command":"cat notes.txt | wc -l"}'])
       assert.match(answerOf(result), /```\n\$ cat notes.txt \| wc -l\n\s*2\n```/)
-    }))
+    })
+  )
 
   it.effect("an error of a tool is told as one", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const messages: ReadonlyArray<LlmMessage> = [
         { role: "user", text: "run false" },
         { role: "assistant", blocks: [{ kind: "tool_call", id: "a", name: "Bash", arguments: "{}" }] },
@@ -180,27 +214,33 @@ describe("plain requests", () => {
       ]
       const events = yield* Stream.runCollect(Offline.client.stream({ ...request, tools: allTools, messages }))
       const [item] = fold(events).items()
-      assert.include(item?.item.kind === "message" ? messageText(item.item) : "", "The tool reports an error.\n```\ndenied")
-    }))
+      assert.include(
+        item?.item.kind === "message" ? messageText(item.item) : "",
+        "The tool reports an error.\n```\ndenied"
+      )
+    })
+  )
 
   it.effect("what it does not understand it says, with what it can do", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { called, said } = yield* talk("/", "Write me a poem about marbles")
       assert.deepStrictEqual(called, [])
       assert.include(said[0], "beyond what I can do")
-      assert.include(said[0], "\"read FILE\"")
-    }))
+      assert.include(said[0], '"read FILE"')
+    })
+  )
 
   it.effect("a tool that it was not given it misses by name", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.include(answerOf(yield* talk("/", "run ls", { tools: [] })), "I need the tool Bash")
       assert.include(answerOf(yield* talk("/", "look around", { tools: [] })), "I need the tool Glob")
-    }))
+    })
+  )
 })
 
 describe("it", () => {
   it.effect("says what it is and how to get a real model in its first answer, and then no more", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const cwd = yield* workspace
       const first = yield* talk(cwd, "look around")
       assert.include(first.said[0], "offline model")
@@ -209,23 +249,26 @@ describe("it", () => {
       assert.notInclude(first.said.slice(1).join(), "ANTHROPIC_API_KEY")
       const second = yield* talk(cwd, "read notes.txt", { before: first.history })
       assert.notInclude(second.said.join(), "ANTHROPIC_API_KEY")
-    }))
+    })
+  )
 
   it.effect("streams in small pieces and does the same for the same request", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const asked: LlmRequest = { ...request, tools: allTools, messages: [{ role: "user", text: "look around" }] }
       const once = yield* Stream.runCollect(Offline.client.stream(asked))
-      const texts = once.flatMap((event) => event.type === "delta" && event.index === 0 ? [event.text] : [])
+      const texts = once.flatMap((event) => (event.type === "delta" && event.index === 0 ? [event.text] : []))
       assert.isAbove(texts.length, 20)
       assert.isAtMost(Math.max(...texts.map((text) => text.length)), 40)
       assert.deepStrictEqual(yield* Stream.runCollect(Offline.client.stream(asked)), once)
-    }))
+    })
+  )
 
   it.effect("answers a turn that nobody asked for", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const messages: ReadonlyArray<LlmMessage> = [{ role: "system", text: "[Notification]\nbuild done" }]
       const events = yield* Stream.runCollect(Offline.client.stream({ ...request, tools: allTools, messages }))
       assert.strictEqual(fold(events).stop()?.reason, "end_turn")
       assert.lengthOf(fold(events).items(), 1)
-    }))
+    })
+  )
 })

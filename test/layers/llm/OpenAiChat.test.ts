@@ -8,7 +8,9 @@ import { fold } from "../../../src/llm/Response.ts"
 import { request } from "../../llm/fakeClient.ts"
 import { say } from "../../support/VendorServer.ts"
 import { bytes, scenario } from "./scenario.ts"
-import { collect, contract, key, setUp, type VendorUnderTest } from "./vendorContract.ts"
+import { answers } from "./vendor/Answers.ts"
+import { failures } from "./vendor/Failures.ts"
+import { collect, key, setUp, type VendorUnderTest } from "./vendor/UnderTest.ts"
 
 const vendor: VendorUnderTest = {
   name: "openai_chat",
@@ -46,7 +48,8 @@ const vendor: VendorUnderTest = {
   ]
 }
 
-contract(vendor)
+answers(vendor)
+failures(vendor)
 
 const config = request.config
 
@@ -55,7 +58,7 @@ const wire = (changes: Partial<LlmRequest>, options: Partial<OpenAiChat.OpenAiCh
 
 describe("the request", () => {
   it.effect("of a whole conversation", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { client, server } = yield* setUp(vendor, say([{ text: "x" }]))
       yield* Stream.runDrain(client.stream(scenario))
       const received = yield* Effect.promise(() => server.request(0))
@@ -72,8 +75,8 @@ describe("the request", () => {
             role: "assistant",
             content: "Reading both.",
             tool_calls: [
-              { id: "call_a", type: "function", function: { name: "Read", arguments: "{\"file_path\":\"/a\"}" } },
-              { id: "call_b", type: "function", function: { name: "Read", arguments: "{\"file_path\":\"/b\"}" } }
+              { id: "call_a", type: "function", function: { name: "Read", arguments: '{"file_path":"/a"}' } },
+              { id: "call_b", type: "function", function: { name: "Read", arguments: '{"file_path":"/b"}' } }
             ]
           },
           { role: "tool", tool_call_id: "call_a", content: "1 line\nalpha" },
@@ -101,10 +104,13 @@ describe("the request", () => {
         stream: true,
         stream_options: { include_usage: true }
       })
-    }))
+    })
+  )
 
   it("carries the settings that are set, and says which ones have no place", () => {
-    const { body, ignored } = wire({ config: { ...config, temperature: 0.5, top_p: 0.9, top_k: 40, reasoning: "high" } })
+    const { body, ignored } = wire({
+      config: { ...config, temperature: 0.5, top_p: 0.9, top_k: 40, reasoning: "high" }
+    })
     assert.deepInclude(body, { temperature: 0.5, top_p: 0.9, reasoning_effort: "high" })
     assert.notProperty(body, "top_k")
     assert.deepStrictEqual(ignored, ["top_k = 40: Chat Completions has no such setting"])
@@ -152,9 +158,10 @@ describe("the request", () => {
         { role: "tool", results: [{ id, name: "Read", text: "x", isError: false }] }
       ]
     })
-    const [, call, result] = body.messages as ReadonlyArray<
-      { tool_calls?: ReadonlyArray<{ id: string }>; tool_call_id?: string }
-    >
+    const [, call, result] = body.messages as ReadonlyArray<{
+      tool_calls?: ReadonlyArray<{ id: string }>
+      tool_call_id?: string
+    }>
     assert.isAtMost(call?.tool_calls?.[0]?.id.length ?? 99, 40)
     assert.strictEqual(result?.tool_call_id, call?.tool_calls?.[0]?.id)
   })
@@ -162,11 +169,11 @@ describe("the request", () => {
 
 describe("the stream", () => {
   const read = (...events: ReadonlyArray<object | string>) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { client } = yield* setUp(vendor, bytes(...events))
       return fold(yield* collect(client))
     })
-  const delta = (delta: object, rest: object = {}) => ({ choices: [{ index: 0, delta, ...rest }] })
+  const delta = (change: object, rest: object = {}) => ({ choices: [{ index: 0, delta: change, ...rest }] })
   const call = (piece: object) => delta({ tool_calls: [piece] })
   const end = (reason: string) => delta({}, { finish_reason: reason })
   const calls = (response: { items: () => ReadonlyArray<{ item: object }> }) =>
@@ -176,18 +183,24 @@ describe("the stream", () => {
     })
 
   it.effect("with reasoning of a compatible server has thinking before text", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { client } = yield* setUp(vendor, say([{ thinking: "h" }, { thinking: "m" }, { text: "Hello" }]))
-      assert.deepStrictEqual(fold(yield* collect(client)).items().map(({ item }) => item), [
-        { kind: "reasoning", text: "hm" },
-        { kind: "message", role: "assistant", content: [{ kind: "text", text: "Hello" }] }
-      ])
+      assert.deepStrictEqual(
+        fold(yield* collect(client))
+          .items()
+          .map(({ item }) => item),
+        [
+          { kind: "reasoning", text: "hm" },
+          { kind: "message", role: "assistant", content: [{ kind: "text", text: "Hello" }] }
+        ]
+      )
       const other = yield* read(delta({ reasoning: "hm", content: "" }), delta({ content: "x" }), end("stop"))
       assert.strictEqual(other.items()[0]?.item.kind, "reasoning")
-    }))
+    })
+  )
 
   it.effect("that refuses ends with a refusal, told apart from text", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { client } = yield* setUp(vendor, say([{ refusal: "I will " }, { refusal: "not." }]))
       const response = fold(yield* collect(client))
       assert.strictEqual(response.stop()?.reason, "refusal")
@@ -196,85 +209,105 @@ describe("the stream", () => {
         role: "assistant",
         content: [{ kind: "refusal", refusal: "I will not." }]
       })
-    }))
+    })
+  )
 
   it.effect("may interleave calls by index", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* read(
-        call({ index: 0, id: "a", function: { name: "X", arguments: "{\"n\"" } }),
+        call({ index: 0, id: "a", function: { name: "X", arguments: '{"n"' } }),
         call({ index: 1, id: "b", function: { name: "Y", arguments: "" } }),
         call({ index: 0, function: { arguments: ":1}" } }),
         call({ index: 1, function: { arguments: "{}" } }),
         end("tool_calls"),
         "data: [DONE]\n\n"
       )
-      assert.deepStrictEqual(calls(response), [["a", "X", "{\"n\":1}"], ["b", "Y", "{}"]])
-    }))
+      assert.deepStrictEqual(calls(response), [
+        ["a", "X", '{"n":1}'],
+        ["b", "Y", "{}"]
+      ])
+    })
+  )
 
   it.effect("may number all calls 0, or not at all, as long as the ids differ", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const zero = yield* read(
-        call({ index: 0, id: "a", function: { name: "X", arguments: "{\"n\":1}" } }),
-        call({ index: 0, id: "b", function: { name: "Y", arguments: "{\"n\":" } }),
+        call({ index: 0, id: "a", function: { name: "X", arguments: '{"n":1}' } }),
+        call({ index: 0, id: "b", function: { name: "Y", arguments: '{"n":' } }),
         call({ index: 0, function: { arguments: "2}" } }),
         end("stop")
       )
-      assert.deepStrictEqual(calls(zero), [["a", "X", "{\"n\":1}"], ["b", "Y", "{\"n\":2}"]])
+      assert.deepStrictEqual(calls(zero), [
+        ["a", "X", '{"n":1}'],
+        ["b", "Y", '{"n":2}']
+      ])
       // Whatever the server calls it: there are calls to run.
       assert.strictEqual(zero.stop()?.reason, "tool_use")
       const none = yield* read(
         call({ id: "a", function: { name: "X", arguments: "{}" } }),
-        call({ id: "b", function: { name: "Y", arguments: "{\"n\":" } }),
+        call({ id: "b", function: { name: "Y", arguments: '{"n":' } }),
         call({ function: { arguments: "3}" } }),
         end("tool_calls")
       )
-      assert.deepStrictEqual(calls(none), [["a", "X", "{}"], ["b", "Y", "{\"n\":3}"]])
-    }))
+      assert.deepStrictEqual(calls(none), [
+        ["a", "X", "{}"],
+        ["b", "Y", '{"n":3}']
+      ])
+    })
+  )
 
   it.effect("without ids gets ids of ours", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* read(
         call({ index: 0, function: { name: "X", arguments: "{}" } }),
         call({ index: 1, function: { name: "X", arguments: "{}" } }),
         end("tool_calls")
       )
-      assert.deepStrictEqual(calls(response), [["call_1", "X", "{}"], ["call_2", "X", "{}"]])
-    }))
+      assert.deepStrictEqual(calls(response), [
+        ["call_1", "X", "{}"],
+        ["call_2", "X", "{}"]
+      ])
+    })
+  )
 
   it.effect("may name a call after its arguments have begun", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* read(
-        call({ index: 0, id: "a", function: { arguments: "{\"n\"" } }),
+        call({ index: 0, id: "a", function: { arguments: '{"n"' } }),
         call({ index: 0, function: { name: "X", arguments: ":1}" } }),
         end("tool_calls")
       )
-      assert.deepStrictEqual(calls(response), [["a", "X", "{\"n\":1}"]])
-    }))
+      assert.deepStrictEqual(calls(response), [["a", "X", '{"n":1}']])
+    })
+  )
 
   it.effect("may repeat usage in every chunk, or give none", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const usage = { prompt_tokens: 4, completion_tokens: 2, prompt_cache_hit_tokens: 3 }
       const { client } = yield* setUp(
         vendor,
         bytes({ ...delta({ content: "x" }), usage }, { ...delta({ content: "y" }), usage }, { ...end("stop"), usage })
       )
       const events = yield* collect(client)
-      assert.deepStrictEqual(events.filter(({ type }) => type === "usage"), [
-        { type: "usage", usage: { inputTokens: 4, outputTokens: 2, cacheReadTokens: 3 } }
-      ])
+      assert.deepStrictEqual(
+        events.filter(({ type }) => type === "usage"),
+        [{ type: "usage", usage: { inputTokens: 4, outputTokens: 2, cacheReadTokens: 3 } }]
+      )
       assert.deepStrictEqual((yield* read({ ...delta({ content: "x" }), usage: null }, end("stop"))).usage(), {})
-    }))
+    })
+  )
 
   it.effect("without [DONE] is whole if the reason to stop is known, and cut if not", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.strictEqual((yield* read(delta({ content: "x" }), end("stop"))).stop()?.reason, "end_turn")
       const error = yield* Effect.flip(read(delta({ content: "x" })))
       assert.strictEqual(error.reason, "Cut")
       assert.strictEqual((yield* Effect.flip(read(delta({ content: "x" }), "data: [DONE]\n\n"))).reason, "Cut")
-    }))
+    })
+  )
 
   it.effect("with an error of a relay has the relay's status", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const error = yield* Effect.flip(read({ error: { code: 502, message: "upstream" }, choices: [] }))
       assert.strictEqual(error.reason, "Refused")
       assert.strictEqual(error.status, 502)
@@ -283,11 +316,13 @@ describe("the stream", () => {
         (yield* Effect.flip(read({ error: { code: "context_length_exceeded", message: "too long" } }))).reason,
         "Overflow"
       )
-    }))
+    })
+  )
 
   it.effect("whose last event has no empty line behind it is read to its end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const response = yield* read(delta({ content: "x" }), `data: ${JSON.stringify(end("length"))}`)
       assert.strictEqual(response.stop()?.reason, "max_tokens")
-    }))
+    })
+  )
 })

@@ -13,8 +13,8 @@ export const scenario: LlmRequest = {
         { kind: "thinking", text: "Two files.", signature: "SIG" },
         { kind: "thinking", text: "", encrypted: "HIDDEN" },
         { kind: "text", text: "Reading both." },
-        { kind: "tool_call", id: "call_a", name: "Read", arguments: "{\"file_path\":\"/a\"}" },
-        { kind: "tool_call", id: "call_b", name: "Read", arguments: "{\"file_path\":\"/b\"}" }
+        { kind: "tool_call", id: "call_a", name: "Read", arguments: '{"file_path":"/a"}' },
+        { kind: "tool_call", id: "call_b", name: "Read", arguments: '{"file_path":"/b"}' }
       ]
     },
     {
@@ -45,5 +45,5 @@ export const bytes = (...events: ReadonlyArray<object | string>): Reply => ({
   kind: "whole",
   status: 200,
   headers: { "content-type": "text/event-stream" },
-  body: events.map((event) => typeof event === "string" ? event : `data: ${JSON.stringify(event)}\n\n`).join("")
+  body: events.map((event) => (typeof event === "string" ? event : `data: ${JSON.stringify(event)}\n\n`)).join("")
 })

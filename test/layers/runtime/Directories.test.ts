@@ -27,7 +27,12 @@ describe("Directories", () => {
     ],
     [
       "where one variable each says, before all others",
-      { EFFECT_POD_HOME: "/pods", EFFECT_POD_CONFIG_DIR: "/1", EFFECT_POD_DATA_DIR: "/2", EFFECT_POD_RUNTIME_DIR: "/3" },
+      {
+        EFFECT_POD_HOME: "/pods",
+        EFFECT_POD_CONFIG_DIR: "/1",
+        EFFECT_POD_DATA_DIR: "/2",
+        EFFECT_POD_RUNTIME_DIR: "/3"
+      },
       "/1",
       "/2",
       "/3"
@@ -58,7 +63,7 @@ describe("Directories", () => {
   ]
   for (const [title, env, config, data, runtime] of cases) {
     it.effect(`are ${title}`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         assert.deepStrictEqual(yield* Directories.resolve(env), {
           config,
           data,
@@ -66,28 +71,37 @@ describe("Directories", () => {
           sessions: `${data}/sessions`,
           pods: `${data}/pods`
         })
-      }))
+      })
+    )
   }
 
   it.effect("take the system's word for the home directory when HOME is not set", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.strictEqual((yield* Directories.resolve({ HOME: "" }, "/home/sys")).config, "/home/sys/.config/effect-pod")
       assert.strictEqual((yield* Directories.resolve({ HOME: "/h" }, "/home/sys")).config, "/h/.config/effect-pod")
-    }))
+    })
+  )
 
   it.effect("cannot be found without any variable, and the error names what to set", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const error = yield* Effect.flip(Directories.resolve({ EFFECT_POD_CONFIG_DIR: "/c" }))
       assert.include(error.message, "data directory")
       assert.include(error.message, "EFFECT_POD_DATA_DIR, EFFECT_POD_HOME, XDG_DATA_HOME and HOME")
       assert.include(error.hint, "EFFECT_POD_HOME")
-    }))
+    })
+  )
 
   it.effect("must be absolute where they are ours to set", () =>
-    Effect.gen(function*() {
-      for (const name of ["EFFECT_POD_HOME", "EFFECT_POD_RUNTIME_DIR", "EFFECT_POD_DATA_DIR", "EFFECT_POD_CONFIG_DIR"]) {
+    Effect.gen(function* () {
+      for (const name of [
+        "EFFECT_POD_HOME",
+        "EFFECT_POD_RUNTIME_DIR",
+        "EFFECT_POD_DATA_DIR",
+        "EFFECT_POD_CONFIG_DIR"
+      ]) {
         const error = yield* Effect.flip(Directories.resolve({ HOME: "/h", [name]: "pods/here" }))
         assert.include(error.message, `${name} is "pods/here"`)
       }
-    }))
+    })
+  )
 })

@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import * as LauncherLive from "../../../layers/runtime/Launcher.ts"
 import { Launcher } from "../../../src/runtime/Launcher.ts"
 
-Effect.gen(function*() {
+Effect.gen(function* () {
   const launcher = yield* Launcher
   const running = yield* launcher.start({
     command: "bash",

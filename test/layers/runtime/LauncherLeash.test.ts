@@ -37,27 +37,30 @@ const pipesOf = (told: string): string => Path.dirname(/pipe=(.*)/.exec(told)?.[
 
 describe("when the program is killed", () => {
   it.live("every process of its commands dies, also one that ignores signals or has left the group", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const held = canary(yield* tempDir)
-      const { child, told } = yield* host([
-        `exec 9>${held.path}`,
-        "echo pipe=$(readlink /proc/$$/fd/1)",
-        "(trap '' TERM HUP INT; sleep 300; sleep 300) &",
-        "setsid sleep 300 &",
-        "sleep 300 | sleep 300 &",
-        "echo held >&9",
-        "echo ready",
-        "sleep 300"
-      ].join("\n"))
+      const { child, told } = yield* host(
+        [
+          `exec 9>${held.path}`,
+          "echo pipe=$(readlink /proc/$$/fd/1)",
+          "(trap '' TERM HUP INT; sleep 300; sleep 300) &",
+          "setsid sleep 300 &",
+          "sleep 300 | sleep 300 &",
+          "echo held >&9",
+          "echo ready",
+          "sleep 300"
+        ].join("\n")
+      )
       assert.isTrue(NFS.existsSync(pipesOf(told)))
       child.kill("SIGKILL")
       // The end of the pipe that all of them hold: it comes when the last one is gone.
       assert.strictEqual(yield* Effect.promise(() => held.ended), "held\n")
       assert.isTrue(eventually(() => !NFS.existsSync(pipesOf(told))))
-    }))
+    })
+  )
 
   it.live("and when it ends well, its watcher and its directory go with it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const held = canary(yield* tempDir)
       const { child, told } = yield* host(
         `exec 9>${held.path}; echo pipe=$(readlink /proc/$$/fd/1); echo held >&9; echo ready; sleep 300`
@@ -66,5 +69,6 @@ describe("when the program is killed", () => {
       assert.strictEqual(yield* Effect.promise(() => held.ended), "held\n")
       if (child.exitCode === null && child.signalCode === null) yield* Effect.promise(() => once(child, "exit"))
       assert.isFalse(NFS.existsSync(pipesOf(told)))
-    }))
+    })
+  )
 })

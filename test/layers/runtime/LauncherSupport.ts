@@ -15,9 +15,7 @@ export const bash = (script: string, cwd = "/"): LaunchSpec => ({
 
 /** Everything that the process writes, as text. */
 export const textOf = (running: RunningProcess) =>
-  Stream.runCollect(running.output).pipe(
-    Effect.map((chunks) => new TextDecoder().decode(Buffer.concat(chunks)))
-  )
+  Stream.runCollect(running.output).pipe(Effect.map((chunks) => new TextDecoder().decode(Buffer.concat(chunks))))
 
 export interface Canary {
   /** Whoever opens it for writing and dies is noticed. */
@@ -61,11 +59,17 @@ export const isRunning = (pid: number): boolean => {
 
 /** The watchers that were started by this process. */
 export const watchers = (): ReadonlyArray<number> =>
-  NFS.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    try {
-      return NFS.readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("effect-pod-leash") &&
-        NFS.readFileSync(`/proc/${pid}/status`, "latin1").includes(`PPid:\t${process.pid}\n`) && isRunning(pid)
-    } catch {
-      return false
-    }
-  })
+  NFS.readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return (
+          NFS.readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("effect-pod-leash") &&
+          NFS.readFileSync(`/proc/${pid}/status`, "latin1").includes(`PPid:\t${process.pid}\n`) &&
+          isRunning(pid)
+        )
+      } catch {
+        return false
+      }
+    })

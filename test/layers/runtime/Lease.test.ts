@@ -35,7 +35,11 @@ type Options = ReturnType<typeof fresh>
 
 interface World {
   readonly options: Options
-  readonly acquire: (podName: string, sessionId?: string, scope?: ScopeRules) => Effect.Effect<void, LeaseError, Scope.Scope>
+  readonly acquire: (
+    podName: string,
+    sessionId?: string,
+    scope?: ScopeRules
+  ) => Effect.Effect<void, LeaseError, Scope.Scope>
   readonly start: (
     podName: string,
     sessionId?: string,
@@ -53,43 +57,55 @@ const inWorld = <A, E>(flock: string, body: (world: World) => Effect.Effect<A, E
   Effect.suspend(() => {
     const options = fresh(flock)
     const layer = Lease.layer(options)
-    return Effect.scoped(body({
-      options,
-      acquire: (podName, sessionId, scope = scopeOf([])) =>
-        Effect.flatMap(Service, (lease) => lease.acquire(requestOf(podName, sessionId))).pipe(
-          Effect.flatMap(({ claim }) => claim(scope)),
-          Effect.provide(layer)
-        ),
-      start: (podName, sessionId, scope) =>
-        LeaseProcesses.start(script, {
-          options,
-          request: requestOf(podName, sessionId),
-          ...(scope === undefined ? {} : { scope })
-        })
-    }))
+    return Effect.scoped(
+      body({
+        options,
+        acquire: (podName, sessionId, scope = scopeOf([])) =>
+          Effect.flatMap(Service, (lease) => lease.acquire(requestOf(podName, sessionId))).pipe(
+            Effect.flatMap(({ claim }) => claim(scope)),
+            Effect.provide(layer)
+          ),
+        start: (podName, sessionId, scope) =>
+          LeaseProcesses.start(script, {
+            options,
+            request: requestOf(podName, sessionId),
+            ...(scope === undefined ? {} : { scope })
+          })
+      })
+    )
   })
+
+/** A pod that was refused is gone, with whatever it held until then. */
+const refused = <A>(acquired: Effect.Effect<A, LeaseError, Scope.Scope>) => Effect.flip(Effect.scoped(acquired))
 
 const holding = (process: LeaseProcesses.LeaseProcess) =>
   Effect.map(process.says, (said) => assert.deepStrictEqual(said, { held: true, pid: process.pid }))
 
+/** The kinds of lock differ only in who frees them when: the fall-back runs those tests alone. */
 const processes = (name: string, flock: string, skip: boolean) =>
   describe.skipIf(skip)(`Lease among processes, ${name}`, () => {
     const test = <A, E>(title: string, body: (world: World) => Effect.Effect<A, E, Scope.Scope>) =>
       it.live(title, () => inWorld(flock, body))
+    const testOnce: typeof test = flock === "flock" ? test : () => undefined
 
-    test("a live process is refused its place by nobody; a killed one frees it at once", ({ acquire, start }) =>
-      Effect.gen(function*() {
+    test("a live process keeps its place; a killed one frees it at once", ({ acquire, start }) =>
+      Effect.gen(function* () {
         const child = yield* start("agent")
         yield* holding(child)
-        const error = yield* Effect.flip(acquire("agent", "another"))
+        const error = yield* refused(acquire("agent", "another"))
         assert.strictEqual(error.reason, "PodHeld")
-        assert.deepStrictEqual(error.owner, { pod_name: "agent", pid: child.pid, socket: "/run/agent/sock", stopped: false })
+        assert.deepStrictEqual(error.owner, {
+          pod_name: "agent",
+          pid: child.pid,
+          socket: "/run/agent/sock",
+          stopped: false
+        })
         yield* child.signal("SIGKILL")
         yield* acquire("agent", "another")
       }))
 
-    test("a process cannot take what this one holds", ({ acquire, start }) =>
-      Effect.gen(function*() {
+    testOnce("a process cannot take what this one holds", ({ acquire, start }) =>
+      Effect.gen(function* () {
         yield* acquire("agent", "session")
         const sameName = yield* start("agent", "another")
         assert.strictEqual((yield* sameName.says)["reason"], "PodHeld")
@@ -97,21 +113,22 @@ const processes = (name: string, flock: string, skip: boolean) =>
         const said = yield* sameSession.says
         assert.strictEqual(said["reason"], "SessionHeld")
         assert.include(String(said["message"]), `process ${process.pid}`)
-      }))
+      })
+    )
 
     test("a stopped process keeps it, and the refusal says that it is stopped", ({ acquire, options, start }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const child = yield* start("agent", "session", scopeOf([writes("/w")]))
         yield* holding(child)
         yield* child.signal("SIGSTOP")
-        const byName = yield* Effect.flip(acquire("agent", "another"))
+        const byName = yield* refused(acquire("agent", "another"))
         assert.strictEqual(byName.reason, "PodHeld")
         assert.isTrue(byName.owner?.stopped)
         assert.include(byName.message, `process ${child.pid} owns it`)
         assert.include(byName.message, "is stopped (SIGSTOP)")
-        const bySession = yield* Effect.flip(acquire("other", "session"))
+        const bySession = yield* refused(acquire("other", "session"))
         assert.isTrue(bySession.owner?.stopped)
-        const byScope = yield* Effect.flip(acquire("other", "another", scopeOf([writes("/w/sub")])))
+        const byScope = yield* refused(acquire("other", "another", scopeOf([writes("/w/sub")])))
         assert.strictEqual(byScope.reason, "ScopeOverlap")
         assert.isTrue(byScope.owner?.stopped)
         const seen = yield* LeaseInspector.ownerOf({ ...options, podName: "agent" })
@@ -120,20 +137,21 @@ const processes = (name: string, flock: string, skip: boolean) =>
         assert.isFalse((yield* LeaseInspector.ownerOf({ ...options, podName: "agent" }))?.stopped)
       }))
 
-    test("a write scope is free once its pod was killed, and its entry goes", ({ acquire, options, start }) =>
-      Effect.gen(function*() {
+    testOnce("a write scope is free once its pod was killed, and its entry goes", ({ acquire, options, start }) =>
+      Effect.gen(function* () {
         const child = yield* start("one", undefined, scopeOf([writes("/w")]))
         yield* holding(child)
-        const error = yield* Effect.flip(acquire("two", undefined, scopeOf([writes("/w/sub")])))
+        const error = yield* refused(acquire("two", undefined, scopeOf([writes("/w/sub")])))
         assert.strictEqual(error.reason, "ScopeOverlap")
         assert.strictEqual(error.owner?.pid, child.pid)
         yield* child.signal("SIGKILL")
         yield* acquire("two", undefined, scopeOf([writes("/w/sub")]))
         assert.deepStrictEqual(podsIn(options), ["two"])
-      }))
+      })
+    )
 
-    test("a clean end gives everything back before it returns", ({ acquire, options, start }) =>
-      Effect.gen(function*() {
+    testOnce("a clean end gives everything back before it returns", ({ acquire, options, start }) =>
+      Effect.gen(function* () {
         const child = yield* start("agent", "session", scopeOf([writes("/w")]))
         yield* holding(child)
         assert.deepStrictEqual(podsIn(options), ["agent"])
@@ -142,10 +160,11 @@ const processes = (name: string, flock: string, skip: boolean) =>
         assert.deepStrictEqual(podsIn(options), [])
         assert.strictEqual(yield* LeaseInspector.ownerOf({ ...options, podName: "agent" }), undefined)
         yield* acquire("agent", "session", scopeOf([writes("/w")]))
-      }))
+      })
+    )
 
     test("a pid that another process has by now is not taken for the owner", ({ acquire, options }) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* Effect.scoped(acquire("agent"))
         const lock = Path.join(options.runtimeDir, ".locks", "agent.lock")
         // As a killed owner leaves it, with the pid of a process that lives: this one.
@@ -155,17 +174,21 @@ const processes = (name: string, flock: string, skip: boolean) =>
         assert.strictEqual((yield* LeaseInspector.ownerOf({ ...options, podName: "agent" }))?.pid, process.pid)
       }))
 
-    test("a lock is the proof: it holds also when the record names a process that is gone", ({ acquire, options, start }) =>
-      Effect.gen(function*() {
+    test("a lock is the proof: it holds also when the record names a process that is gone", ({
+      acquire,
+      options,
+      start
+    }) =>
+      Effect.gen(function* () {
         const child = yield* start("agent", "session", scopeOf([writes("/w")]))
         yield* holding(child)
         for (const lock of locksOf(options)) Fs.writeFileSync(lock, recordOf(options, { pid: 1, start_time: "1" }))
-        const error = yield* Effect.flip(acquire("agent", "another"))
+        const error = yield* refused(acquire("agent", "another"))
         assert.strictEqual(error.reason, "PodHeld")
         assert.strictEqual(error.owner, undefined)
         assert.include(error.message, "has not said who it is")
         editScopes(options, (entry) => ({ ...entry, pid: 1, start_time: "1" }))
-        const overlap = yield* Effect.flip(acquire("other", undefined, scopeOf([writes("/w")])))
+        const overlap = yield* refused(acquire("other", undefined, scopeOf([writes("/w")])))
         assert.strictEqual(overlap.reason, "ScopeOverlap")
         assert.deepStrictEqual(podsIn(options), ["agent"])
       }))
@@ -204,7 +227,7 @@ describe.skipIf(!hasFlock)("Lease on files", () => {
     it.live(title, () => inWorld("flock", body))
 
   test("all of it is private, and lock files stay", ({ acquire, options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* Effect.scoped(acquire("agent", "session", scopeOf([writes("/w")])))
       for (const directory of [options.runtimeDir, options.dataDir, Path.join(options.runtimeDir, ".locks")]) {
         assert.strictEqual(modeOf(directory), 0o700)
@@ -215,18 +238,24 @@ describe.skipIf(!hasFlock)("Lease on files", () => {
     }))
 
   test("a pod that keeps nothing locks its name only", ({ options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const layer = Lease.layer({ ...options, dataDir: null })
-      yield* Effect.provide(Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent"))), layer)
+      yield* Effect.provide(
+        Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent"))),
+        layer
+      )
       assert.isFalse(Fs.existsSync(options.dataDir))
       const error = yield* Effect.flip(
-        Effect.provide(Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent"))), layer)
+        Effect.provide(
+          Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent"))),
+          layer
+        )
       )
       assert.strictEqual(error.reason, "PodHeld")
     }))
 
   test("the same data under another runtime directory is one pod", ({ acquire, options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       yield* acquire("agent")
       const elsewhere = Lease.layer({ ...options, runtimeDir: `${options.runtimeDir}-2` })
       const again = Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent", "another")))
@@ -242,55 +271,70 @@ describe.skipIf(!hasFlock)("Lease on files", () => {
     }))
 
   test("links do not lead past an overlap", ({ acquire, options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const home = Path.dirname(options.dataDir)
       Fs.mkdirSync(Path.join(home, "real"))
       Fs.symlinkSync(Path.join(home, "real"), Path.join(home, "link"))
       yield* acquire("one", undefined, scopeOf([writes(Path.join(home, "real", "not-yet"))]))
-      const error = yield* Effect.flip(acquire("two", undefined, scopeOf([writes(Path.join(home, "link", "not-yet"))])))
+      const error = yield* refused(acquire("two", undefined, scopeOf([writes(Path.join(home, "link", "not-yet"))])))
       assert.strictEqual(error.reason, "ScopeOverlap")
       assert.deepStrictEqual(error.rules, [Path.join(home, "real", "not-yet")])
     }))
 
   test("a register that cannot be read is put aside and made anew from the live pods", ({ acquire, options, start }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const file = Path.join(options.runtimeDir, "scopes.json")
       const child = yield* start("one", undefined, scopeOf([writes("/w")]))
       yield* holding(child)
       const killed = yield* start("dead", undefined, scopeOf([writes("/v")]))
       yield* holding(killed)
       yield* killed.signal("SIGKILL")
-      for (const broken of [`{"version":1,"pods":[{"pod_na`, "", "[]", `{"version":1,"pods":[{"pod_name":"../x"}]}`]) {
+      for (const broken of [`{"version":1,"pods":[{"pod_na`, ""]) {
         Fs.writeFileSync(file, broken)
-        const error = yield* Effect.flip(acquire("two", undefined, scopeOf([writes("/w/sub")])))
+        const error = yield* refused(acquire("two", undefined, scopeOf([writes("/w/sub")])))
         assert.strictEqual(error.reason, "ScopeOverlap", broken)
         assert.strictEqual(error.owner?.pid, child.pid)
         yield* Effect.scoped(acquire("two", undefined, scopeOf([writes("/v")])))
         assert.deepStrictEqual(podsIn(options), ["one"])
       }
+      Fs.rmSync(file)
+      assert.strictEqual((yield* refused(acquire("two", undefined, scopeOf([writes("/w")])))).reason, "ScopeOverlap")
       const aside = Fs.readdirSync(options.runtimeDir).filter((name) => name.startsWith("scopes.json.broken-"))
       assert.isAtLeast(aside.length, 1)
     }))
 
+  test("an entry that nobody took back is in nobody's way, even if its process runs", ({ acquire, options }) =>
+    Effect.gen(function* () {
+      yield* acquire("one", undefined, scopeOf([writes("/w")]))
+      editScopes(options, (entry) => ({ ...entry, pod_name: "ended", scope: scopeOf([writes("/v")]) }))
+      yield* acquire("two", undefined, scopeOf([writes("/v")]))
+      assert.deepStrictEqual(podsIn(options), ["two"])
+    }))
+
   test("who only looks makes no file", ({ acquire, options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       assert.strictEqual(yield* LeaseInspector.ownerOf({ ...options, podName: "agent" }), undefined)
       assert.isFalse(Fs.existsSync(options.runtimeDir))
       yield* acquire("agent", "session", scopeOf([writes("/w")]))
       const before = treeOf(Path.dirname(options.runtimeDir))
       const [agent, nobody] = yield* LeaseInspector.inspect(options, ["agent", "nobody"])
       assert.strictEqual(nobody, undefined)
-      assert.strictEqual(agent?.pod_name, "agent")
-      assert.strictEqual(agent.socket, "/run/agent/sock")
-      assert.strictEqual(agent.session_id, "session")
-      assert.deepStrictEqual(agent.scope.allow, [writes("/w")])
-      assert.isFalse(agent.stopped)
+      const { boot_id: _, start_time: __, ...known } = agent!
+      assert.deepStrictEqual(known, {
+        pod_name: "agent",
+        session_id: "session",
+        pid: process.pid,
+        socket: "/run/agent/sock",
+        by: "flock",
+        scope: scopeOf([writes("/w")]),
+        stopped: false
+      })
       assert.deepStrictEqual(treeOf(Path.dirname(options.runtimeDir)), before)
     }))
 
   test("looking at many pods, also while they start, refuses none of them", ({ acquire, options }) =>
-    Effect.gen(function*() {
-      const names = Array.from({ length: 40 }, (_, n) => `pod-${n}`)
+    Effect.gen(function* () {
+      const names = Array.from({ length: 16 }, (_, n) => `pod-${n}`)
       for (const name of names) yield* Effect.scoped(acquire(name))
       // What a killed owner leaves: a record behind which there is nobody, so that every look takes the lock.
       for (const name of names) {
@@ -300,28 +344,31 @@ describe.skipIf(!hasFlock)("Lease on files", () => {
         )
       }
       const looks = Effect.forEach([1, 2, 3], () => LeaseInspector.inspect(options, names), { concurrency: 3 })
-      const starts = Effect.forEach(names.slice(0, 8), (name) => acquire(name), { concurrency: 2 })
+      const starts = Effect.forEach(names.slice(0, 4), (name) => acquire(name), { concurrency: 2 })
       yield* Effect.all([looks, starts], { concurrency: 2 })
       const seen = yield* LeaseInspector.inspect(options, names)
       assert.deepStrictEqual(
-        seen.flatMap((owner) => owner === undefined ? [] : [owner.pod_name]),
-        names.slice(0, 8)
+        seen.flatMap((owner) => (owner === undefined ? [] : [owner.pod_name])),
+        names.slice(0, 4)
       )
     }))
 
   test("one kind of lock does not pass the other by", ({ acquire, options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const bySocket = Lease.layer({ ...options, flock: "no-such-program" })
       const other = (podName: string) =>
-        Effect.provide(Effect.flatMap(Service, (lease) => lease.acquire(requestOf(podName, "another"))), bySocket)
+        Effect.provide(
+          Effect.flatMap(Service, (lease) => lease.acquire(requestOf(podName, "another"))),
+          bySocket
+        )
       yield* acquire("agent")
-      assert.strictEqual((yield* Effect.flip(other("agent"))).reason, "PodHeld")
+      assert.strictEqual((yield* refused(other("agent"))).reason, "PodHeld")
       yield* other("second")
-      assert.strictEqual((yield* Effect.flip(acquire("second"))).reason, "PodHeld")
+      assert.strictEqual((yield* refused(acquire("second"))).reason, "PodHeld")
     }))
 
   test("a helper that fails, and a directory that cannot be used, are said in a sentence", ({ options }) =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const attempt = (changed: object) =>
         Effect.flatMap(Service, (lease) => lease.acquire(requestOf("agent"))).pipe(
           Effect.provide(Lease.layer({ ...options, ...changed })),
@@ -343,7 +390,10 @@ describe.skipIf(!hasFlock)("Lease on files", () => {
 })
 
 const treeOf = (directory: string): ReadonlyArray<string> =>
-  Fs.readdirSync(directory, { recursive: true }).map(String).toSorted().map((path) => {
-    const { mtimeMs, size } = Fs.statSync(Path.join(directory, path))
-    return `${path} ${size} ${mtimeMs}`
-  })
+  Fs.readdirSync(directory, { recursive: true })
+    .map(String)
+    .toSorted()
+    .map((path) => {
+      const { mtimeMs, size } = Fs.statSync(Path.join(directory, path))
+      return `${path} ${size} ${mtimeMs}`
+    })

@@ -21,7 +21,7 @@ const stdinEnds = Effect.callback<void>((resume) => {
 })
 
 const main = ({ options, request, scope }: Arguments) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const held = yield* (yield* Service).acquire(request)
     if (scope !== undefined) yield* held.claim(scope)
     yield* say({ held: true, pid: process.pid })

@@ -33,7 +33,7 @@ export interface LeaseProcess {
 
 /** Killed with the Scope. */
 export const start = (script: string, args: Arguments): Effect.Effect<LeaseProcess, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const lines = yield* Queue.unbounded<{ readonly [key: string]: unknown }>()
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {

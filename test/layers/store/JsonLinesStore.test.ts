@@ -14,8 +14,7 @@ import { modeOf } from "./TempDir.ts"
 const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-pod-test-"))
 afterAll(() => Fs.rmSync(root, { recursive: true, force: true }))
 const freshDir = () => Path.join(Fs.mkdtempSync(Path.join(root, "x-")), "data", "sessions")
-const pathIn = (sessionsDir: string, ref: SegmentRef) =>
-  Path.join(sessionsDir, ref.sessionId, `${ref.segmentId}.jsonl`)
+const pathIn = (sessionsDir: string, ref: SegmentRef) => Path.join(sessionsDir, ref.sessionId, `${ref.segmentId}.jsonl`)
 
 sessionStoreContract("JsonLinesStore", () => {
   const sessionsDir = freshDir()
@@ -32,10 +31,10 @@ const ref = refOf(1, 2)
 const unprivileged = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   process.geteuid?.() === 0
     ? Effect.acquireUseRelease(
-      Effect.sync(() => process.seteuid?.(nobody)),
-      () => effect,
-      () => Effect.sync(() => process.seteuid?.(0))
-    )
+        Effect.sync(() => process.seteuid?.(nobody)),
+        () => effect,
+        () => Effect.sync(() => process.seteuid?.(0))
+      )
     : effect
 const nobody = 65_534
 
@@ -59,7 +58,7 @@ describe("JsonLinesStore", () => {
 
   it.effect("directories and files are private", () =>
     withFile((file, sessionsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* file.append(bytesOf("torn"), { at: 0, sync: true })
         const { savedTo } = yield* file.cutTail(0)
         assert.strictEqual(file.path, pathIn(sessionsDir, ref))
@@ -68,55 +67,87 @@ describe("JsonLinesStore", () => {
         for (const path of [Path.dirname(file.path), sessionsDir, Path.dirname(sessionsDir)]) {
           assert.strictEqual(modeOf(path), 0o700)
         }
-      })))
+      })
+    )
+  )
 
   it.effect("stray files and directories are not listed", () =>
     withStore((store, sessionsDir) =>
-      Effect.scoped(Effect.gen(function*() {
-        yield* store.create(ref)
-        const session = Path.join(sessionsDir, ref.sessionId)
-        Fs.writeFileSync(Path.join(sessionsDir, "notes.txt"), "")
-        Fs.writeFileSync(Path.join(session, `${idOf(9)}.trace.jsonl`), "")
-        Fs.writeFileSync(Path.join(session, `${idOf(9)}.torn-12`), "")
-        Fs.mkdirSync(Path.join(session, `${idOf(9)}.jsonl`))
-        Fs.mkdirSync(Path.join(sessionsDir, "backup"))
-        Fs.writeFileSync(Path.join(sessionsDir, "backup", `${idOf(9)}.jsonl`), "")
-        Fs.symlinkSync("/nowhere", Path.join(sessionsDir, idOf(7)))
-        assert.deepStrictEqual(yield* store.list, [{ ...ref, bytes: 0 }])
-      }))))
+      Effect.scoped(
+        Effect.gen(function* () {
+          yield* store.create(ref)
+          const session = Path.join(sessionsDir, ref.sessionId)
+          Fs.writeFileSync(Path.join(sessionsDir, "notes.txt"), "")
+          Fs.writeFileSync(Path.join(session, `${idOf(9)}.trace.jsonl`), "")
+          Fs.writeFileSync(Path.join(session, `${idOf(9)}.torn-12`), "")
+          Fs.mkdirSync(Path.join(session, `${idOf(9)}.jsonl`))
+          Fs.mkdirSync(Path.join(sessionsDir, "backup"))
+          Fs.writeFileSync(Path.join(sessionsDir, "backup", `${idOf(9)}.jsonl`), "")
+          Fs.symlinkSync("/nowhere", Path.join(sessionsDir, idOf(7)))
+          assert.deepStrictEqual(yield* store.list, [{ ...ref, bytes: 0 }])
+        })
+      )
+    )
+  )
 
   it.effect("an id that is not one makes no path", () =>
     withStore((store, sessionsDir) =>
-      Effect.scoped(Effect.gen(function*() {
-        for (const bad of ["..", "../x", "", "a/b", ref.sessionId.toUpperCase().replace("0", "A")]) {
-          const created = yield* Effect.flip(store.create({ sessionId: bad, segmentId: ref.segmentId }))
-          assert.strictEqual(created.reason, "Io")
-          const opened = yield* Effect.flip(store.open({ sessionId: ref.sessionId, segmentId: bad }))
-          assert.strictEqual(opened.reason, "NotFound")
-          assert.include(opened.message, JSON.stringify(bad))
-        }
-        assert.isFalse(Fs.existsSync(sessionsDir))
-      }))))
+      Effect.scoped(
+        Effect.gen(function* () {
+          for (const bad of ["..", "../x", "", "a/b", ref.sessionId.toUpperCase().replace("0", "A")]) {
+            const created = yield* Effect.flip(store.create({ sessionId: bad, segmentId: ref.segmentId }))
+            assert.strictEqual(created.reason, "Io")
+            const opened = yield* Effect.flip(store.open({ sessionId: ref.sessionId, segmentId: bad }))
+            assert.strictEqual(opened.reason, "NotFound")
+            assert.include(opened.message, JSON.stringify(bad))
+          }
+          assert.isFalse(Fs.existsSync(sessionsDir))
+        })
+      )
+    )
+  )
 
   it.effect.skipIf(!Fs.existsSync("/dev/full"))("a full disk is named, with what to do, and nothing is written", () =>
     withStore((store, sessionsDir) =>
-      Effect.scoped(Effect.gen(function*() {
-        Fs.mkdirSync(Path.join(sessionsDir, ref.sessionId), { recursive: true })
-        Fs.symlinkSync("/dev/full", pathIn(sessionsDir, ref))
-        const file = yield* store.open(ref)
-        const error = yield* Effect.flip(file.append(bytesOf("line\n"), { at: 0, sync: true }))
-        assert.strictEqual(error.reason, "Io")
-        assert.strictEqual(error.code, "ENOSPC")
-        assert.strictEqual(error.operation, "append")
-        assert.include(error.message, file.path)
-        assert.include(error.message, "no space left on device")
-        assert.include(error.hint!, "free some space")
-        assert.strictEqual(yield* file.size, 0)
-      }))))
+      Effect.scoped(
+        Effect.gen(function* () {
+          Fs.mkdirSync(Path.join(sessionsDir, ref.sessionId), { recursive: true })
+          Fs.symlinkSync("/dev/full", pathIn(sessionsDir, ref))
+          const file = yield* store.open(ref)
+          const error = yield* Effect.flip(file.append(bytesOf("line\n"), { at: 0, sync: true }))
+          assert.strictEqual(error.reason, "Io")
+          assert.strictEqual(error.code, "ENOSPC")
+          assert.strictEqual(error.operation, "append")
+          assert.include(error.message, file.path)
+          assert.include(error.message, "no space left on device")
+          assert.include(error.hint!, "free some space")
+          assert.strictEqual(yield* file.size, 0)
+        })
+      )
+    )
+  )
+
+  it.effect("a sync that fails is an append that failed", () =>
+    withStore((store, sessionsDir) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          Fs.mkdirSync(Path.join(sessionsDir, ref.sessionId), { recursive: true })
+          // It takes every byte and cannot be synced.
+          Fs.symlinkSync("/dev/null", pathIn(sessionsDir, ref))
+          const file = yield* store.open(ref)
+          const error = yield* Effect.flip(file.append(bytesOf("line\n"), { at: 0, sync: true }))
+          assert.strictEqual(error.reason, "Io")
+          assert.strictEqual(error.operation, "sync")
+          assert.strictEqual(error.code, "EINVAL")
+          assert.include(error.message, file.path)
+        })
+      )
+    )
+  )
 
   it.effect.skipIf(!canLimit)("a write that stops half-way is taken back, and the next one goes on from there", () =>
     withFile((file) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* file.append(bytesOf("first\n"), { at: 0, sync: true })
         const batch = bytesOf(`${"x".repeat(3_000)}\n`.repeat(3))
         yield* Effect.sync(() => limitFileSize(4_096))
@@ -128,11 +159,13 @@ describe("JsonLinesStore", () => {
         assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "first\n")
         yield* file.append(batch, { at: 6, sync: true })
         assert.strictEqual(yield* file.size, 6 + batch.length)
-      })))
+      })
+    )
+  )
 
   it.effect("an append to a file that was removed or replaced is refused, not lost in silence", () =>
     withFile((file) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
         Fs.renameSync(file.path, `${file.path}.away`)
         yield* file.append(bytesOf("two\n"), { at: 4, sync: false })
@@ -142,28 +175,36 @@ describe("JsonLinesStore", () => {
         assert.strictEqual(replaced.reason, "Moved")
         assert.include(replaced.message, "removed or replaced")
         assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "one\ntwo\n")
-      })))
+      })
+    )
+  )
 
   it.effect("a session that may not be written can be read, and says why it takes no line", () =>
     withStore((store, sessionsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const path = pathIn(sessionsDir, ref)
         Fs.mkdirSync(Path.dirname(path), { recursive: true })
         Fs.writeFileSync(path, "kept\n", { mode: 0o444 })
         for (const directory of [root, Path.join(sessionsDir, "../..")]) Fs.chmodSync(directory, 0o755)
-        yield* unprivileged(Effect.scoped(Effect.gen(function*() {
-          const file = yield* store.open(ref)
-          assert.strictEqual(textOf(yield* file.read(0, 99)), "kept\n")
-          const error = yield* Effect.flip(file.append(bytesOf("more\n"), { at: 5, sync: false }))
-          assert.strictEqual(error.code, "EACCES")
-          assert.include(error.message, path)
-          assert.strictEqual((yield* Effect.flip(file.cutTail(2))).code, "EACCES")
-        })))
-      })))
+        yield* unprivileged(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const file = yield* store.open(ref)
+              assert.strictEqual(textOf(yield* file.read(0, 99)), "kept\n")
+              const error = yield* Effect.flip(file.append(bytesOf("more\n"), { at: 5, sync: false }))
+              assert.strictEqual(error.code, "EACCES")
+              assert.include(error.message, path)
+              assert.strictEqual((yield* Effect.flip(file.cutTail(2))).code, "EACCES")
+            })
+          )
+        )
+      })
+    )
+  )
 
   it.effect("an append that has begun is finished, also for a fiber that is interrupted", () =>
     withFile((file) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const begun = yield* Deferred.make<void>()
         const batch = bytesOf(`${"x".repeat(200_000)}\n`)
         const fiber = yield* Deferred.succeed(begun, undefined).pipe(
@@ -174,27 +215,34 @@ describe("JsonLinesStore", () => {
         yield* Fiber.interrupt(fiber)
         assert.strictEqual(yield* file.size, batch.length)
         yield* file.append(bytesOf("next\n"), { at: batch.length, sync: true })
-      })))
+      })
+    )
+  )
 
   it.effect("the descriptor is given back when the scope closes, but not under an operation that still runs", () =>
     withStore((store) =>
-      Effect.scoped(Effect.gen(function*() {
-        const outer = yield* Effect.scope
-        const open = () => Fs.readdirSync("/proc/self/fd").length
-        const before = Fs.existsSync("/proc/self/fd") ? open() : 0
-        const batch = bytesOf(`${"y".repeat(200_000)}\n`)
-        const { appending, file } = yield* Effect.scoped(Effect.gen(function*() {
-          const file = yield* store.create(ref)
-          const append = file.append(batch, { at: 0, sync: true })
-          // Not in the file's scope: it is still writing when the file is closed.
-          const appending = yield* Effect.forkIn(append, outer, { startImmediately: true })
-          return { appending, file }
-        }))
-        yield* Fiber.join(appending).pipe(Effect.ignore)
-        assert.strictEqual(Fs.readFileSync(file.path, "utf8").length, batch.length)
-        if (before > 0) assert.strictEqual(open(), before)
-        const late = yield* Effect.flip(file.append(bytesOf("late\n"), { at: batch.length, sync: false }))
-        assert.include(late.message, "closed")
-        assert.include((yield* Effect.flip(file.read(0, 1))).message, "closed")
-      }))))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const outer = yield* Effect.scope
+          const open = () => Fs.readdirSync("/proc/self/fd").length
+          const before = Fs.existsSync("/proc/self/fd") ? open() : 0
+          const batch = bytesOf(`${"y".repeat(200_000)}\n`)
+          const { appending, file } = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const opened = yield* store.create(ref)
+              const append = opened.append(batch, { at: 0, sync: true })
+              // Not in the file's scope: it is still writing when the file is closed.
+              return { appending: yield* Effect.forkIn(append, outer, { startImmediately: true }), file: opened }
+            })
+          )
+          yield* Fiber.join(appending)
+          assert.strictEqual(Fs.readFileSync(file.path, "utf8").length, batch.length)
+          if (before > 0) assert.strictEqual(open(), before)
+          const late = yield* Effect.flip(file.append(bytesOf("late\n"), { at: batch.length, sync: false }))
+          assert.include(late.message, "closed")
+          assert.include((yield* Effect.flip(file.read(0, 1))).message, "closed")
+        })
+      )
+    )
+  )
 })

@@ -27,7 +27,7 @@ describe("PodFiles", () => {
 
   it.effect("fields that this build does not know survive an update, in the file and in their place", () =>
     withStore((store, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         put(podsDir, "agent", `{"pod_name":"agent","future":{"deep":[1,null]},"cwd":"/old","__proto__":{"x":1}}`)
         yield* store.update("agent", { cwd: "/new" })
         const text = Fs.readFileSync(Path.join(podsDir, "agent", "metadata.json"), "utf8")
@@ -37,11 +37,13 @@ describe("PodFiles", () => {
         )
         assert.match(text, /^\{\n {2}"pod_name": "agent",\n/)
         assert.isTrue(text.endsWith("}\n"))
-      })))
+      })
+    )
+  )
 
   it.effect("files are private, and no temporary one is left", () =>
     withStore((store, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* store.update("agent", { cwd: "/w" })
         yield* store.update("agent", { cwd: "/v" })
         assert.strictEqual(modeOf(Path.dirname(podsDir)), 0o700)
@@ -49,22 +51,26 @@ describe("PodFiles", () => {
         assert.strictEqual(modeOf(Path.join(podsDir, "agent")), 0o700)
         assert.strictEqual(modeOf(Path.join(podsDir, "agent", "metadata.json")), 0o600)
         assert.deepStrictEqual(Fs.readdirSync(Path.join(podsDir, "agent")), ["metadata.json"])
-      })))
+      })
+    )
+  )
 
   it.effect("a reader never sees a part: the file is replaced, not rewritten", () =>
     withStore((store, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* store.update("agent", { cwd: "/first" })
         const path = Path.join(podsDir, "agent", "metadata.json")
         const reader = Fs.openSync(path, "r")
         yield* store.update("agent", { cwd: `/${"second".repeat(100)}` })
         assert.strictEqual(JSON.parse(Fs.readFileSync(reader, "utf8")).cwd, "/first")
         Fs.closeSync(reader)
-      })))
+      })
+    )
+  )
 
   it.effect("a broken file is named, kept as it is, and hides no other pod", () =>
     withStore((store, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         yield* store.update("good", { cwd: "/w" })
         const broken: ReadonlyArray<readonly [string, string | Buffer, string]> = [
           ["cut", `{"pod_name":"cut","cw`, "not JSON"],
@@ -105,20 +111,24 @@ describe("PodFiles", () => {
             ["typed", "Corrupt"]
           ]
         )
-      })))
+      })
+    )
+  )
 
   it.effect("an update may mend a field that cannot be read", () =>
     withStore((store, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         put(podsDir, "agent", `{"pod_name":"agent","active":5,"cwd":"/w"}`)
         yield* store.update("agent", { active: { session_id: "s" } })
         const found = yield* store.get("agent")
         assert.deepStrictEqual(found.valueOrUndefined, { pod_name: "agent", active: { session_id: "s" }, cwd: "/w" })
-      })))
+      })
+    )
+  )
 
   it.effect("a place where nothing can be made says so", () =>
     withStore((_, podsDir) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         Fs.mkdirSync(Path.dirname(podsDir), { recursive: true })
         Fs.writeFileSync(podsDir, "")
         const error = yield* Effect.flip(
@@ -129,5 +139,7 @@ describe("PodFiles", () => {
         assert.strictEqual(error.reason, "Io")
         assert.strictEqual(error.code, "ENOTDIR")
         assert.include(error.message, podsDir)
-      })))
+      })
+    )
+  )
 })

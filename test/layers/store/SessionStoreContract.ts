@@ -39,111 +39,132 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
 
   describe(`${name}: SessionStore`, () => {
     test("appends batches one behind the other and reads any range of them", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        assert.strictEqual(yield* file.size, 0)
-        yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
-        yield* file.append(bytesOf("two\n"), { at: 4, sync: true })
-        assert.strictEqual(yield* file.size, 8)
-        assert.strictEqual(yield* whole(file), "one\ntwo\n")
-        assert.strictEqual(textOf(yield* file.read(2, 6)), "e\ntw")
-        assert.strictEqual(textOf(yield* file.read(6, 99)), "o\n")
-        assert.strictEqual((yield* file.read(8, 99)).length, 0)
-        assert.strictEqual((yield* file.read(50, 60)).length, 0)
-        assert.strictEqual((yield* file.read(5, 5)).length, 0)
-        assert.strictEqual((yield* file.read(5, 2)).length, 0)
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          assert.strictEqual(yield* file.size, 0)
+          yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+          yield* file.append(bytesOf("two\n"), { at: 4, sync: true })
+          assert.strictEqual(yield* file.size, 8)
+          assert.strictEqual(yield* whole(file), "one\ntwo\n")
+          assert.strictEqual(textOf(yield* file.read(2, 6)), "e\ntw")
+          assert.strictEqual(textOf(yield* file.read(6, 99)), "o\n")
+          assert.strictEqual((yield* file.read(8, 99)).length, 0)
+          assert.strictEqual((yield* file.read(50, 60)).length, 0)
+          assert.strictEqual((yield* file.read(5, 5)).length, 0)
+          assert.strictEqual((yield* file.read(5, 2)).length, 0)
+        })
+      ))
 
     test("keeps bytes as they are, also far more than one read takes", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        const big = new Uint8Array(3 * 1024 * 1024 + 7).map((_, i) => i % 251)
-        yield* file.append(big, { at: 0, sync: false })
-        assert.isTrue(Buffer.from(big).equals(yield* file.read(0, Number.MAX_SAFE_INTEGER)))
-        assert.isTrue(Buffer.from(big.subarray(9, -9)).equals(yield* file.read(9, big.length - 9)))
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          const big = new Uint8Array(3 * 1024 * 1024 + 7).map((_, i) => i % 251)
+          yield* file.append(big, { at: 0, sync: false })
+          assert.isTrue(Buffer.from(big).equals(yield* file.read(0, Number.MAX_SAFE_INTEGER)))
+          assert.isTrue(Buffer.from(big.subarray(9, -9)).equals(yield* file.read(9, big.length - 9)))
+        })
+      ))
 
     test("what was read does not change when the segment grows", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
-        const before = yield* file.read(0, 4)
-        before.fill(0)
-        yield* file.append(bytesOf("two\n"), { at: 4, sync: false })
-        assert.strictEqual(yield* whole(file), "one\ntwo\n")
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+          const before = yield* file.read(0, 4)
+          before.fill(0)
+          yield* file.append(bytesOf("two\n"), { at: 4, sync: false })
+          assert.strictEqual(yield* whole(file), "one\ntwo\n")
+        })
+      ))
 
     test("a segment is there for the next one who opens it", (harness) =>
-      Effect.gen(function*() {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const file = yield* create()
-          yield* file.append(bytesOf("kept\n"), { at: 0, sync: true })
-        }))
-        yield* Effect.scoped(Effect.gen(function*() {
-          const file = yield* open()
-          assert.strictEqual(yield* whole(file), "kept\n")
-          yield* file.append(bytesOf("more\n"), { at: 5, sync: true })
-          assert.strictEqual(yield* whole(file), "kept\nmore\n")
-        })).pipe(Effect.provide(harness.layer(), { local: true }))
+      Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const file = yield* create()
+            yield* file.append(bytesOf("kept\n"), { at: 0, sync: true })
+          })
+        )
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const file = yield* open()
+            assert.strictEqual(yield* whole(file), "kept\n")
+            yield* file.append(bytesOf("more\n"), { at: 5, sync: true })
+            assert.strictEqual(yield* whole(file), "kept\nmore\n")
+          })
+        ).pipe(Effect.provide(harness.layer(), { local: true }))
       }))
 
     test("creating what is there, and opening what is not, are refused", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const absent = yield* refusal(open())
-        assert.strictEqual(absent.reason, "NotFound")
-        const file = yield* create()
-        yield* file.append(bytesOf("kept\n"), { at: 0, sync: false })
-        const again = yield* refusal(create())
-        assert.strictEqual(again.reason, "Exists")
-        assert.include(again.message, ref.segmentId)
-        assert.strictEqual(yield* whole(file), "kept\n")
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const absent = yield* refusal(open())
+          assert.strictEqual(absent.reason, "NotFound")
+          const file = yield* create()
+          yield* file.append(bytesOf("kept\n"), { at: 0, sync: false })
+          const again = yield* refusal(create())
+          assert.strictEqual(again.reason, "Exists")
+          assert.include(again.message, ref.segmentId)
+          assert.strictEqual(yield* whole(file), "kept\n")
+        })
+      ))
 
     test("an append that does not start at the end is refused as moved and changes nothing", (harness) =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        yield* file.append(bytesOf("mine\n"), { at: 0, sync: false })
-        harness.foreign(ref, "theirs\n")
-        const error = yield* refusal(file.append(bytesOf("next\n"), { at: 5, sync: true }))
-        assert.strictEqual(error.reason, "Moved")
-        assert.include(error.message, file.path)
-        assert.strictEqual((yield* refusal(file.append(bytesOf("x"), { at: 99, sync: false }))).reason, "Moved")
-        assert.strictEqual(yield* whole(file), "mine\ntheirs\n")
-        yield* file.append(bytesOf("next\n"), { at: 12, sync: true })
-        assert.strictEqual(yield* whole(file), "mine\ntheirs\nnext\n")
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          yield* file.append(bytesOf("mine\n"), { at: 0, sync: false })
+          harness.foreign(ref, "theirs\n")
+          const error = yield* refusal(file.append(bytesOf("next\n"), { at: 5, sync: true }))
+          assert.strictEqual(error.reason, "Moved")
+          assert.include(error.message, file.path)
+          assert.strictEqual((yield* refusal(file.append(bytesOf("x"), { at: 99, sync: false }))).reason, "Moved")
+          assert.strictEqual(yield* whole(file), "mine\ntheirs\n")
+          yield* file.append(bytesOf("next\n"), { at: 12, sync: true })
+          assert.strictEqual(yield* whole(file), "mine\ntheirs\nnext\n")
+        })
+      ))
 
     test("of appends at once for the same place exactly one happens", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        const done = yield* Effect.forEach(
-          ["aaaa\n", "bb\n", "cccccc\n", "d\n"],
-          (line) =>
-            Effect.match(file.append(bytesOf(line), { at: 0, sync: true }), {
-              onSuccess: () => line,
-              onFailure: (error) => error.reason
-            }),
-          { concurrency: "unbounded" }
-        )
-        const winners = done.filter((result) => result !== "Moved")
-        assert.strictEqual(winners.length, 1)
-        assert.strictEqual(yield* whole(file), winners[0])
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          const done = yield* Effect.forEach(
+            // Long enough that all of them are under way before the first is written.
+            [400_000, 300_000, 200_000, 100_000].map((length) => `${"x".repeat(length)}\n`),
+            (line) =>
+              Effect.match(file.append(bytesOf(line), { at: 0, sync: true }), {
+                onSuccess: () => line,
+                onFailure: (error) => error.reason
+              }),
+            { concurrency: "unbounded" }
+          )
+          const winners = done.filter((result) => result !== "Moved")
+          assert.strictEqual(winners.length, 1)
+          assert.strictEqual(yield* whole(file), winners[0])
+        })
+      ))
 
     test("a torn tail is put aside whole, and the next line stands in its place", (harness) =>
-      Effect.gen(function*() {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const file = yield* create()
-          yield* file.append(bytesOf("good\n"), { at: 0, sync: true })
-        }))
+      Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const file = yield* create()
+            yield* file.append(bytesOf("good\n"), { at: 0, sync: true })
+          })
+        )
         for (const torn of [`{"text":"h\u00e4`, `{"other`]) {
           harness.foreign(ref, torn)
-          yield* Effect.scoped(Effect.gen(function*() {
-            const file = yield* open()
-            const { savedTo } = yield* file.cutTail(5)
-            assert.strictEqual(harness.saved(savedTo), torn)
-            assert.strictEqual(yield* whole(file), "good\n")
-          }))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const file = yield* open()
+              const { savedTo } = yield* file.cutTail(5)
+              assert.strictEqual(harness.saved(savedTo), torn)
+              assert.strictEqual(yield* whole(file), "good\n")
+            })
+          )
         }
         const file = yield* open()
         yield* file.append(bytesOf("next\n"), { at: 5, sync: true })
@@ -151,29 +172,38 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
       }).pipe(Effect.scoped))
 
     test("what a newline commits is not cut, nor what is not there", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const file = yield* create()
-        yield* file.append(bytesOf("one\ntwo\nthr"), { at: 0, sync: false })
-        for (const keep of [4, 0, 11, 12, -1]) {
-          assert.strictEqual((yield* refusal(file.cutTail(keep))).reason, "Moved")
-        }
-        assert.strictEqual(yield* whole(file), "one\ntwo\nthr")
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const file = yield* create()
+          yield* file.append(bytesOf("one\ntwo\nthr"), { at: 0, sync: false })
+          for (const keep of [4, 0, 11, 12, -1]) {
+            assert.strictEqual((yield* refusal(file.cutTail(keep))).reason, "Moved")
+          }
+          assert.strictEqual(yield* whole(file), "one\ntwo\nthr")
+        })
+      ))
 
     test("lists every segment of every session, newest first, with its size", () =>
-      Effect.scoped(Effect.gen(function*() {
-        const store = yield* SessionStore
-        assert.deepStrictEqual(yield* store.list, [])
-        for (const [session, segment] of [[1, 5], [3, 300], [1, 2], [3, 4]] as const) {
-          const file = yield* create(refOf(session, segment))
-          yield* file.append(bytesOf("x".repeat(segment)), { at: 0, sync: false })
-        }
-        assert.deepStrictEqual(yield* store.list, [
-          { ...refOf(3, 300), bytes: 300 },
-          { ...refOf(1, 5), bytes: 5 },
-          { ...refOf(3, 4), bytes: 4 },
-          { ...refOf(1, 2), bytes: 2 }
-        ])
-      })))
+      Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* SessionStore
+          assert.deepStrictEqual(yield* store.list, [])
+          for (const [session, segment] of [
+            [1, 5],
+            [3, 300],
+            [1, 2],
+            [3, 4]
+          ] as const) {
+            const file = yield* create(refOf(session, segment))
+            yield* file.append(bytesOf("x".repeat(segment)), { at: 0, sync: false })
+          }
+          assert.deepStrictEqual(yield* store.list, [
+            { ...refOf(3, 300), bytes: 300 },
+            { ...refOf(1, 5), bytes: 5 },
+            { ...refOf(3, 4), bytes: 4 },
+            { ...refOf(1, 2), bytes: 2 }
+          ])
+        })
+      ))
   })
 }

@@ -1,0 +1,222 @@
+/** Whole turns: the built program, a model server that speaks the vendors' dialects, a client on the socket. */
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { makePlace, type Place, serve } from "../support/cli.ts"
+import { accepted, connectNative, turn } from "../support/e2eClient.ts"
+import { answers, expectSound, inputs, readJournal, terminals } from "../support/e2eJournal.ts"
+import { keys, urlOf, vendorManifest } from "../support/e2eManifest.ts"
+import { type Dialect, failure, Gate, page, refusingUrl, say, VendorServer } from "../support/VendorServer.ts"
+
+let place: Place
+let server: VendorServer
+
+beforeEach(async () => {
+  place = makePlace(keys)
+  server = await VendorServer.start()
+})
+afterEach(async () => {
+  await place.remove()
+  await server.stop()
+})
+
+const dialects = ["anthropic", "openai"] as const satisfies ReadonlyArray<Dialect>
+
+const serveWith = async (dialect: Dialect, more = "", url = urlOf(server, dialect)) => {
+  const pod = await serve(place, ["--manifest", vendorManifest(place, dialect, url, more)])
+  return { pod, ...(await connectNative(pod.socket)) }
+}
+
+/** The messages of a request that carry results of tools: ids and texts in their order, whichever the dialect. */
+const toolResults = (body: Readonly<Record<string, unknown>>): ReadonlyArray<readonly [string, string]> => {
+  const messages = body["messages"] as ReadonlyArray<{
+    readonly role: string
+    readonly content: unknown
+    readonly tool_call_id?: string
+  }>
+  return messages.flatMap(({ content, role, tool_call_id }) => {
+    if (role === "tool") return [[String(tool_call_id), JSON.stringify(content)] as const]
+    if (!Array.isArray(content)) return []
+    return (content as ReadonlyArray<Readonly<Record<string, unknown>>>)
+      .filter(({ type }) => type === "tool_result")
+      .map((block) => [String(block["tool_use_id"]), JSON.stringify(block["content"])] as const)
+  })
+}
+
+describe.each(dialects)("a turn with %s", (dialect) => {
+  it("streams, runs its tools, gives their results to the model in call order and journals each step", async () => {
+    const file = join(place.cwd, "a.txt")
+    writeFileSync(file, "one\ntwo\n")
+    const { client, pod, snapshot } = await serveWith(dialect)
+    expect(snapshot.greeting).toMatchObject({ pod_name: "pod", cwd: place.cwd, model: "test-1" })
+    server.reply(
+      say(
+        [
+          { thinking: "a file" },
+          { signature: "SIG" },
+          { text: "Let me " },
+          { text: "look." },
+          // The slow one is called first, so its result comes last and still goes first.
+          { tool: "Bash", id: "c1", args: { command: "until [ -e read ]; do :; done; echo slow" } },
+          { tool: "Read", id: "c2", args: { file_path: file } }
+        ],
+        { usage: { input: 100, output: 20 } }
+      ),
+      say([{ tool: "Edit", id: "c3", args: { file_path: file, old_string: "two", new_string: "2" } }], {
+        usage: { input: 200, output: 10, cacheRead: 50 }
+      }),
+      say([{ text: "Done." }], { usage: { input: 300, output: 5 } })
+    )
+    const { run_id } = accepted(await client.run("change two to 2"))
+    const read = await client.next("tool_result")
+    expect(read.data).toMatchObject({ id: "c2", is_error: false, output: expect.stringContaining("two") })
+    writeFileSync(join(place.cwd, "read"), "")
+    expect((await client.next("tool_result")).data).toMatchObject({ id: "c1", output: "slow\n" })
+    const { data: end } = await client.next("run_end")
+    expect(end).toMatchObject({
+      run_id,
+      leg: 1,
+      result: "finished",
+      usage: { llm_calls: 3, input_tokens: 650, output_tokens: 35, cache_read_input_tokens: 50 }
+    })
+    expect((await client.next("status")).data.status).toBe("idle")
+    expect(readFileSync(file, "utf8")).toBe("one\n2\n")
+
+    const names = client.lines.map(({ event }) => event)
+    const order = ["user_message", "run_start", "llm_call_start", "thinking_delta", "text_delta", "tool_call_done"]
+    expect(order.map((name) => names.indexOf(name as "status"))).toEqual(
+      order.map((name) => names.indexOf(name as "status")).toSorted((a, b) => a - b)
+    )
+    for (const id of ["c1", "c2", "c3"]) {
+      const at = (event: string) =>
+        client.lines.findIndex((line) => line.event === event && JSON.stringify(line).includes(`"id":"${id}"`))
+      expect(at("tool_call_start")).toBeGreaterThan(0)
+      expect(at("tool_call_start")).toBeLessThan(at("tool_started"))
+      expect(at("tool_started")).toBeLessThan(at("tool_result"))
+    }
+
+    expect(server.requests).toHaveLength(3)
+    const [first, second, third] = server.requests
+    const key = dialect === "anthropic" ? first?.headers["x-api-key"] : first?.headers["authorization"]
+    expect(key).toContain(dialect === "anthropic" ? keys.ANTHROPIC_API_KEY : keys.OPENAI_API_KEY)
+    expect(first?.body).toMatchObject({ model: "test-1", stream: true })
+    expect(JSON.stringify(first?.body["tools"])).toMatch(/"Read".*"Write".*"Edit".*"Glob".*"Grep".*"Bash"|"Bash".*"Read"/)
+    expect(toolResults(second?.body ?? {}).map(([id]) => id)).toEqual(["c1", "c2"])
+    expect(toolResults(third?.body ?? {}).map(([id]) => id)).toEqual(["c1", "c2", "c3"])
+
+    expect((await pod.kill("SIGTERM")).code).toBe(0)
+    const entries = readJournal(place)
+    expectSound(entries)
+    expect(inputs(entries)).toEqual(["change two to 2"])
+    expect(answers(entries)).toEqual(["Let me look.", "Done."])
+    for (const secret of Object.values(keys)) expect(JSON.stringify(entries)).not.toContain(secret)
+  })
+
+  it("closes the connection to the model when it is cancelled, before its first word and in the middle of it", async () => {
+    const { client } = await serveWith(dialect)
+    for (const where of ["beforeHeaders", "afterHeaders", "inside"] as const) {
+      const gate = new Gate()
+      const n = server.requests.length
+      server.reply(
+        where === "inside" ? say([{ text: "half " }, { gate }, { text: "whole" }]) : say([{ text: "x" }], { [where]: gate })
+      )
+      const { run_id } = accepted(await client.run(where))
+      await gate.reached
+      if (where === "inside") await client.next("text_delta")
+      expect(accepted(await client.request("cancel"))).toEqual({ run_id })
+      expect((await client.next("run_end")).data).toMatchObject({
+        run_id,
+        result: where === "inside" ? "cancelled" : "rolled_back"
+      })
+      expect(await (await server.request(n)).closed).toBe("client")
+      gate.open()
+    }
+    server.reply(say([{ text: "still here" }]))
+    expect(await turn(client, "and now?")).toMatchObject({ result: "finished" })
+    const asked = JSON.stringify(server.requests.at(-1)?.body["messages"])
+    expect(asked).toContain("inside")
+    expect(asked).not.toMatch(/beforeHeaders|afterHeaders|half/)
+  })
+
+  it("tries again when the server says later, and shows the wait", async () => {
+    const { client } = await serveWith(dialect)
+    server.reply(
+      failure(529, "overloaded_error", "Overloaded", { "retry-after": "0" }),
+      failure(429, "rate_limit_error", "Slow down", { "retry-after-ms": "1" }),
+      say([{ text: "at last" }])
+    )
+    expect(await turn(client, "go")).toMatchObject({ result: "finished", usage: { llm_calls: 1 } })
+    const retries = client.lines.filter((line) => line.event === "llm_retry")
+    expect(retries.map(({ data }) => [data.failed_attempt, data.status, data.wait_ms])).toEqual([
+      [1, 529, 0],
+      [2, 429, 1]
+    ])
+    expect(retries[0]?.data.error).toContain("Overloaded")
+  })
+
+  it("says what is wrong with a server that refuses, talks nonsense or breaks off, and goes on with the next run", async () => {
+    const { client } = await serveWith(dialect, "[model.limits]\nmax_attempts = 1\n")
+    const host = `127.0.0.1:${server.port}`
+    const cases = [
+      [failure(401, "authentication_error", `bad key ${Object.values(keys).join()}`), /401.*bad key/, /key was refused/],
+      [failure(404, "not_found_error", "no such model"), /404.*no such model/, /model_id/],
+      [page(502, "<html><head><title>Bad Gateway</title></head></html>"), /502.*Bad Gateway/, undefined],
+      [page(200, "<html><head><title>Sign in</title></head></html>"), /web page \(Sign in\)/, /base_url/],
+      [say([{ raw: "data: {nonsense\n\n" }]), /.+/, undefined],
+      [say([{ text: "half" }, { cut: true }]), /broke off/, undefined],
+      [say([{ text: "half" }, { error: { type: "api_error", message: "it broke" } }]), /it broke/, undefined]
+    ] as const
+    for (const [reply, message, hint] of cases) {
+      server.reply(reply)
+      const end = await turn(client, "go")
+      expect(end).toMatchObject({ result: "failed", error: { code: "provider_error" } })
+      expect(end.error?.message).toMatch(message)
+      expect(end.error?.message).toContain(host)
+      if (hint !== undefined) expect(end.error?.hint).toMatch(hint)
+      expect((await client.next("status")).data.status).toBe("idle")
+    }
+    server.reply(say([{ text: "well" }]))
+    expect(await turn(client, "once more")).toMatchObject({ result: "finished" })
+    const entries = readJournal(place)
+    expectSound(entries)
+    expect(answers(entries)).toEqual(["well"])
+    expect(terminals(entries)).toHaveLength(cases.length + 1)
+    const secret = dialect === "anthropic" ? keys.ANTHROPIC_API_KEY : keys.OPENAI_API_KEY
+    expect(JSON.stringify([client.lines, entries])).not.toContain(secret)
+  })
+})
+
+describe("a model server that does not answer", () => {
+  it("is given up where nothing listens, with the address and what to check", async () => {
+    const url = await refusingUrl()
+    const { client } = await serveWith("anthropic", "[model.limits]\nmax_attempts = 1\n", url)
+    const end = await turn(client, "go")
+    expect(end).toMatchObject({ result: "failed", error: { code: "provider_error", phase: "request" } })
+    expect(end.error?.message).toContain(new URL(url).host)
+    expect(end.error?.message).toContain("ECONNREFUSED")
+    expect(end.error?.hint).toMatch(/model\.base_url/)
+    expect(accepted(await client.request("attach_status"))).toMatchObject({ waiting_on: null })
+  })
+
+  it.each([
+    ["headers", "header_timeout", "beforeHeaders"],
+    ["its first event", "first_event_timeout", "afterHeaders"],
+    ["the rest", "idle_timeout", "inside"]
+  ] as const)("is given up when %s take longer than %s", async (_, limit, where) => {
+    const { client } = await serveWith("openai", `[model.limits]\nmax_attempts = 1\n${limit} = "150 millis"\n`)
+    const gate = new Gate()
+    server.reply(where === "inside" ? say([{ text: "half" }, { gate }]) : say([{ text: "x" }], { [where]: gate }))
+    const end = await turn(client, "go")
+    expect(end).toMatchObject({
+      result: "failed",
+      error: {
+        code: "provider_error",
+        message: expect.stringMatching(/openai_chat \(test-1\): .* for 0\.\d s/),
+        hint: expect.stringContaining(`model.limits.${limit}`)
+      }
+    })
+    expect(await (await server.request(0)).closed).toBe("client")
+    server.reply(say([{ text: "well" }]))
+    expect(await turn(client, "again")).toMatchObject({ result: "finished" })
+  })
+})

@@ -1,0 +1,79 @@
+/** The built-in tools over a real directory, with real processes. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import type * as Schema from "effect/Schema"
+import * as NFS from "node:fs"
+import * as Path from "node:path"
+import * as LauncherLive from "../../layers/runtime/Launcher.ts"
+import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
+import * as SandboxNone from "../../layers/runtime/SandboxNone.ts"
+import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
+import * as ScopedFs from "../../src/scope/ScopedFs.ts"
+import { type BuiltinOptions, builtin } from "../../src/tools/builtin.ts"
+import type { Tool } from "../../src/tools/Tool.ts"
+import { fill, meddled, tempDir, write } from "../scope/support.ts"
+
+/** Launchers are shared by all tests of a file: provide it once. */
+export const live = Layer.mergeAll(NodeFileSystem.layer, LauncherLive.layer, SandboxNone.layer, RipgrepLive.layer)
+
+export interface Workbench {
+  readonly work: string
+  readonly outputDir: string
+  readonly tools: ReadonlyArray<Tool>
+  /** What the call sent while it ran. */
+  readonly shown: () => string
+  readonly at: (name: string) => string
+  readonly text: (name: string) => string
+  readonly put: (files: Readonly<Record<string, string | Uint8Array>>) => void
+  readonly call: (name: string, args: Schema.JsonObject) => ReturnType<Tool["run"]>
+  readonly narrow: (rules: { readonly deny: ReadonlyArray<ScopeRule> }) => Effect.Effect<void>
+}
+
+/** A work directory that may be written, beside one that is out of scope, and the tools of one pod in it. */
+export const workbench = Effect.fnUntraced(function* (
+  options: {
+    readonly files?: Readonly<Record<string, string | Uint8Array>>
+    readonly deny?: ReadonlyArray<string>
+    readonly allow?: ReadonlyArray<ScopeRule>
+    /** What happens on the disk when a file is about to be opened. */
+    readonly beforeOpen?: (path: string) => void
+  } & Partial<BuiltinOptions> = {}
+) {
+  const root = yield* tempDir
+  const work = Path.join(root, "work")
+  const outputDir = Path.join(root, "output")
+  fill(root, { "work/": "", "outside/secret.txt": "secret\n" })
+  fill(work, options.files ?? {})
+  const allow = [write(work), ...(options.allow ?? [])]
+  const rules = yield* Ref.make<ScopeRules>({
+    allow,
+    deny: (options.deny ?? []).map((name) => ({ target: Path.join(work, name), permission: "read", recursive: true }))
+  })
+  const fs = yield* ScopedFs.make({ cwd: work, rules: Ref.get(rules), readable: [outputDir] }).pipe(
+    Effect.provide(meddled(options.beforeOpen))
+  )
+  const tools = yield* builtin({ env: process.env, outputDir, ...options }).pipe(
+    Effect.provideService(ScopedFs.ScopedFs, fs)
+  )
+  let shown = ""
+  return {
+    work,
+    outputDir,
+    tools,
+    shown: () => shown,
+    at: (name) => Path.join(work, name),
+    text: (name) => NFS.readFileSync(Path.join(work, name), "utf8"),
+    put: (files) => fill(work, files),
+    call: (name, args) => {
+      const tool = tools.find((one) => one.spec.name === name)
+      if (tool === undefined) throw new Error(`no tool ${name}`)
+      return tool.run(args, { callId: "call", emitOutput: (text) => Effect.sync(() => void (shown += text)) })
+    },
+    narrow: ({ deny }) => Ref.set(rules, { allow, deny })
+  } satisfies Workbench
+})
+
+export const lines = (count: number, line = (number: number) => `line ${number}`): string =>
+  Array.from({ length: count }, (_, index) => `${line(index + 1)}\n`).join("")
