@@ -52,8 +52,8 @@ const program = async () => {
     codeSplitting: { groups: [{ name: "start", tags: ["$initial"], test: (id) => id !== entry }] },
     sourcemap: true,
     banner: (chunk) => (chunk.isEntry ? "#!/usr/bin/env node" : ""),
-    // Names stay: they are what a stack trace from the field has to offer.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } }
+    // Functions and classes keep their names: they are what a stack trace from the field has to offer.
+    minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } }
   })
   await bundle.close()
   return output.filter((file) => file.type === "chunk")

@@ -54,6 +54,15 @@ const failed = (error: unknown): LaunchError =>
     message: `The watcher over commands could not start: ${error instanceof Error ? error.message : String(error)}.`
   })
 
+/** An empty directory that stays behind in a temporary place is no reason to fail. */
+const removeQuietly = (directory: string): void => {
+  try {
+    NFS.rmSync(directory, { recursive: true, force: true })
+  } catch {
+    // Left to whoever tidies temporary directories.
+  }
+}
+
 export const make = (): Leash => {
   const groups = new Set<number>()
   let directory: string | undefined
@@ -118,7 +127,7 @@ export const make = (): Leash => {
       for (const group of groups) Group.signal(group, "SIGKILL")
       groups.clear()
       letGo()
-      if (directory !== undefined) NFS.rmSync(directory, { recursive: true, force: true })
+      if (directory !== undefined) removeQuietly(directory)
     }
   }
 }

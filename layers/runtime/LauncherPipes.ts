@@ -39,11 +39,16 @@ const failed = (reason: string) =>
       "directory writable."
   })
 
+/** Interrupted, it returns when the program is gone: nothing appears in the directory after that. */
 const mkfifo = (paths: ReadonlyArray<string>): Effect.Effect<void, LaunchError> =>
-  Effect.callback<void, LaunchError>((resume, signal) => {
-    execFile("mkfifo", ["-m", "600", "--", ...paths], { signal }, (error, _, stderr) => {
+  Effect.callback<void, LaunchError>((resume) => {
+    const child = execFile("mkfifo", ["-m", "600", "--", ...paths], (error, _, stderr) => {
       const reason = error === null ? "" : stderr.trim() === "" ? error.message : stderr.trim()
       resume(error === null ? Effect.void : Effect.fail(failed(reason)))
+    })
+    return Effect.callback<void>((ended) => {
+      child.once("close", () => ended(Effect.void))
+      child.kill("SIGKILL")
     })
   }).pipe(Effect.timeoutOrElse({ duration: mkfifoLimit, orElse: () => Effect.fail(failed("mkfifo did not end")) }))
 

@@ -66,7 +66,7 @@ export const make = (socket: Socket): NetTransport => {
   // A reset is an ordinary end; without a listener it would end the process.
   socket.on("error", () => {})
 
-  const next = (): Uint8Array | null => rescued.shift() ?? socket.read() as Uint8Array | null
+  const next = (): Uint8Array | null => rescued.shift() ?? (socket.read() as Uint8Array | null)
 
   const read = Effect.callback<Uint8Array | null>((resume) => {
     const attempt = () => {

@@ -12,7 +12,9 @@ export const layer: Layer.Layer<Ripgrep> = Layer.effect(
   Ripgrep,
   // The package throws while it is loaded when its binary is missing.
   Effect.tryPromise(() => import("@vscode/ripgrep")).pipe(
-    Effect.map(({ rgPath }) => ({ path: rgPath })),
-    Effect.orElseSucceed(() => ({ path: fallback }))
+    Effect.map(({ rgPath }) => rgPath),
+    Effect.orElseSucceed(() => fallback),
+    Effect.cached,
+    Effect.map((path) => ({ path }))
   )
 )

@@ -111,7 +111,7 @@ const open = (path: string, timeout: Duration.Input): Effect.Effect<Socket, Conn
   )
 
 /** Connects to the pod that listens on `path`. Fails if it is not there or does not take the connection in time. */
-export const connect = Effect.fn("SocketClient.connect")(function*(
+export const connect = Effect.fn("SocketClient.connect")(function* (
   path: string,
   options: Options = {}
 ): Effect.fn.Return<SocketClient, ConnectError, Scope.Scope> {
@@ -120,7 +120,7 @@ export const connect = Effect.fn("SocketClient.connect")(function*(
   }
   const transport = yield* Effect.acquireRelease(
     Effect.map(open(path, options.timeout ?? "5 seconds"), NetTransport.make),
-    (transport) => transport.close,
+    (opened) => opened.close,
     { interruptible: true }
   )
   const lines = Lines.make({ maxBytes: options.maxLineBytes ?? 256 * 1024 * 1024 })
@@ -161,8 +161,10 @@ export const connect = Effect.fn("SocketClient.connect")(function*(
   })
 
   const sendRaw = (data: string | Uint8Array) =>
-    Effect.mapError(transport.write(data), (error) =>
-      new ConnectError({ reason: "Closed", path, message: `${path}: ${error.message}` }))
+    Effect.mapError(
+      transport.write(data),
+      (error) => new ConnectError({ reason: "Closed", path, message: `${path}: ${error.message}` })
+    )
 
   return {
     send: (method) => sendRaw(Wire.encodeLine(method)),

@@ -57,7 +57,11 @@ const messages: Readonly<Record<ListenError["reason"], string>> = {
 }
 
 const failure = (path: string, reason: ListenError["reason"], detail?: string): ListenError =>
-  new ListenError({ reason, path, message: `${path}: ${messages[reason]}${detail === undefined ? "" : ` (${detail})`}` })
+  new ListenError({
+    reason,
+    path,
+    message: `${path}: ${messages[reason]}${detail === undefined ? "" : ` (${detail})`}`
+  })
 
 const failed = (path: string, cause: NodeJS.ErrnoException): ListenError =>
   failure(path, reasons[cause.code ?? ""] ?? "Io", cause.code ?? cause.message)
@@ -77,9 +81,7 @@ const removeStale = (path: string) =>
       return found === undefined || found.isSocket()
     },
     catch: (cause) => failed(path, cause as NodeJS.ErrnoException)
-  }).pipe(
-    Effect.flatMap((free) => free ? Effect.void : Effect.fail(failure(path, "NotASocket")))
-  )
+  }).pipe(Effect.flatMap((free) => (free ? Effect.void : Effect.fail(failure(path, "NotASocket")))))
 
 /**
  * The file is made inside this one call, so the mask is in force for it alone. It is such that whatever another thread
@@ -102,10 +104,12 @@ const open = (server: Server, path: string): Effect.Effect<void, ListenError> =>
     server.once("error", refused)
     server.once("listening", () => {
       server.off("error", refused)
-      resume(Effect.try({
-        try: () => chmodSync(path, 0o600),
-        catch: (cause) => failed(path, cause as NodeJS.ErrnoException)
-      }))
+      resume(
+        Effect.try({
+          try: () => chmodSync(path, 0o600),
+          catch: (cause) => failed(path, cause as NodeJS.ErrnoException)
+        })
+      )
     })
     bind(server, path)
   })
@@ -121,7 +125,7 @@ const tooMany = (limit: number): string =>
   })
 
 /** Listens from now on. Ends with the Scope: no new connections, no socket file, then every connection. */
-export const listen = Effect.fn("SocketServer.listen")(function*(
+export const listen = Effect.fn("SocketServer.listen")(function* (
   handle: PodHandle,
   options: Options
 ): Effect.fn.Return<SocketServer, ListenError, Scope.Scope> {
@@ -147,7 +151,8 @@ export const listen = Effect.fn("SocketServer.listen")(function*(
     run(
       Connection.serve(handle, NetTransport.make(socket), { ...options, connections }).pipe(
         Effect.tapCause((cause) =>
-          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a connection failed", cause))
+          Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("a connection failed", cause)
+        )
       )
     )
   }
@@ -155,9 +160,9 @@ export const listen = Effect.fn("SocketServer.listen")(function*(
   yield* removeStale(path)
   const server = yield* Effect.acquireRelease(
     Effect.sync(() => createServer({ allowHalfOpen: true }, accept)),
-    (server) =>
+    (listening) =>
       Effect.sync(() => {
-        server.close()
+        listening.close()
       })
   )
   yield* open(server, path)

@@ -152,11 +152,16 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     isStopped: controller.isStopped,
     completions: References.completions(fs)
   })
+  yield* Effect.forkScoped(Effect.delay(warmUp(toolbox), "50 millis"))
   yield* Effect.addFinalizer(() =>
     handle.shutdown.pipe(Effect.andThen(Fiber.await(fiber)), Effect.timeoutOption(closeTimeout), Effect.interruptible)
   )
   return handle
 })
+
+/** What the first request needs and a start does not, made while nobody waits for it. */
+const warmUp = ({ specs }: Toolbox.Toolbox) =>
+  Effect.forEach(specs, (spec) => Effect.andThen(Effect.yieldNow, Effect.sync(() => spec.parameters)), { discard: true })
 
 /** A pod whose directory is gone works where it is started. */
 const isThere = (path: string | undefined) =>

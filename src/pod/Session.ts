@@ -79,29 +79,34 @@ export interface OpenOptions {
 }
 
 export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
-  const { found, restored } = options
+  const { restored } = options
   const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
   const empty = restored === undefined || restored.index.lines === 0
+  const save = yield* Effect.cached(remember(options, empty, yield* PodStore))
   const journal = yield* Journal.make({
     epoch: yield* Ids.uuid,
     state: restored?.state ?? Fold.make(),
     index: restored?.index ?? new LogIndex(),
     file: empty ? undefined : restored.file,
-    materialise: yield* materialise(options, restored?.file),
+    materialise: Effect.andThen(Effect.ignore(save), yield* materialise(options, restored?.file)),
     syncs: options.syncs
   })
   if (repaired !== undefined && !empty) yield* journal.commit([repaired], true)
   yield* closeCutLeg(journal)
-  // A start that changes nothing writes nothing.
-  if (found.cwd !== options.cwd || found.written === empty || found.isNew) {
-    const { segmentId, sessionId } = found.ref
-    yield* (yield* PodStore).update(options.podName, {
-      cwd: options.cwd,
-      active: empty ? { session_id: sessionId } : { session_id: sessionId, segment_id: segmentId }
-    })
-  }
+  // Nobody has to wait for it: what is written before the first input is written again, with the input's segment.
+  yield* Effect.forkScoped(Effect.ignore(save))
   return journal
 })
+
+/** A start that changes nothing writes nothing. */
+const remember = ({ cwd, found, podName }: OpenOptions, empty: boolean, pods: PodStore["Service"]) => {
+  const { segmentId, sessionId } = found.ref
+  if (found.cwd === cwd && found.written !== empty && !found.isNew) return Effect.void
+  return pods.update(podName, {
+    cwd,
+    active: empty ? { session_id: sessionId } : { session_id: sessionId, segment_id: segmentId }
+  })
+}
 
 const cutTornTail = Effect.fnUntraced(function* ({ file, index, tornBytes }: Restored) {
   if (tornBytes === 0) return undefined

@@ -38,54 +38,54 @@ export const refusal = (message: string, id: string | undefined): string =>
 
 type ReadEntries = Extract<Method, { readonly method: "read_entries" }>
 
-export const make = Effect.fnUntraced(
-  function*(options: AnswersOptions): Effect.fn.Return<Answers, never, Scope.Scope> {
-    const { connections, handle, outbox } = options
-    const waiting = yield* Queue.bounded<LocalMethod>(options.maxUnanswered)
+export const make = Effect.fnUntraced(function* (
+  options: AnswersOptions
+): Effect.fn.Return<Answers, never, Scope.Scope> {
+  const { connections, handle, outbox } = options
+  const waiting = yield* Queue.bounded<LocalMethod>(options.maxUnanswered)
 
-    const complete = ({ id, params }: ListCompletions) =>
-      Effect.map(handle.completions(params.kind, params.prefix), (entries) => {
-        const data = { kind: params.kind, entries: entries.map(({ is_dir, value }) => ({ value, is_dir })) }
-        return id === undefined ? encodeLine({ event: "completions", data }) : reply(id, { ok: true, result: data })
-      })
+  const complete = ({ id, params }: ListCompletions) =>
+    Effect.map(handle.completions(params.kind, params.prefix), (entries) => {
+      const data = { kind: params.kind, entries: entries.map(({ is_dir, value }) => ({ value, is_dir })) }
+      return id === undefined ? encodeLine({ event: "completions", data }) : reply(id, { ok: true, result: data })
+    })
 
-    const readEntries = (id: string, { from, limit }: ReadEntries["params"]) =>
-      Effect.match(handle.readEntries(from, limit), {
-        // The entries are JSON already; the rest of the line is made around them.
-        onSuccess: ({ entries, total }) =>
-          `{"event":"reply","data":{"reply_to":${JSON.stringify(id)},"ok":true,"result":` +
-          `{"from":${from},"entries":[${entries.join(",")}],"total":${total}}}}\n`,
-        onFailure: ({ hint, message }) =>
-          reply(id, {
-            ok: false,
-            error: { code: "storage_error", message, ...(hint === undefined ? {} : { hint }) }
-          })
-      })
+  const readEntries = (id: string, { from, limit }: ReadEntries["params"]) =>
+    Effect.match(handle.readEntries(from, limit), {
+      // The entries are JSON already; the rest of the line is made around them.
+      onSuccess: ({ entries, total }) =>
+        `{"event":"reply","data":{"reply_to":${JSON.stringify(id)},"ok":true,"result":` +
+        `{"from":${from},"entries":[${entries.join(",")}],"total":${total}}}}\n`,
+      onFailure: ({ hint, message }) =>
+        reply(id, {
+          ok: false,
+          error: { code: "storage_error", message, ...(hint === undefined ? {} : { hint }) }
+        })
+    })
 
-    const attachStatus = (id: string) =>
-      Effect.map(Effect.all([handle.inboxSize, handle.waitingOn]), ([inbox, waitingOn]) => {
-        const list = connections.list().map(({ client, protocol, queued }) => ({ client, protocol, queued }))
-        const waiting_on = waitingOn === null ? null : { ...waitingOn }
-        return reply(id, { ok: true, result: { connections: list, inbox, waiting_on } })
-      })
+  const attachStatus = (id: string) =>
+    Effect.map(Effect.all([handle.inboxSize, handle.waitingOn]), ([inbox, waitingOn]) => {
+      const list = connections.list().map(({ client, protocol, queued }) => ({ client, protocol, queued }))
+      const waiting_on = waitingOn === null ? null : { ...waitingOn }
+      return reply(id, { ok: true, result: { connections: list, inbox, waiting_on } })
+    })
 
-    const answer = (method: LocalMethod): Effect.Effect<string> => {
-      if (method.method === "list_completions") return complete(method)
-      const { id } = method
-      if (id === undefined) {
-        return Effect.succeed(
-          refusal(`invalid method: ${method.method} needs an "id": what it asks for is sent as a reply`, undefined)
-        )
-      }
-      return method.method === "read_entries" ? readEntries(id, method.params) : attachStatus(id)
+  const answer = (method: LocalMethod): Effect.Effect<string> => {
+    if (method.method === "list_completions") return complete(method)
+    const { id } = method
+    if (id === undefined) {
+      return Effect.succeed(
+        refusal(`invalid method: ${method.method} needs an "id": what it asks for is sent as a reply`, undefined)
+      )
     }
-
-    yield* Queue.take(waiting).pipe(
-      Effect.flatMap(answer),
-      Effect.map((line) => outbox.answer(line)),
-      Effect.forever,
-      Effect.forkScoped
-    )
-    return { add: (method) => Queue.offerUnsafe(waiting, method) }
+    return method.method === "read_entries" ? readEntries(id, method.params) : attachStatus(id)
   }
-)
+
+  yield* Queue.take(waiting).pipe(
+    Effect.flatMap(answer),
+    Effect.map((line) => outbox.answer(line)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return { add: (method) => Queue.offerUnsafe(waiting, method) }
+})

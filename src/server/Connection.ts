@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { PodHandle } from "../pod/PodHandle.ts"
 import type { Hello } from "../protocol/Method.ts"
+import { version } from "../Version.ts"
 import * as Answers from "./Answers.ts"
 import * as Connections from "./Connections.ts"
 import * as Feed from "./Feed.ts"
@@ -23,7 +24,7 @@ import type { Transport } from "./Transport.ts"
 export interface Options {
   /** Where this connection is listed. One per pod. */
   readonly connections?: Connections.Connections
-  /** Name and version of the program, for `welcome`. */
+  /** Name and version of the program, for `welcome`. Default `effect-pod` and this build's. */
   readonly server?: string
   readonly limits?: Partial<Limits.Limits>
 }
@@ -32,7 +33,7 @@ export interface Options {
  * Serves the client until it leaves, until the pod has stopped, or until this is interrupted. In the last two cases
  * what is still to be told goes out first, for a bounded time. The transport is closed at the end.
  */
-export const serve = Effect.fn("Connection.serve")(function*(
+export const serve = Effect.fn("Connection.serve")(function* (
   handle: PodHandle,
   transport: Transport,
   options: Options = {}
@@ -40,7 +41,7 @@ export const serve = Effect.fn("Connection.serve")(function*(
   yield* Effect.ensuring(Effect.scoped(converse(handle, transport, options)), transport.close)
 })
 
-const converse = Effect.fnUntraced(function*(handle: PodHandle, transport: Transport, options: Options) {
+const converse = Effect.fnUntraced(function* (handle: PodHandle, transport: Transport, options: Options) {
   const limits = { ...Limits.defaults, ...options.limits }
   const connections = options.connections ?? Connections.make()
   const outbox = new Outbox(limits)
@@ -55,7 +56,7 @@ const converse = Effect.fnUntraced(function*(handle: PodHandle, transport: Trans
     (remove) => Effect.sync(remove)
   )
 
-  const server = options.server ?? "effect-pod"
+  const server = options.server ?? `effect-pod/${version}`
   const feed = yield* Feed.make({ handle, outbox, server, cut })
   yield* feed.seed
   const outlet = yield* Effect.forkScoped(Outlet.run({ transport, outbox, feed, limits, cut }), {
@@ -86,7 +87,7 @@ const converse = Effect.fnUntraced(function*(handle: PodHandle, transport: Trans
   const stalled: Effect.Effect<void> = Effect.suspend(() => {
     const before = outbox.progress
     return Effect.delay(
-      Effect.suspend(() => outbox.progress === before ? Effect.void : stalled),
+      Effect.suspend(() => (outbox.progress === before ? Effect.void : stalled)),
       limits.stallTimeout
     )
   })
@@ -100,7 +101,7 @@ const converse = Effect.fnUntraced(function*(handle: PodHandle, transport: Trans
   const isCut = Effect.flatMap(Deferred.await(cutOff), (reason) => Effect.logWarning(`client cut off: ${reason}`))
   const stopped = Effect.as(handle.stopped, true)
   yield* Effect.raceAllFirst([Effect.as(left, false), Effect.as(isCut, false), failed, stopped]).pipe(
-    Effect.flatMap((podStopped) => podStopped ? farewell : Effect.void),
+    Effect.flatMap((podStopped) => (podStopped ? farewell : Effect.void)),
     Effect.onInterrupt(() => farewell)
   )
 })

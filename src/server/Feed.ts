@@ -52,7 +52,7 @@ interface Mode {
   readonly lagged: (seq: number) => void
 }
 
-export const make = Effect.fnUntraced(function*(options: FeedOptions): Effect.fn.Return<Feed, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function* (options: FeedOptions): Effect.fn.Return<Feed, never, Scope.Scope> {
   const { handle, outbox } = options
   const scope = yield* Effect.scope
   /** Attaching is asked for by the fiber that reads and by the one that writes. */
@@ -64,7 +64,7 @@ export const make = Effect.fnUntraced(function*(options: FeedOptions): Effect.fn
   /** The last event that the snapshot holds or that is in the outbox. */
   let position = 0
 
-  const move = Effect.fnUntraced(function*(attachment: Attachment, mode: Mode) {
+  const move = Effect.fnUntraced(function* (attachment: Attachment, mode: Mode) {
     while (true) {
       const events = yield* attachment.take
       for (let i = 0; i < events.length; i++) {
@@ -79,10 +79,10 @@ export const make = Effect.fnUntraced(function*(options: FeedOptions): Effect.fn
     }
   })
 
-  const stop = Effect.suspend(() => pump === undefined ? Effect.void : Fiber.interrupt(pump))
+  const stop = Effect.suspend(() => (pump === undefined ? Effect.void : Fiber.interrupt(pump)))
 
   /** `prelude` is put into the outbox before any event. */
-  const attach = Effect.fnUntraced(function*(prelude: (attachment: Attachment) => Mode) {
+  const attach = Effect.fnUntraced(function* (prelude: (attachment: Attachment) => Mode) {
     yield* stop
     const subscription = yield* Scope.fork(scope)
     const attachment = yield* Scope.provide(handle.attach, subscription)
@@ -125,33 +125,33 @@ export const make = Effect.fnUntraced(function*(options: FeedOptions): Effect.fn
       const from = params.resume_from
       const events = from !== undefined && from.epoch === attachment.epoch ? attachment.replay(from.seq) : null
       tail = params.entries?.tail
-      outbox.answer(encodeLine({
-        event: "welcome",
-        data: {
-          ...(id === undefined ? {} : { reply_to: id }),
-          protocol: params.protocol,
-          server: options.server,
-          pod_name: handle.name,
-          epoch: attachment.epoch,
-          seq: attachment.seq,
-          resumed: events !== null
-        }
-      }))
-      const pieces = events === null
-        ? Snapshot.native(attachment, handle.greeting, tail)
-        : Snapshot.resumed(events, attachment.inFlight)
+      outbox.answer(
+        encodeLine({
+          event: "welcome",
+          data: {
+            ...(id === undefined ? {} : { reply_to: id }),
+            protocol: params.protocol,
+            server: options.server,
+            pod_name: handle.name,
+            epoch: attachment.epoch,
+            seq: attachment.seq,
+            resumed: events !== null
+          }
+        })
+      )
+      const pieces =
+        events === null
+          ? Snapshot.native(attachment, handle.greeting, tail)
+          : Snapshot.resumed(events, attachment.inFlight)
       outbox.pieces(pieces, feed)
       return native()
     })
 
-  const resync = Effect.fnUntraced(function*(item: Extract<Item, { readonly _tag: "Resync" }>) {
+  const resync = Effect.fnUntraced(function* (item: Extract<Item, { readonly _tag: "Resync" }>) {
     if (item.feed !== feed) return null
     const attachment = yield* attach(native)
     const lagged = { event: "lagged", data: { missed_from: item.missedFrom, resume_seq: attachment.seq } }
-    return Stream.concat(
-      Stream.succeed(encodeLine(lagged)),
-      Snapshot.native(attachment, handle.greeting, tail)
-    )
+    return Stream.concat(Stream.succeed(encodeLine(lagged)), Snapshot.native(attachment, handle.greeting, tail))
   })
 
   const reached = (seq: number): Effect.Effect<void> =>

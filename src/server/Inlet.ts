@@ -26,7 +26,7 @@ export interface InletOptions {
 /** What `hello` may ask for. The seed protocol, 1, is what a connection speaks without it. */
 const helloProtocol = 2
 
-export const run = Effect.fnUntraced(function*(options: InletOptions) {
+export const run = Effect.fnUntraced(function* (options: InletOptions) {
   const { answers, handle, outbox, transport } = options
   const decoder = Lines.make({ maxBytes: options.maxLineBytes })
 
@@ -38,10 +38,10 @@ export const run = Effect.fnUntraced(function*(options: InletOptions) {
         return method.params.protocol === helloProtocol
           ? options.hello(method)
           : refuse(
-            `protocol ${method.params.protocol} is not supported: hello takes ${helloProtocol}, ` +
-              "and protocol 1 is spoken without hello",
-            method.id
-          )
+              `protocol ${method.params.protocol} is not supported: hello takes ${helloProtocol}, ` +
+                "and protocol 1 is spoken without hello",
+              method.id
+            )
       case "list_completions":
       case "read_entries":
       case "attach_status":
@@ -49,9 +49,12 @@ export const run = Effect.fnUntraced(function*(options: InletOptions) {
       default: {
         const { id } = method
         return id === undefined
-          ? Effect.andThen(handle.submit(method), Effect.sync(() => outbox.settle()))
-          // Put into the outbox at once: the event that records what was accepted is moved there later.
-          : handle.submit(method, (answer) => outbox.answer(reply(id, answer)))
+          ? Effect.andThen(
+              handle.submit(method),
+              Effect.sync(() => outbox.settle())
+            )
+          : // Put into the outbox at once: the event that records what was accepted is moved there later.
+            handle.submit(method, (answer) => outbox.answer(reply(id, answer)))
       }
     }
   }

@@ -51,8 +51,8 @@ export class Outbox {
     this.unanswered >= this.limits.maxUnanswered || this.answerSize > this.limits.maxAnswerSize
       ? Effect.andThen(this.nextAnswer, this.begin)
       : Effect.sync(() => {
-        this.unanswered += 1
-      })
+          this.unanswered += 1
+        })
   )
 
   /** Returns when every line has been dealt with and its answer written, or when nobody takes answers any more. */

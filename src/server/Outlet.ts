@@ -32,28 +32,29 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
       Effect.sync(() => {
         outbox.written(answers)
         answers = 0
-      }))
+      })
+    )
   })
 
-  const flushIfFull = Effect.suspend(() => text.length >= options.limits.writeSize ? flush : Effect.void)
+  const flushIfFull = Effect.suspend(() => (text.length >= options.limits.writeSize ? flush : Effect.void))
 
-  const stream = (pieces: Pieces, feed: number) =>
+  const stream = (pieces: Pieces, of: number) =>
     Stream.runForEach(pieces, (piece) => {
       text += piece
       return flushIfFull
-    }).pipe(Effect.catchTag("StorageError", (error) => broken(error, feed)))
+    }).pipe(Effect.catchTag("StorageError", (error) => broken(error, of)))
 
   /** The line cannot be finished. It is ended where it is, so that the client can read why. */
-  const broken = Effect.fnUntraced(function*(error: StorageError, feed: number) {
+  const broken = Effect.fnUntraced(function* (error: StorageError, of: number) {
     const message = `the log cannot be read: ${error.message}`
-    const code = feed === 0 ? "internal" : "storage_error"
+    const code = of === 0 ? "internal" : "storage_error"
     text += `\n${encodeLine({ event: "error", data: { code, message, phase: "store" } })}`
     yield* flush
     options.cut(message)
     return yield* Effect.never
   })
 
-  const loop = Effect.gen(function*() {
+  const loop = Effect.gen(function* () {
     while (true) {
       const item = outbox.take()
       if (item === undefined) {
@@ -80,5 +81,6 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
     Effect.sync(() => {
       outbox.settle(answers)
       outbox.discard()
-    }))
+    })
+  )
 }

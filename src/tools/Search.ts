@@ -94,7 +94,7 @@ export const make = (options: {
   Effect.fn("Search.run")(function* (request: SearchRequest): Effect.fn.Return<SearchEnd, ToolError, Scope.Scope> {
     const process = yield* Effect.mapError(
       options.launcher.start({
-        command: options.ripgrep.path,
+        command: yield* options.ripgrep.path,
         args: [...always, ...request.args],
         cwd: request.directory,
         env: options.env

@@ -62,7 +62,7 @@ export const make = <S extends Schema.Codec<unknown, unknown>>(options: {
   const decode = Schema.decodeUnknownEffect(options.parameters)
   const decodeSync = Schema.decodeUnknownOption(options.parameters)
   return {
-    spec: { name: options.name, description: options.description, parameters: jsonSchema(options.parameters) },
+    spec: lazySpec(options.name, options.description, options.parameters),
     idempotent: options.idempotent,
     mutates: (args) => {
       const decoded = decodeSync(dropNulls(args))
@@ -75,6 +75,18 @@ export const make = <S extends Schema.Codec<unknown, unknown>>(options: {
         ),
         Effect.flatMap((decoded) => options.run(decoded, context))
       )
+  }
+}
+
+/** A JSON Schema takes a while to make, and a pod that has just started has no use for it yet. */
+const lazySpec = (name: string, description: string, parameters: Schema.Top): ToolSpec => {
+  let made: Schema.JsonObject | undefined
+  return {
+    name,
+    description,
+    get parameters() {
+      return (made ??= jsonSchema(parameters))
+    }
   }
 }
 

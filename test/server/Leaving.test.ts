@@ -15,11 +15,11 @@ const names = (lines: ReadonlyArray<{ readonly event: string }>) => lines.map((l
 
 describe("a client that ends its side", () => {
   it.live("gets the snapshot and every reply before the connection closes, however late they come", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const asked = yield* Deferred.make<Reply>()
       const { path, pod } = yield* serve({
         entries: Array.from({ length: 1_000 }, () => FakePod.entry("e".repeat(1_000))),
-        submit: (_method, reply) => reply === undefined ? Effect.void : Deferred.succeed(asked, reply)
+        submit: (_method, reply) => (reply === undefined ? Effect.void : Deferred.succeed(asked, reply))
       })
       const client = yield* connect(path)
       yield* client.sendRaw(`{"method":"notify","params":{"message":"x"}}\n{"method":"compact","id":"c"}`)
@@ -31,18 +31,20 @@ describe("a client that ends its side", () => {
       reply({ ok: true, result: {} })
       assert.deepStrictEqual(yield* client.rest, [{ event: "reply", data: { reply_to: "c", ok: true, result: {} } }])
       assert.deepStrictEqual(names(pod.submitted.map(({ method }) => ({ event: method }))), ["notify", "compact"])
-    }))
+    })
+  )
 
   it.live("without having asked for anything gets its snapshot and the end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* serve()
       const client = yield* connect(path)
       yield* client.end
       assert.deepStrictEqual(names(yield* client.rest), ["snapshot"])
-    }))
+    })
+  )
 
   it.live("and then reads nothing is given up after a while", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, server } = yield* serve({
         entries: Array.from({ length: 1_000 }, () => FakePod.entry("e".repeat(10_000))),
         limits: { stallTimeout: Duration.millis(20) }
@@ -51,10 +53,11 @@ describe("a client that ends its side", () => {
       socket.end()
       while (server.connections.list().length === 0) yield* Effect.yieldNow
       while (server.connections.list().length > 0) yield* Effect.yieldNow
-    }))
+    })
+  )
 
   it.live("or goes away in the middle of everything has what it sent before taken", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod, server } = yield* serve({
         entries: Array.from({ length: 1_000 }, () => FakePod.entry("e".repeat(1_000)))
       })
@@ -66,14 +69,18 @@ describe("a client that ends its side", () => {
         yield* busy.line
       }
       while (server.connections.list().length > 1) yield* Effect.yieldNow
-      const messages = pod.submitted.map((method) => method.method === "notify" ? Number(method.params.message) : -1)
-      assert.deepStrictEqual(messages.sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i))
-    }))
+      const messages = pod.submitted.map((method) => (method.method === "notify" ? Number(method.params.message) : -1))
+      assert.deepStrictEqual(
+        messages.toSorted((a, b) => a - b),
+        Array.from({ length: 50 }, (_, i) => i)
+      )
+    })
+  )
 })
 
 describe("when the pod stops", () => {
   it.live("everybody gets what was published to the last, `shutdown`, and the end", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve({
         submit: (_method, reply, self) => {
           reply?.({ ok: true, result: {} })
@@ -93,11 +100,15 @@ describe("when the pod stops", () => {
       )
       assert.deepStrictEqual(last.filter((line) => line.event === "reply").length, 1)
       assert.isBelow(names(last).indexOf("reply"), names(last).indexOf("shutdown"))
-      assert.deepStrictEqual((yield* seed.rest).map((line) => line.data?.text ?? line.event), [...texts, "shutdown"])
-    }))
+      assert.deepStrictEqual(
+        (yield* seed.rest).map((line) => line.data?.text ?? line.event),
+        [...texts, "shutdown"]
+      )
+    })
+  )
 
   it.live("a client that reads nothing holds nobody up for longer than the limit", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { path, pod } = yield* serve({
         entries: Array.from({ length: 1_000 }, () => FakePod.entry("e".repeat(10_000))),
@@ -113,27 +124,32 @@ describe("when the pod stops", () => {
       socket.resume()
       socket.end()
       yield* closed.await
-    }))
+    })
+  )
 })
 
 describe("when the server is closed and the pod lives on", () => {
   it.live("clients get what was published so far and the end, and the socket is gone", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { path, pod, server } = yield* serve().pipe(Scope.provide(scope))
       const client = yield* connectNative(path)
       const texts = Array.from({ length: 2_000 }, (_, i) => `${i}`)
       yield* pod.emit(...texts.map(FakePod.delta))
       yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual((yield* client.rest).map((line) => line.data?.text), texts)
+      assert.deepStrictEqual(
+        (yield* client.rest).map((line) => line.data?.text),
+        texts
+      )
       assert.isFalse(existsSync(path))
       assert.deepStrictEqual(server.connections.list(), [])
-    }))
+    })
+  )
 })
 
 describe("when the log cannot be read", () => {
   it.live("a client is told in the middle of its snapshot, and cut off", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* serve({
         entries: Array.from({ length: 500 }, (_, i) => FakePod.entry(`${i}`)),
         failAt: 300
@@ -146,5 +162,6 @@ describe("when the log cannot be read", () => {
       assert.strictEqual(data.code, "internal")
       assert.match(data.message, /^the log cannot be read: log: EIO/)
       assert.deepStrictEqual(yield* client.rest, [])
-    }))
+    })
+  )
 })

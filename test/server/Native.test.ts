@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Answer, Reply } from "../../src/pod/PodHandle.ts"
 import * as FakePod from "./fakePod.ts"
-import { connect, connectNative, type Line, serve } from "./support.ts"
+import { connect, connectNative, type Line, type Loose, serve } from "./support.ts"
 
-const contents = (entries: ReadonlyArray<any>): Array<string> => entries.map((entry) => entry.segments[0].content)
+const contents = (entries: ReadonlyArray<Loose>): Array<string> => entries.map((entry) => entry.segments[0].content)
 
 /** What a client knows after a snapshot and the events behind it. */
 const known = (snapshot: Line, events: ReadonlyArray<Line>): Array<string> => [
@@ -18,7 +18,7 @@ const accepted: Answer = { ok: true, result: { run_id: "r", accepted_seq: 1, syn
 
 describe("hello", () => {
   it.live("makes the connection native: welcome, a snapshot with everything, then numbered events", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve({ entries: [FakePod.entry("a")] })
       yield* pod.commit("b")
       yield* pod.emit(FakePod.delta("before"))
@@ -58,15 +58,19 @@ describe("hello", () => {
       const durable = yield* client.line
       assert.deepStrictEqual([durable.event, durable.seq, durable.durable], ["user_message", 3, true])
       assert.deepStrictEqual(yield* client.line, { event: "thinking_start", seq: 4 })
-    }))
+    })
+  )
 
   it.live("takes only the last entries if asked, and read_entries gets the ones before", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const entries = Array.from({ length: 250 }, (_, i) => FakePod.entry(`${i}`))
       const { path } = yield* serve({ entries })
       const client = yield* connectNative(path, { entries: { tail: 120 } })
       assert.deepStrictEqual([client.first.data.entries_from, client.first.data.total], [130, 250])
-      assert.deepStrictEqual(contents(client.first.data.entries), Array.from({ length: 120 }, (_, i) => `${i + 130}`))
+      assert.deepStrictEqual(
+        contents(client.first.data.entries),
+        Array.from({ length: 120 }, (_, i) => `${i + 130}`)
+      )
       yield* client.send({ method: "read_entries", id: "e", params: { from: 128, limit: 2 } })
       assert.deepStrictEqual((yield* client.line).data, {
         reply_to: "e",
@@ -75,10 +79,11 @@ describe("hello", () => {
       })
       const none = yield* connectNative(path, { entries: { tail: 0 } })
       assert.deepStrictEqual([none.first.data.entries, none.first.data.entries_from], [[], 250])
-    }))
+    })
+  )
 
   it.live("resumes: the durable events that were missed with their numbers, what is in flight, then live ones", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       yield* pod.commit("a")
       yield* pod.commit("b")
@@ -89,31 +94,34 @@ describe("hello", () => {
       const second = yield* client.line
       assert.deepStrictEqual(
         [client.first, second].map((line) => [line.event, line.seq, line.durable]),
-        [["user_message", 2, true], ["user_message", 4, true]]
+        [
+          ["user_message", 2, true],
+          ["user_message", 4, true]
+        ]
       )
       assert.deepStrictEqual(yield* client.line, { event: "in_flight", data: null })
       yield* pod.emit(FakePod.delta("y"))
       assert.strictEqual((yield* client.line).seq, 5)
-    }))
+    })
+  )
 
-  for (
-    const [what, from] of [
-      ["of another epoch", { epoch: "0197a1c2-0000-7000-8000-000000000000", seq: 1 }],
-      ["that was never given out", { epoch: FakePod.epoch, seq: 99 }]
-    ] as const
-  ) {
+  for (const [what, from] of [
+    ["of another epoch", { epoch: "0197a1c2-0000-7000-8000-000000000000", seq: 1 }],
+    ["that was never given out", { epoch: FakePod.epoch, seq: 99 }]
+  ] as const) {
     it.live(`with a number ${what} gets a snapshot and no silent gap`, () =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const { path, pod } = yield* serve()
         yield* pod.commit("a")
         const client = yield* connectNative(path, { resume_from: from })
         assert.deepStrictEqual([client.welcome.data.resumed, client.welcome.data.seq], [false, 1])
         assert.deepStrictEqual(known(client.first, []), ["a"])
-      }))
+      })
+    )
   }
 
   it.live("loses and doubles nothing, at whatever moment and however often it comes", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       const client = yield* connect(path)
       const busy = yield* Effect.suspend(() => pod.commit(`${pod.seq()}`)).pipe(
@@ -130,7 +138,10 @@ describe("hello", () => {
         if (round > 0) {
           // What came since the last snapshot joins it without a hole, also when another hello cut it short.
           const seqs = before.map((line) => line.seq)
-          assert.deepStrictEqual(seqs, seqs.map((_, i) => snapshot.data.seq + 1 + i))
+          assert.deepStrictEqual(
+            seqs,
+            seqs.map((_, i) => snapshot.data.seq + 1 + i)
+          )
         }
         snapshot = yield* client.line
         assert.strictEqual(snapshot.data.seq, welcome.data.seq)
@@ -139,12 +150,13 @@ describe("hello", () => {
       yield* pod.commit("end")
       events = yield* client.until("user_message", (line) => line.data.segments[0].content === "end")
       assert.deepStrictEqual(known(snapshot, events), contents(pod.entries.map((text) => JSON.parse(text))))
-    }))
+    })
+  )
 })
 
 describe("a method with an id", () => {
   it.live("is answered once, to its sender, before the event that records it", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* serve({
         submit: (_method, reply, pod) => {
           reply?.(accepted)
@@ -167,19 +179,21 @@ describe("a method with an id", () => {
       assert.strictEqual((yield* seed.line).event, "user_message")
       yield* client.send({ method: "run", params: { input: [] } })
       assert.deepStrictEqual([(yield* client.line).event, (yield* client.line).event], ["user_message", "user_message"])
-    }))
+    })
+  )
 
   it.live("gets what the pod refuses, with code, message and hint", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const error = { code: "already_running", message: "a run is going on", hint: "queue it" } as const
       const { path } = yield* serve({ submit: (_method, reply) => Effect.sync(() => reply?.({ ok: false, error })) })
       const client = yield* connectNative(path)
       yield* client.send({ method: "resume", id: "r" })
       assert.deepStrictEqual((yield* client.line).data, { reply_to: "r", ok: false, error })
-    }))
+    })
+  )
 
   it.live("may be answered late and out of order, while others go on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const replies = new Map<string, Reply>()
       const { path } = yield* serve({
         submit: (method, reply) => Effect.sync(() => replies.set(method.id!, reply!))
@@ -197,10 +211,11 @@ describe("a method with an id", () => {
       assert.strictEqual((yield* client.line).data.reply_to, "fast")
       replies.get("slow")!({ ok: true, result: {} })
       assert.strictEqual((yield* client.line).data.reply_to, "slow")
-    }))
+    })
+  )
 
   it.live("attach_status tells who is connected, and what waits", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* serve()
       const seed = yield* connect(path)
       yield* seed.until("snapshot")
@@ -218,19 +233,21 @@ describe("a method with an id", () => {
       yield* seed.rest
       yield* client.send({ method: "attach_status", id: "b" })
       assert.deepStrictEqual((yield* client.line).data.result.connections.length, 1)
-    }))
+    })
+  )
 
   it.live("reading a log that cannot be read is refused, and the connection goes on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path } = yield* serve({ failAt: 0 })
       const client = yield* connectNative(path)
       yield* client.send({ method: "read_entries", id: "e", params: { from: 0, limit: 10 } })
       const { data } = yield* client.line
       assert.deepStrictEqual([data.reply_to, data.ok, data.error.code], ["e", false, "storage_error"])
-    }))
+    })
+  )
 
   it.live("does not make another one wait that the pod takes long to accept", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { path } = yield* serve({
         submit: (method, reply) =>
@@ -247,5 +264,6 @@ describe("a method with an id", () => {
       assert.strictEqual((yield* client.line).data.reply_to, "q")
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual((yield* blocked.line).data.reply_to, "p")
-    }))
+    })
+  )
 })

@@ -14,7 +14,7 @@ const names = (lines: ReadonlyArray<{ readonly event: string }>) => lines.map((l
 
 describe("a client of the seed protocol", () => {
   it.live("gets the alerts so far, one snapshot with exactly three fields, then events without numbers", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve({ entries: [FakePod.entry("a"), FakePod.entry("b")] })
       yield* pod.emit(alert("one"), alert("two"))
       const client = yield* connect(path)
@@ -29,10 +29,11 @@ describe("a client of the seed protocol", () => {
       })
       assert.deepStrictEqual(yield* client.line, { event: "text_delta", data: { text: "hi" } })
       assert.strictEqual((yield* client.line).data.message, "three")
-    }))
+    })
+  )
 
   it.live("is told only what the seed protocol has a word for", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       pod.set({ status: "compacting" })
       const client = yield* connect(path)
@@ -45,10 +46,11 @@ describe("a client of the seed protocol", () => {
       )
       assert.deepStrictEqual(yield* client.line, { event: "status", data: { status: "running" } })
       assert.strictEqual((yield* client.line).data.code, "internal")
-    }))
+    })
+  )
 
   it.live("has its lines taken as methods in their order, however they are cut up", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       const client = yield* connect(path)
       const bytes = new TextEncoder().encode(
@@ -60,14 +62,12 @@ describe("a client of the seed protocol", () => {
       const lines = yield* client.until("completions")
       assert.deepStrictEqual(names(lines), ["snapshot", "completions"])
       assert.deepStrictEqual(lines[1]!.data, { kind: "file", entries: [{ value: "src/main.ts", is_dir: false }] })
-      assert.deepStrictEqual(pod.submitted, [
-        { method: "notify", params: { message: "grüß" } },
-        { method: "pause" }
-      ])
-    }))
+      assert.deepStrictEqual(pod.submitted, [{ method: "notify", params: { message: "grüß" } }, { method: "pause" }])
+    })
+  )
 
   it.live("is answered alone for a line that is no method, and goes on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       const other = yield* connect(path)
       const client = yield* connect(path)
@@ -85,7 +85,10 @@ describe("a client of the seed protocol", () => {
         assert.strictEqual(data.code, "invalid_request")
         assert.match(data.message, new RegExp(`^invalid method: .*${text}`))
       }
-      for (const [id, text] of [["z1", /^invalid method: unknown method "zap"/], ["z2", /protocol 7.*hello takes 2/]] as const) {
+      for (const [id, text] of [
+        ["z1", /^invalid method: unknown method "zap"/],
+        ["z2", /protocol 7.*hello takes 2/]
+      ] as const) {
         const { data, event } = yield* client.line
         assert.strictEqual(event, "reply")
         assert.strictEqual(data.reply_to, id)
@@ -98,10 +101,11 @@ describe("a client of the seed protocol", () => {
       assert.deepStrictEqual(yield* client.line, { event: "text_delta", data: { text: "still here" } })
       assert.deepStrictEqual(names(yield* other.until("text_delta")), ["snapshot", "text_delta"])
       assert.deepStrictEqual(pod.submitted, [{ method: "pause" }])
-    }))
+    })
+  )
 
   it.live("may send a line of 17 MiB: it is refused, and the next one is taken", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       const client = yield* connect(path)
       yield* client.until("snapshot")
@@ -113,10 +117,11 @@ describe("a client of the seed protocol", () => {
       yield* client.send({ method: "list_completions", params: { kind: "file", prefix: "" } })
       assert.strictEqual((yield* client.line).event, "completions")
       assert.deepStrictEqual(pod.submitted, [{ method: "pause" }])
-    }))
+    })
+  )
 
   it.live("that reads nothing has its methods taken while the snapshot is still on its way", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const taken = yield* Latch.make()
       const { path } = yield* serve({
         entries: Array.from({ length: 2_000 }, (_, i) => FakePod.entry(`${i} ${"x".repeat(2_000)}`)),
@@ -125,16 +130,21 @@ describe("a client of the seed protocol", () => {
       const socket = yield* stalled(path)
       socket.write(`{"method":"notify","params":{"message":"big"}}\n`)
       yield* taken.await
-    }))
+    })
+  )
 
   it.live("gets everybody's events in the order in which they were published, through any burst", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, pod } = yield* serve()
       const client = yield* connect(path)
       yield* client.until("snapshot")
       const texts = Array.from({ length: 8_000 }, (_, i) => `${i} ${"y".repeat(100)}`)
       yield* pod.emit(...texts.map(FakePod.delta))
       const lines = yield* client.until("text_delta", (line) => line.data.text === texts.at(-1))
-      assert.deepStrictEqual(lines.map((line) => line.data.text), texts)
-    }))
+      assert.deepStrictEqual(
+        lines.map((line) => line.data.text),
+        texts
+      )
+    })
+  )
 })

@@ -57,7 +57,7 @@ export const delta = (text: string): BroadcastEvent => ({ event: "text_delta", d
 
 const unused = Effect.die("not part of this test")
 
-export const make = Effect.fnUntraced(function*(options: FakePodOptions = {}) {
+export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
   const hub = yield* PubSub.sliding<Envelope>(options.hubBound ?? 8_192)
   const stopped = yield* Deferred.make<void>()
   const entries = Array.from(options.entries ?? [])
@@ -107,11 +107,12 @@ export const make = Effect.fnUntraced(function*(options: FakePodOptions = {}) {
         waitingOn: null,
         alerts: Array.from(alerts),
         total,
-        entries: (from) => from < total ? read(from, total) : Stream.empty,
-        replay: (after) => after > at ? null : durable.filter((event) => event.seq > after && event.seq <= at),
+        entries: (from) => (from < total ? read(from, total) : Stream.empty),
+        replay: (after) => (after > at ? null : durable.filter((event) => event.seq > after && event.seq <= at)),
         take
       }
-    }))
+    })
+  )
 
   const pod: FakePod = {
     entries,
@@ -121,7 +122,14 @@ export const make = Effect.fnUntraced(function*(options: FakePodOptions = {}) {
       if (state.inFlight !== undefined) inFlight = state.inFlight
     },
     emit: (...events) =>
-      Effect.suspend(() => Effect.asVoid(PubSub.publishAll(hub, events.map((event) => number(event, false))))),
+      Effect.suspend(() =>
+        Effect.asVoid(
+          PubSub.publishAll(
+            hub,
+            events.map((event) => number(event, false))
+          )
+        )
+      ),
     commit: (text) =>
       Effect.suspend(() => {
         entries.push(entry(text))
@@ -131,10 +139,7 @@ export const make = Effect.fnUntraced(function*(options: FakePodOptions = {}) {
     seq: () => seq,
     reads: () => reads,
     stop: Effect.suspend(() =>
-      Effect.andThen(
-        PubSub.publish(hub, number({ event: "shutdown" }, false)),
-        Deferred.succeed(stopped, undefined)
-      )
+      Effect.andThen(PubSub.publish(hub, number({ event: "shutdown" }, false)), Deferred.succeed(stopped, undefined))
     ),
     handle: {
       name: "agent",

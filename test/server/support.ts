@@ -10,12 +10,15 @@ import * as SocketServer from "../../layers/runtime/SocketServer.ts"
 import type { Limits } from "../../src/server/Limits.ts"
 import * as FakePod from "./fakePod.ts"
 
+/** A test knows what it asked for. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Loose = any
+
 export type Line = {
   readonly event: string
   readonly seq?: number
   readonly durable?: boolean
-  // A test knows what it asked for.
-  readonly data?: any
+  readonly data?: Loose
 }
 
 export const tempDir: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
@@ -29,7 +32,7 @@ export interface Served {
   readonly server: SocketServer.SocketServer
 }
 
-export const serve = Effect.fnUntraced(function*(
+export const serve = Effect.fnUntraced(function* (
   options: FakePod.FakePodOptions & { readonly limits?: Partial<Limits>; readonly maxConnections?: number } = {}
 ) {
   const path = join(yield* tempDir, "sock")
@@ -52,10 +55,10 @@ export interface Client extends SocketClient.SocketClient {
   readonly rest: Effect.Effect<Array<Line>>
 }
 
-export const connect = Effect.fnUntraced(function*(path: string) {
+export const connect = Effect.fnUntraced(function* (path: string) {
   const client = yield* Effect.orDie(SocketClient.connect(path))
-  const line: Client["line"] = Effect.orDie(client.next) as Effect.Effect<any>
-  const until: Client["until"] = Effect.fnUntraced(function*(event, where = () => true) {
+  const line: Client["line"] = Effect.orDie(client.next) as Effect.Effect<Loose>
+  const until: Client["until"] = Effect.fnUntraced(function* (event, where = () => true) {
     const lines: Array<Line> = []
     while (true) {
       const next = yield* line
@@ -63,7 +66,7 @@ export const connect = Effect.fnUntraced(function*(path: string) {
       if (next.event === event && where(next)) return lines
     }
   })
-  const rest: Client["rest"] = Effect.gen(function*() {
+  const rest: Client["rest"] = Effect.gen(function* () {
     const lines: Array<Line> = []
     while (true) {
       const next = yield* Effect.exit(client.next)
@@ -75,7 +78,7 @@ export const connect = Effect.fnUntraced(function*(path: string) {
 })
 
 /** A client that has said hello and got its snapshot. */
-export const connectNative = Effect.fnUntraced(function*(path: string, params: object = {}) {
+export const connectNative = Effect.fnUntraced(function* (path: string, params: object = {}) {
   const client = yield* connect(path)
   yield* Effect.orDie(client.send({ method: "hello", id: "h", params: { protocol: 2, client: "test/1", ...params } }))
   const [welcome] = (yield* client.until("welcome")).slice(-1)

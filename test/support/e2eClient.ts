@@ -171,8 +171,27 @@ const open = (path: string): Promise<Socket> =>
     })
   })
 
-const decodeSeed = Schema.decodeUnknownSync(strictSeedEvent)
-const decodeNative = Schema.decodeUnknownSync(Event, { onExcessProperty: "error" })
+/** One decoder per event, so that an error speaks of that event alone. */
+const decoder = <Line extends AnyLine>(
+  members: ReadonlyArray<Schema.Codec<Line, unknown> & { readonly fields: { readonly event: Schema.Top } }>,
+  options: { readonly onExcessProperty: "error" | "ignore" }
+) => {
+  const decoders = new Map(
+    members.map((member) => {
+      // Each of them is a literal.
+      const { literal } = member.fields.event.ast as unknown as { readonly literal: string }
+      return [literal, Schema.decodeUnknownSync(member, options)] as const
+    })
+  )
+  return (json: unknown): Line => {
+    const decode = decoders.get((json as AnyLine).event)
+    if (decode === undefined) throw new Error("an event that this protocol does not have")
+    return decode(json)
+  }
+}
+
+const decodeSeed = decoder<typeof strictSeedEvent.Type>(strictSeedEvent.members, { onExcessProperty: "ignore" })
+const decodeNative = decoder<NativeLine>(Event.members, { onExcessProperty: "error" })
 
 export type SeedClient = Client<typeof strictSeedEvent.Type>
 export type NativeLine = typeof Event.Type

@@ -23,7 +23,7 @@ const age = (bench: Workbench, name: string, seconds: number): void =>
 const instead = (bench: Workbench, script: string) => {
   bench.put({ "../rg": `#!/bin/bash\n${script}\n` })
   NFS.chmodSync(bench.at("../rg"), 0o755)
-  return Layer.succeed(Ripgrep, { path: bench.at("../rg") })
+  return Layer.succeed(Ripgrep, { path: Effect.succeed(bench.at("../rg")) })
 }
 
 layer(live)("search tools", (it) => {
@@ -415,7 +415,7 @@ layer(live)("search tools", (it) => {
 
     it.effect("that cannot start says what is missing", () =>
       Effect.gen(function* () {
-        const bench = yield* workbench().pipe(Effect.provide(Layer.succeed(Ripgrep, { path: "/nowhere/rg" })))
+        const bench = yield* workbench().pipe(Effect.provide(Layer.succeed(Ripgrep, { path: Effect.succeed("/nowhere/rg") })))
         const error = yield* Effect.flip(bench.call("Glob", { pattern: "*" }))
         assert.strictEqual(error.reason, "ExecutionFailed")
         assert.include(error.message, "/nowhere/rg could not be started")

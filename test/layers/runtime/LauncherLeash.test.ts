@@ -46,8 +46,10 @@ describe("when the program is killed", () => {
           "(trap '' TERM HUP INT; sleep 300; sleep 300) &",
           "setsid sleep 300 &",
           "sleep 300 | sleep 300 &",
+          "sleep 300 > /dev/null 2>&1 &",
           "echo held >&9",
-          "echo ready",
+          // From here on the shell itself writes nowhere: it is known by its group alone.
+          "exec 8>&1 >/dev/null 2>&1; echo ready >&8; exec 8>&-",
           "sleep 300"
         ].join("\n")
       )

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import * as SocketClient from "../../../layers/runtime/SocketClient.ts"
 import { tempDir } from "../../server/support.ts"
 
-const listen = Effect.fnUntraced(function*(onConnection: (socket: Socket) => void) {
+const listen = Effect.fnUntraced(function* (onConnection: (socket: Socket) => void) {
   const path = join(yield* tempDir, "sock")
   yield* Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -23,7 +23,7 @@ const listen = Effect.fnUntraced(function*(onConnection: (socket: Socket) => voi
 
 describe("SocketClient", () => {
   it.live("gives the lines as JSON, whatever the chunks, and ends with the connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const path = yield* listen((socket) => {
         socket.write(`{"event":"a"}\n{"event":"b"}\r\n{"ev`)
         socket.end(`ent":"c"}`)
@@ -33,10 +33,11 @@ describe("SocketClient", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(client.events, 1)), [{ event: "b" }])
       assert.deepStrictEqual(yield* Stream.runCollect(client.events), [{ event: "c" }])
       assert.isTrue(Cause.isDone(yield* Effect.flip(client.next)))
-    }))
+    })
+  )
 
   it.live("can end its side and still read", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const path = yield* listen((socket) => {
         let text = ""
         socket.on("data", (chunk) => {
@@ -50,21 +51,25 @@ describe("SocketClient", () => {
       assert.deepStrictEqual(yield* client.next, { method: "notify", params: { message: "half \ufffd" } })
       yield* client.close
       assert.strictEqual((yield* Effect.flip(client.send({ method: "pause" }))).reason, "Closed")
-    }))
+    })
+  )
 
   it.live("says so when what it gets is not a line of JSON, or too long", () =>
-    Effect.gen(function*() {
-      const path = yield* listen((socket) => socket.end(`HTTP/1.1 400\n{"event":"${"x".repeat(100)}"}\n{"event":"a"}\n`))
+    Effect.gen(function* () {
+      const path = yield* listen((socket) =>
+        socket.end(`HTTP/1.1 400\n{"event":"${"x".repeat(100)}"}\n{"event":"a"}\n`)
+      )
       const client = yield* SocketClient.connect(path, { maxLineBytes: 64 })
       for (const text of ["HTTP/1.1 400", "longer than 64 bytes"]) {
         const error = yield* Effect.flip(client.next)
         assert.isTrue(!Cause.isDone(error) && error.reason === "Garbled" && error.message.includes(text))
       }
       assert.deepStrictEqual(yield* client.next, { event: "a" })
-    }))
+    })
+  )
 
   it.live("tells a pod that is not there from one that is dead and from a path that cannot be", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dir = yield* tempDir
       const dead = join(dir, "dead")
       yield* Effect.callback<void>((resume) => {
@@ -77,15 +82,16 @@ describe("SocketClient", () => {
       assert.strictEqual(yield* reason(join(dir, "none")), "NotFound")
       assert.strictEqual(yield* reason(dead), "Refused")
       assert.strictEqual(yield* reason(join(dir, "x".repeat(120))), "TooLong")
-    }))
+    })
+  )
 
   it.live("gives up on a process that stands still and takes no connection", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const path = join(yield* tempDir, "sock")
       const script = `require("net").createServer().listen({path:${JSON.stringify(path)},backlog:1},()=>console.log("up"))`
       const child = yield* Effect.acquireRelease(
         Effect.sync(() => spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] })),
-        (child) => Effect.sync(() => child.kill("SIGKILL"))
+        (spawned) => Effect.sync(() => spawned.kill("SIGKILL"))
       )
       yield* Effect.callback<void>((resume) => {
         child.stdout!.once("data", () => resume(Effect.void))
@@ -102,5 +108,6 @@ describe("SocketClient", () => {
       }
       assert.strictEqual(error.reason, "Timeout")
       assert.match(error.message, /not taken within 50ms/)
-    }))
+    })
+  )
 })

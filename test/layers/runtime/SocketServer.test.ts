@@ -7,14 +7,14 @@ import * as SocketServer from "../../../layers/runtime/SocketServer.ts"
 import * as FakePod from "../../server/fakePod.ts"
 import { connect, serve, tempDir } from "../../server/support.ts"
 
-const listenAt = Effect.fnUntraced(function*(path: string) {
+const listenAt = Effect.fnUntraced(function* (path: string) {
   const pod = yield* FakePod.make()
   return yield* Effect.flip(SocketServer.listen(pod.handle, { path }))
 })
 
 describe("SocketServer", () => {
   it.live("makes a socket that only its owner may use, whatever the mask says", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dir = yield* tempDir
       chmodSync(dir, 0o777)
       const before = process.umask(0)
@@ -23,10 +23,11 @@ describe("SocketServer", () => {
       yield* SocketServer.listen(pod.handle, { path })
       assert.strictEqual(statSync(path).mode & 0o777, 0o600)
       assert.strictEqual(process.umask(before), 0)
-    }))
+    })
+  )
 
   it.live("replaces the socket of a dead owner", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const path = join(yield* tempDir, "sock")
       yield* Effect.callback<void>((resume) => {
         const dead = createServer().listen(`${path}.first`, () => {
@@ -38,27 +39,30 @@ describe("SocketServer", () => {
       yield* SocketServer.listen(pod.handle, { path })
       const client = yield* connect(path)
       assert.strictEqual((yield* client.line).event, "snapshot")
-    }))
+    })
+  )
 
   it.live("leaves a file alone that is no socket", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const path = join(yield* tempDir, "sock")
       writeFileSync(path, "precious")
       const error = yield* listenAt(path)
       assert.strictEqual(error.reason, "NotASocket")
       assert.include(error.message, path)
       assert.isTrue(lstatSync(path).isFile())
-    }))
+    })
+  )
 
   it.live("says what is wrong with a path that cannot be listened on", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const dir = yield* tempDir
       assert.strictEqual((yield* listenAt(join(dir, "missing", "sock"))).reason, "NotFound")
       assert.strictEqual((yield* listenAt(join(dir, "x".repeat(120)))).reason, "TooLong")
-    }))
+    })
+  )
 
   it.live("serves as many clients as it may, tells the others, and takes new ones when somebody leaves", () =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const { path, server } = yield* serve({ maxConnections: 256 })
       const clients = yield* Effect.forEach(Array.from({ length: 300 }), () => connect(path), { concurrency: 50 })
       const first = yield* Effect.forEach(clients, (client) => client.line, { concurrency: "unbounded" })
@@ -71,5 +75,6 @@ describe("SocketServer", () => {
       yield* served.end
       yield* served.rest
       assert.strictEqual((yield* (yield* connect(path)).line).event, "snapshot")
-    }))
+    })
+  )
 })
