@@ -168,6 +168,25 @@ describe("a client that does not keep up", () => {
     })
   )
 
+  it.live("that says hello again and again gets one snapshot for the last, not one for each", () =>
+    Effect.gen(function* () {
+      const entries = Array.from({ length: 2_000 }, (_, i) => FakePod.entry(`${i} ${"t".repeat(1_000)}`))
+      const { path } = yield* serve({ entries })
+      const client = yield* connect(path)
+      const line = (i: number) => `${JSON.stringify({ method: "hello", id: `${i}`, params: { protocol: 2 } })}\n`
+      yield* client.sendRaw(Array.from({ length: 40 }, (_, i) => line(i)).join(""))
+      yield* settle(yield* connect(path))
+      const lines = [
+        ...(yield* client.until("welcome", (welcome) => welcome.data.reply_to === "39")),
+        ...(yield* client.until("snapshot"))
+      ]
+      assert.deepStrictEqual(
+        lines.map((each) => each.event),
+        ["snapshot", ...Array.from({ length: 40 }, () => "welcome"), "snapshot"]
+      )
+    })
+  )
+
   it.live("reads a long transcript at its own pace: no more of it is read from the log than it takes", () =>
     Effect.gen(function* () {
       const entries = Array.from({ length: 10_000 }, (_, i) => FakePod.entry(`${i} ${"t".repeat(1_000)}`))

@@ -369,9 +369,9 @@ layer(live)("search tools", (it) => {
     it.effect("goes on when something cannot be read, and says so", () =>
       Effect.gen(function* () {
         const plain = yield* workbench({ files: { "a.txt": "x" } })
-        const ripgrep = yield* Ripgrep
+        const rg = yield* (yield* Ripgrep).path
         const bench = yield* workbench({ files: { "a.txt": "x" } }).pipe(
-          Effect.provide(instead(plain, `"${ripgrep.path}" "$@"; exit 2`))
+          Effect.provide(instead(plain, `"${rg}" "$@"; exit 2`))
         )
         for (const output of [
           yield* bench.call("Grep", { pattern: "x" }),
@@ -415,7 +415,9 @@ layer(live)("search tools", (it) => {
 
     it.effect("that cannot start says what is missing", () =>
       Effect.gen(function* () {
-        const bench = yield* workbench().pipe(Effect.provide(Layer.succeed(Ripgrep, { path: Effect.succeed("/nowhere/rg") })))
+        const bench = yield* workbench().pipe(
+          Effect.provide(Layer.succeed(Ripgrep, { path: Effect.succeed("/nowhere/rg") }))
+        )
         const error = yield* Effect.flip(bench.call("Glob", { pattern: "*" }))
         assert.strictEqual(error.reason, "ExecutionFailed")
         assert.include(error.message, "/nowhere/rg could not be started")

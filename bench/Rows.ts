@@ -1,0 +1,70 @@
+/** What is measured, and what is aimed at. */
+
+export type Unit = "ms" | "MB" | "s"
+
+/** A number of its own, or so much more than another of the same run: a machine's speed then matters less. */
+export type Aim =
+  | { readonly kind: "atMost"; readonly limit: number }
+  | { readonly kind: "overFloor"; readonly more: number }
+  /** Over the program's own time to be ready. */
+  | { readonly kind: "overReady"; readonly more: number }
+
+export interface Row {
+  readonly title: string
+  readonly unit: Unit
+  /** Undefined: a part of the row above it. */
+  readonly aim?: Aim
+}
+
+const atMost = (limit: number): Aim => ({ kind: "atMost", limit })
+
+/** Milliseconds that the floor took to be ready where the aims were set, by Node's major version. */
+export const referenceReady: Readonly<Record<string, number | undefined>> = { 20: 29, 26: 46 }
+
+export const rows = {
+  ready: { title: "spawn → ready", unit: "ms", aim: { kind: "overFloor", more: 30 } },
+  "first-request": { title: "spawn → first model request", unit: "ms", aim: atMost(110) },
+  "memory-idle": { title: "memory (PSS), idle", unit: "MB", aim: atMost(50) },
+  "memory-idle-own": { title: "  not shared", unit: "MB" },
+  "memory-turn": { title: "memory (PSS), after a turn", unit: "MB", aim: atMost(75) },
+  "memory-turn-own": { title: "  not shared", unit: "MB" },
+  turn: { title: "added per turn", unit: "ms", aim: atMost(4) },
+  "turn-request": { title: "  input → model request", unit: "ms" },
+  "turn-end": { title: "  last byte → run_end", unit: "ms" },
+  bash: { title: "tool call Bash `true`, total", unit: "ms", aim: atMost(6.5) },
+  read: { title: "tool call Read, total", unit: "ms", aim: atMost(3.5) },
+  deltas: { title: "2,000 deltas → run_end", unit: "ms", aim: atMost(60) },
+  "deltas-cpu": { title: "processor for 2,000 deltas", unit: "s", aim: atMost(0.12) },
+  "cancel-client": { title: "cancel → run_end at the client", unit: "ms", aim: atMost(3.8) },
+  "cancel-closed": { title: "cancel → connection closed", unit: "ms", aim: atMost(3) },
+  restart: { title: "restart with 200 turns → ready", unit: "ms", aim: { kind: "overReady", more: 10 } }
+} as const satisfies { readonly [key: string]: Row }
+
+export type Key = keyof typeof rows
+
+export const keys = Object.keys(rows) as ReadonlyArray<Key>
+
+/** What one fresh process gave. A row that it cannot give (no Linux) is missing. */
+export type Values = { readonly [K in Key]?: number }
+
+export const rowOf = (key: Key): Row => rows[key]
+
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly values: ReadonlyArray<number>
+}
+
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2
+}
+
+/** Undefined when nothing was measured. */
+export const spread = (values: ReadonlyArray<number>): Spread | undefined =>
+  values.length === 0
+    ? undefined
+    : { median: median(values), min: Math.min(...values), max: Math.max(...values), values }

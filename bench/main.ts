@@ -1,0 +1,188 @@
+/**
+ * `npm run bench`: what the built program costs, measured from outside, beside the least that Node itself costs.
+ *
+ * Both are measured in turns in the same run, because machines differ and drift: read the ratios. Nothing here fails
+ * because it is slow; the exit code is 1 only when something could not be measured.
+ */
+import { fork } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import * as Children from "./Children.ts"
+import * as Disk from "./Disk.ts"
+import * as Measure from "./Measure.ts"
+import * as ModelServer from "./ModelServer.ts"
+import * as Report from "./Report.ts"
+import { type Key, keys, type Values } from "./Rows.ts"
+import * as Subject from "./Subject.ts"
+
+const usage = `usage: npm run bench -- [--rounds N] [--only ROW,ROW] [--json FILE] [--dir DIR] [--program FILE]
+
+  --rounds N      fresh processes per row, 5 by default
+  --only ROWS     ${keys.slice(0, 7).join(" ")}
+                  ${keys.slice(7).join(" ")}
+  --json FILE     writes the result there as well; - is stdout, and the table then goes to stderr
+  --dir DIR       where the measured processes keep their files (the system's temporary directory); its disk counts
+  --program FILE  the program to measure, dist/main.js by default
+`
+
+/** However slow the machine is. */
+const wholeLimit = 15 * 60_000
+
+/** As long as a session of a day's work. */
+const pastTurns = 200
+
+const source = fileURLToPath(new URL("../bench", import.meta.url))
+
+class UsageError extends Error {}
+
+const readFlags = () => {
+  try {
+    return parseArgs({
+      options: {
+        rounds: { type: "string", default: "5" },
+        only: { type: "string" },
+        json: { type: "string" },
+        dir: { type: "string", default: tmpdir() },
+        program: { type: "string", default: fileURLToPath(new URL("../dist/main.js", import.meta.url)) },
+        help: { type: "boolean", default: false }
+      }
+    }).values
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const readKeys = (only: string | undefined): ReadonlyArray<Key> => {
+  if (only === undefined) return keys
+  const names = only.split(",")
+  const unknown = names.find((name) => !keys.some((key) => key === name))
+  if (unknown !== undefined) throw new UsageError(`--only: there is no row ${unknown}`)
+  return keys.filter((key) => names.includes(key))
+}
+
+const readOptions = () => {
+  const flags = readFlags()
+  const rounds = Number(flags.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError(`--rounds ${flags.rounds}: not a number from 1 on`)
+  const program = resolve(flags.program)
+  if (!existsSync(program)) throw new UsageError(`${program} is missing: npm run build makes it`)
+  return { rounds, program, keys: readKeys(flags.only), json: flags.json, dir: flags.dir, help: flags.help }
+}
+
+type Options = ReturnType<typeof readOptions>
+
+const needs = (wanted: ReadonlyArray<Key>, ...some: ReadonlyArray<Key>): boolean =>
+  some.some((key) => wanted.includes(key))
+
+/** One line that is written over, for somebody who watches. */
+const progress = (line: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
+}
+
+const measure = async (options: Options, directory: string): Promise<Report.Measured> => {
+  const model = await ModelServer.start(source)
+  const subjects = [Subject.floor(join(source, "floor.mjs")), Subject.pod(options.program)]
+  const values: { [S in Subject.SubjectName]: Array<Values> } = { floor: [], pod: [] }
+  const failures: Array<string> = []
+  const attempt = async (what: string, subject: Subject.Subject, work: () => Promise<Values | void>) => {
+    progress(`${what} ${subject.name}`)
+    try {
+      const found = await work()
+      if (found !== undefined) values[subject.name].push(found)
+    } catch (error) {
+      failures.push(`${what} ${subject.name}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  const inNewPlace = async <A>(work: (place: Subject.Place) => Promise<A>): Promise<A> => {
+    const place = Subject.makePlace(directory)
+    try {
+      return await work(place)
+    } finally {
+      Subject.removePlace(place)
+    }
+  }
+  const pasts = new Map<Subject.SubjectName, Subject.Place>()
+  if (needs(options.keys, "restart")) {
+    for (const subject of subjects) {
+      const place = Subject.makePlace(directory)
+      await attempt(`${pastTurns} turns`, subject, () => Measure.givePast({ subject, model, place }, pastTurns))
+      pasts.set(subject.name, place)
+    }
+  }
+  for (let round = 1; round <= options.rounds; round++) {
+    const label = (what: string) => `round ${round}/${options.rounds}: ${what}`
+    for (const subject of subjects) {
+      // The floor's start tells how fast the machine is, and the pod's is what a restart is held against.
+      if (subject.name === "floor" || needs(options.keys, "ready", "first-request", "restart")) {
+        await attempt(label("start"), subject, () => inNewPlace((place) => Measure.start({ subject, model, place })))
+      }
+      if (options.keys.some((key) => !["ready", "first-request", "restart"].includes(key))) {
+        const wanted = (key: Key) => options.keys.includes(key)
+        await attempt(label("life"), subject, () =>
+          inNewPlace((place) => Measure.life({ subject, model, place }, wanted))
+        )
+      }
+      const past = pasts.get(subject.name)
+      if (past !== undefined) {
+        await attempt(label("restart"), subject, () => Measure.restart({ subject, model, place: past }))
+      }
+    }
+  }
+  progress("")
+  await model.stop()
+  return { keys: options.keys, rounds: options.rounds, values, fdatasync: Disk.fdatasync(directory), failures }
+}
+
+const main = async (): Promise<number> => {
+  const options = readOptions()
+  if (options.help) {
+    process.stdout.write(usage)
+    return 0
+  }
+  const directory = mkdtempSync(join(options.dir, "epb-"))
+  const leave = () => {
+    Children.endAll()
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+  process.once("exit", leave)
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1))
+  setTimeout(() => {
+    process.stderr.write(`\nbench: not done in ${wholeLimit / 60_000} minutes\n`)
+    process.exit(1)
+  }, wholeLimit).unref()
+  const report = Report.make(await measure(options, directory))
+  const out = options.json === "-" ? process.stderr : process.stdout
+  out.write(Report.render(report))
+  const json = `${JSON.stringify(report, undefined, 2)}\n`
+  if (options.json === "-") process.stdout.write(json)
+  else if (options.json !== undefined) writeFileSync(options.json, json)
+  return report.failures.length === 0 ? 0 : 1
+}
+
+/**
+ * The process that runs TypeScript is large, and a large process is slow to start another one. So the measuring is done
+ * by a small one.
+ */
+const inSmallProcess = () => {
+  const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
+    env: { ...process.env, EFFECT_POD_BENCH: "measuring" },
+    execArgv: []
+  })
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal))
+  child.once("exit", (code) => process.exit(code ?? 1))
+}
+
+if (process.env["EFFECT_POD_BENCH"] === "measuring") {
+  try {
+    process.exit(await main())
+  } catch (error) {
+    const isUsage = error instanceof UsageError
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n${isUsage ? usage : ""}`)
+    process.exit(isUsage ? 2 : 1)
+  }
+} else {
+  inSmallProcess()
+}

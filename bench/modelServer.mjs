@@ -1,0 +1,127 @@
+/**
+ * A model server for measurements: Anthropic's Messages API as a stream, in a process of its own, so that what it costs
+ * is not counted.
+ *
+ * It is told over the IPC channel of `fork` what to answer next, one answer per request, and keeps when each request
+ * came in, when its last byte went out and when its connection was closed. Times are milliseconds of the clock that all
+ * processes of a machine share.
+ *
+ *   { play: [answer, ...] }  -> { playing: n }        answers for the requests to come; those not used yet are dropped
+ *   { take: n }              -> { records: [...] }    the n oldest records, as soon as all of them are complete
+ */
+import { createServer } from "node:http"
+
+const now = () => Number(process.hrtime.bigint()) / 1e6
+
+const sse = (type, data) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
+
+const opening = sse("message_start", {
+  message: {
+    id: "msg_01",
+    type: "message",
+    role: "assistant",
+    model: "bench-1",
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: { input_tokens: 100, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 1 }
+  }
+})
+
+const closing = (reason) =>
+  sse("content_block_stop", { index: 0 }) +
+  sse("message_delta", { delta: { stop_reason: reason, stop_sequence: null }, usage: { output_tokens: 20 } }) +
+  sse("message_stop", {})
+
+const block = (content) => sse("content_block_start", { index: 0, content_block: content })
+const delta = (piece) => sse("content_block_delta", { index: 0, delta: piece })
+const textBlock = block({ type: "text", text: "" })
+const word = (text) => Buffer.from(delta({ type: "text_delta", text }))
+
+const breath = () => new Promise((resolve) => setImmediate(resolve))
+
+/** As many events as fill a network packet or two, then the next: a fast model, not one large file. */
+const eventsPerBurst = 20
+
+const answers = {
+  text: (response, record) => {
+    response.write(opening + textBlock + delta({ type: "text_delta", text: "All is well." }))
+    record.lastByte = now()
+    response.end(closing("end_turn"))
+  },
+  tool: (response, record, { id, name, args }) => {
+    response.write(opening + block({ type: "tool_use", id, name, input: {} }))
+    response.write(delta({ type: "input_json_delta", partial_json: JSON.stringify(args) }))
+    record.lastByte = now()
+    response.end(closing("tool_use"))
+  },
+  deltas: async (response, record, { count }) => {
+    const words = Array.from({ length: count }, (_, index) => word(`word${index} `))
+    record.firstByte = now()
+    response.write(opening + textBlock)
+    for (const [index, bytes] of words.entries()) {
+      if (index % eventsPerBurst === 0) await breath()
+      response.write(bytes)
+    }
+    record.lastByte = now()
+    response.end(closing("end_turn"))
+  },
+  hang: (response) => {
+    response.write(opening + textBlock)
+    response.write(word("still "))
+  }
+}
+
+let plan = []
+let records = []
+let waiting
+
+const settle = () => {
+  if (waiting === undefined || records.length < waiting) return
+  const ready = records.slice(0, waiting)
+  // What was hung up on has no last byte, and what has one may stay connected.
+  if (ready.some((record) => record.lastByte === undefined && record.closed === undefined)) return
+  records = records.slice(waiting)
+  waiting = undefined
+  process.send({ records: ready })
+}
+
+const server = createServer((request, response) => {
+  request.on("data", () => {})
+  request.on("end", async () => {
+    const record = { arrived: now() }
+    const answer = plan.shift()
+    response.on("close", () => {
+      record.closed = now()
+      settle()
+    })
+    response.on("error", () => {})
+    records.push(record)
+    if (answer === undefined) {
+      record.lastByte = now()
+      response.writeHead(400, { "content-type": "application/json" })
+      response.end('{"type":"error","error":{"type":"invalid_request_error","message":"no answer is planned"}}')
+      return
+    }
+    response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" })
+    await answers[answer.kind](response, record, answer)
+    settle()
+  })
+})
+// A connection that is given up between two turns would look like a slow one.
+server.keepAliveTimeout = 600_000
+
+process.on("message", (message) => {
+  if (message.play !== undefined) {
+    plan = message.play
+    records = []
+    waiting = undefined
+    process.send({ playing: plan.length })
+    return
+  }
+  waiting = message.take
+  settle()
+})
+process.on("disconnect", () => process.exit())
+
+server.listen(0, "127.0.0.1", () => process.send({ port: server.address().port }))
