@@ -15,19 +15,19 @@ import type { LegProgress, LegServices } from "../agent/LegContext.ts"
 import { noUsage } from "../llm/LlmEvent.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
-import type { ErrorCode, PodStatus, RunKind } from "../protocol/Status.ts"
+import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Draft } from "../session/Announce.ts"
 import * as Fold from "../session/Fold.ts"
 import type { Committed, Journal, Step } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
+import * as Answering from "./Answering.ts"
 import { decide, type Decision, type Phase, validate } from "./Decide.ts"
 import { closeCalls, flowsOn, outcomeOf, type StopReason, terminal } from "./Ending.ts"
 import * as InboxItems from "./InboxItems.ts"
 import * as Ledger from "./Ledger.ts"
 import { isMethod, type LegEnded, type MethodMail, type PodMailbox } from "./Mail.ts"
 import { addToInbox, type NewRun, openLeg, openRun, receiptStep } from "./Opening.ts"
-import type { Answer } from "./PodHandle.ts"
 import { Receipts } from "./Receipts.ts"
 
 interface Current {
@@ -57,25 +57,13 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const stopped = yield* Deferred.make<void>()
   const receipts = new Receipts(state.receipts)
   const { commit, owe, settle } = Ledger.make(journal)
+  const { answer, refuse, refuseStorage } = Answering.make(journal)
   let current: Current | undefined
   let stopping = false
   let isEnded = false
   let held = !flowsOn(state.lastResult) && state.inbox.size > 0
 
   const phase = (): Phase => (current !== undefined ? "running" : state.run?.state === "paused" ? "paused" : "idle")
-
-  const answer = (mail: MethodMail, result: Answer): Effect.Effect<void> => {
-    if (mail.reply !== undefined) return Effect.sync(() => mail.reply?.(result))
-    return result.ok ? Effect.void : journal.emit({ event: "error", data: { ...result.error, phase: "accept" } })
-  }
-
-  const refuse = (mail: MethodMail, code: ErrorCode, message: string, hint?: string): Effect.Effect<void> =>
-    answer(mail, { ok: false, error: { code, message, ...(hint === undefined ? {} : { hint }) } })
-
-  const refuseStorage =
-    (mail: MethodMail) =>
-    (error: StorageError): Effect.Effect<void> =>
-      refuse(mail, "storage_error", error.message, error.hint)
 
   const launch = Effect.fnUntraced(function* (
     progress: LegProgress,
@@ -379,7 +367,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     yield* Effect.ignore(journal.commit([], false))
     yield* Deferred.succeed(stopped, undefined)
     const left = yield* mailbox.drain
-    yield* Effect.forEach(left.filter(isMethod), (mail) => Effect.sync(() => mail.reply?.(hasStopped)), {
+    yield* Effect.forEach(left.filter(isMethod), (mail) => Effect.sync(() => mail.reply?.(Answering.hasStopped)), {
       discard: true
     })
   })
@@ -397,5 +385,3 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   yield* showHeld
   return { loop, stopped: Deferred.await(stopped), isStopped: () => isEnded }
 })
-
-export const hasStopped: Answer = { ok: false, error: { code: "not_running", message: "the pod has stopped" } }

@@ -161,7 +161,15 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
 
 /** What the first request needs and a start does not, made while nobody waits for it. */
 const warmUp = ({ specs }: Toolbox.Toolbox) =>
-  Effect.forEach(specs, (spec) => Effect.andThen(Effect.yieldNow, Effect.sync(() => spec.parameters)), { discard: true })
+  Effect.forEach(
+    specs,
+    (spec) =>
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => spec.parameters)
+      ),
+    { discard: true }
+  )
 
 /** A pod whose directory is gone works where it is started. */
 const isThere = (path: string | undefined) =>

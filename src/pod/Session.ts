@@ -131,7 +131,7 @@ const materialise = Effect.fnUntraced(function* (options: OpenOptions, empty: Se
   const store = yield* SessionStore
   const pods = yield* PodStore
   // A Scope of its own, made now: the file is opened late and must still outlive everything that writes to it.
-  const owner = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+  const owner = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
   return Effect.gen(function* () {
     const { alerts, text } = yield* prompt
     yield* pods.update(podName, { active: { session_id: found.ref.sessionId, segment_id: found.ref.segmentId } })

@@ -1,7 +1,7 @@
 /**
  * A model that a test holds in its hands: each call waits to be answered event by event, and tells when it was closed.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"

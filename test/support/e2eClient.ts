@@ -96,12 +96,8 @@ export class Client<Line extends AnyLine> {
   async request(method: string, params?: object): Promise<Named<Line, "reply">> {
     const id = `r${++this.requests}`
     this.send({ method, id, ...(params === undefined ? {} : { params }) })
-    return (await this.wait(
-      `the reply to ${method}`,
-      () =>
-        this.lines.find(
-          (line) => line.event === "reply" && (line.data as { readonly reply_to: string }).reply_to === id
-        )
+    return (await this.wait(`the reply to ${method}`, () =>
+      this.lines.find((line) => line.event === "reply" && (line.data as { readonly reply_to: string }).reply_to === id)
     )) as Named<Line, "reply">
   }
 
@@ -120,7 +116,9 @@ export class Client<Line extends AnyLine> {
   ): Promise<ReadonlyArray<Line>> {
     const from = this.cursor
     return this.wait(event, () => {
-      const at = this.lines.findIndex((line, n) => n >= from && line.event === event && where(line as Named<Line, Name>))
+      const at = this.lines.findIndex(
+        (line, n) => n >= from && line.event === event && where(line as Named<Line, Name>)
+      )
       if (at < 0) return undefined
       this.cursor = at + 1
       return this.lines.slice(from, at + 1)

@@ -79,6 +79,9 @@ export const expectSound = (entries: ReadonlyArray<LogEntry>): void => {
   )
   const results = entries.flatMap((entry) => (entry.kind === "tool_result" ? [entry.item.call_id] : []))
   once("answered", results)
-  once("run", records(entries, "pod.tool", "started").map(({ call_id }) => String(call_id)))
+  once(
+    "run",
+    records(entries, "pod.tool", "started").map(({ call_id }) => String(call_id))
+  )
   expect([...results].sort(), "calls that were answered").toEqual([...calls].sort())
 }

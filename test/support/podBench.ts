@@ -3,7 +3,7 @@
  * test's hands, and tools that the test defines.
  */
 import * as Effect from "effect/Effect"
-import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import type * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
