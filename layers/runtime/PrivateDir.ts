@@ -7,6 +7,7 @@
 import * as Fs from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import { RuntimeDirError } from "../../src/runtime/RuntimeDir.ts"
+import { makeDirectories } from "../store/MakeDirectories.ts"
 import { describeSystemError, systemCode } from "../store/SystemError.ts"
 
 const othersBits = 0o077
@@ -25,7 +26,7 @@ export interface PrivateDirOptions {
 /** Makes the directory if it is missing. */
 export const ensurePrivate = (path: string, options: PrivateDirOptions): Effect.Effect<void, RuntimeDirError> =>
   Effect.gen(function* () {
-    yield* attempt(path, "make", () => Fs.mkdir(path, { recursive: true, mode: 0o700 }))
+    yield* attempt(path, "make", () => makeDirectories(path))
     const found = yield* attempt(path, "look at", () => (options.refuseLink ? Fs.lstat(path) : Fs.stat(path)))
     if (!found.isDirectory()) {
       return yield* new RuntimeDirError({
@@ -82,6 +83,7 @@ const elsewhere = "name a directory that can be written to with EFFECT_POD_RUNTI
 
 const hints: Readonly<Record<string, string>> = {
   EACCES: elsewhere,
+  ENOENT: elsewhere,
   EPERM: elsewhere,
   EROFS: elsewhere,
   ENOTDIR: "a part of this path is a file: remove it, or name another directory with EFFECT_POD_RUNTIME_DIR",

@@ -5,13 +5,14 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type { StorageError } from "../../src/session/StorageError.ts"
+import { makeDirectories } from "./MakeDirectories.ts"
 import { systemCode, systemError } from "./SystemError.ts"
 
 /** Makes the directory and what is missing above it, mode 0700. Returns the directories whose entries are new. */
 export const makePrivate = (path: string): Effect.Effect<ReadonlyArray<string>, StorageError> =>
   Effect.map(
     Effect.tryPromise({
-      try: () => Fs.mkdir(path, { recursive: true, mode: 0o700 }),
+      try: () => makeDirectories(path),
       catch: systemError("create directory", path)
     }),
     (first) => {

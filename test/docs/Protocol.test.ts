@@ -46,7 +46,10 @@ describe("docs/protocol.md", () => {
 
   it("control records among the entries are ours", () => {
     const records = examples
-      .map(({ json }) => JSON.parse(json) as { readonly kind?: string; readonly domain?: string; readonly payload?: unknown })
+      .map(
+        ({ json }) =>
+          JSON.parse(json) as { readonly kind?: string; readonly domain?: string; readonly payload?: unknown }
+      )
       .filter(({ kind }) => kind === "extension")
     expect(records.length).toBeGreaterThan(5)
     for (const { domain, payload } of records) {

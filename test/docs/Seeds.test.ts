@@ -18,7 +18,10 @@ const play = (seed: number) =>
       )
       yield* pod.runToEnd("hello", { key: "k" })
       yield* pod.runToEnd("again")
-    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([{ steps: [{ text: "hi" }] }, { steps: [{ text: "hi" }] }], store)))
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(PodTest.layer([{ steps: [{ text: "hi" }] }, { steps: [{ text: "hi" }] }], store))
+    )
     return store.segments().flatMap(store.lines)
   }).pipe(Random.withSeed(seed))
 
