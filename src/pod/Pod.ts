@@ -76,7 +76,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     },
     { scope: isNew ? undefined : restored.state.scope, cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined }
   )
-  yield* lease.claim(authority.scope)
+  // Other processes are asked while the pod gets ready; nothing is done before they have agreed.
+  const claim = yield* Effect.forkChild(lease.claim(authority.scope), { startImmediately: true })
   const dir = yield* runtime.open(name)
   const fs = yield* ScopedFs.make({
     cwd: authority.cwd,
@@ -91,6 +92,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const toolbox = Toolbox.make([...tools, ...(options.tools ?? [])])
   const scopeSummary = summary(authority.scope)
   const config = isNew ? requestConfig(manifest.worker) : restored.state.config
+  yield* Fiber.join(claim)
   const journal = yield* Session.open({
     podName: name,
     found,
