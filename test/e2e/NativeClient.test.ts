@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { makePlace, type Place, serve } from "../support/cli.ts"
 import { accepted, connectNative, connectSeed, hello, type NativeLine, turn } from "../support/e2eClient.ts"
 import { readJournal } from "../support/e2eJournal.ts"
+import { keys, vendorManifest } from "../support/e2eManifest.ts"
 import { scriptedManifest } from "../support/script.ts"
+import { Gate, say, VendorServer } from "../support/VendorServer.ts"
 
 let place: Place
 
@@ -126,22 +128,30 @@ describe("methods with an id", () => {
 
 describe("attaching", () => {
   it("in the middle of an answer gives what came before and what comes after, whole and once", async () => {
-    const words = Array.from({ length: 200 }, (_, n) => ({ text: `w${n} ` }))
-    const text = words.map(({ text }) => text).join("")
-    const pod = await start([[...words.slice(0, 100), { wait: "100 millis" }, ...words.slice(100)]])
-    const first = (await connectNative(pod.socket)).client
-    await first.run("count")
-    await first.next("text_delta", ({ data }) => data.text === "w50 ")
-    const late = await connectNative(pod.socket)
-    await first.next("run_end")
-    await late.client.next("run_end")
-    const { in_flight } = late.snapshot
-    const before = (in_flight?.blocks ?? []).map((block) => block.text ?? "").join("")
-    const after = late.client.lines.flatMap((line) => (line.event === "text_delta" ? [line.data.text] : [])).join("")
-    expect(before).toContain("w50 ")
-    expect(before + after).toBe(text)
-    const seen = numbers(late.client.lines)
-    expect(seen).toEqual(seen.map((_, index) => late.welcome.seq + 1 + index))
+    const server = await VendorServer.start()
+    try {
+      const pod = await serve(place, ["--manifest", vendorManifest(place, "openai", server.openAiUrl)], { env: keys })
+      const words = Array.from({ length: 400 }, (_, n) => ({ text: `w${n} ` }))
+      const gate = new Gate()
+      server.reply(say([...words.slice(0, 300), { gate }, ...words.slice(300)]))
+      const first = (await connectNative(pod.socket)).client
+      await first.run("count")
+      // While more words are on their way.
+      await first.next("text_delta")
+      const late = await connectNative(pod.socket)
+      gate.open()
+      await first.next("run_end")
+      await late.client.next("run_end")
+      const before = (late.snapshot.in_flight?.blocks ?? []).map((block) => block.text ?? "").join("")
+      const after = late.client.lines.flatMap((line) => (line.event === "text_delta" ? [line.data.text] : [])).join("")
+      expect(before).toContain("w0 ")
+      expect(before + after).toBe(words.map(({ text }) => text).join(""))
+      const seen = numbers(late.client.lines)
+      expect(seen).toEqual(seen.map((_, index) => late.welcome.seq + 1 + index))
+    } finally {
+      await place.remove()
+      await server.stop()
+    }
   })
 
   it("while a tool runs shows the call, its arguments and that it runs", async () => {
