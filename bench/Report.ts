@@ -27,7 +27,8 @@ export interface Line {
 
 export interface Judged {
   readonly limit: number
-  readonly verdict: "ok" | "over"
+  /** Missing if the program could not be measured. */
+  readonly verdict?: "ok" | "over"
 }
 
 export interface Report {
@@ -56,7 +57,7 @@ const limitOf = (measured: Measured, key: Key, slowness: number): number | undef
 }
 
 const judge = (limit: number | undefined, pod: Spread | undefined): Judged | undefined =>
-  limit === undefined || pod === undefined ? undefined : { limit, verdict: pod.median <= limit ? "ok" : "over" }
+  limit === undefined ? undefined : { limit, ...(pod && { verdict: pod.median <= limit ? "ok" : "over" }) }
 
 const slownessOf = (measured: Measured): number | undefined => {
   const reference = referenceReady[process.version.slice(1).split(".", 1)[0] ?? ""]
@@ -102,7 +103,7 @@ const spreadText = (unit: Unit, found: Spread | undefined): string =>
   found === undefined ? "–" : `${digits(unit, found.median)} (${digits(unit, found.min)}–${digits(unit, found.max)})`
 
 const judgedText = (unit: Unit, judged: Judged | undefined): ReadonlyArray<string> =>
-  judged === undefined ? ["", ""] : [`≤ ${digits(unit, judged.limit)}`, judged.verdict]
+  judged === undefined ? ["", ""] : [`≤ ${digits(unit, judged.limit)}`, judged.verdict ?? "–"]
 
 const cells = (line: Line): ReadonlyArray<string> => [
   line.title,

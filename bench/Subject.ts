@@ -3,7 +3,7 @@
  * are ready, and get the same lines over the same kind of socket.
  */
 import { spawn } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Children from "./Children.ts"
 import * as Client from "./Client.ts"
@@ -74,8 +74,6 @@ export const makePlace = (parent: string): Place => {
   writeFileSync(file, Array.from({ length: 200 }, (_, index) => `line ${index + 1} of a file of text\n`).join(""))
   return { root, cwd, file }
 }
-
-export const copyPlace = (from: Place, to: Place): void => cpSync(from.root, to.root, { recursive: true })
 
 export const removePlace = (place: Place): void => rmSync(place.root, { recursive: true, force: true })
 

@@ -87,13 +87,15 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
   const subjects = [Subject.floor(join(source, "floor.mjs")), Subject.pod(options.program)]
   const values: { [S in Subject.SubjectName]: Array<Values> } = { floor: [], pod: [] }
   const failures: Array<string> = []
-  const attempt = async (what: string, subject: Subject.Subject, work: () => Promise<Values | void>) => {
-    progress(`${what} ${subject.name}`)
+  /** False if it could not be done; the other rows are measured all the same. */
+  const attempt = async (what: string, subject: Subject.Subject, work: () => Promise<Values>) => {
+    progress(`${what}, ${subject.name}`)
     try {
-      const found = await work()
-      if (found !== undefined) values[subject.name].push(found)
+      values[subject.name].push(await work())
+      return true
     } catch (error) {
-      failures.push(`${what} ${subject.name}: ${error instanceof Error ? error.message : String(error)}`)
+      failures.push(`${what}, ${subject.name}: ${error instanceof Error ? error.message : String(error)}`)
+      return false
     }
   }
   const inNewPlace = async <A>(work: (place: Subject.Place) => Promise<A>): Promise<A> => {
@@ -108,8 +110,10 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
   if (needs(options.keys, "restart")) {
     for (const subject of subjects) {
       const place = Subject.makePlace(directory)
-      await attempt(`${pastTurns} turns`, subject, () => Measure.givePast({ subject, model, place }, pastTurns))
-      pasts.set(subject.name, place)
+      const done = await attempt(`${pastTurns} turns`, subject, () =>
+        Measure.givePast({ subject, model, place }, pastTurns)
+      )
+      if (done) pasts.set(subject.name, place)
     }
   }
   for (let round = 1; round <= options.rounds; round++) {

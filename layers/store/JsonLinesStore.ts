@@ -36,6 +36,7 @@ const make = ({ sessionsDir }: JsonLinesOptions): SessionStore["Service"] => {
   const pathOf = (ref: SegmentRef) => Path.join(directoryOf(ref), `${ref.segmentId}${suffix}`)
 
   return {
+    syncs: true,
     create: Effect.fn("JsonLinesStore.create")(function* (ref) {
       yield* checkIds("create", ref)
       const path = pathOf(ref)

@@ -66,6 +66,7 @@ const sessionStore = (
   cutTails: Map<string, Uint8Array>,
   ordered: () => ReadonlyArray<Segment>
 ): SessionStore["Service"] => ({
+  syncs: false,
   create: (ref) =>
     Effect.suspend(() => {
       const name = nameOf(ref)

@@ -30,18 +30,19 @@ export const run = Effect.fn("Leg.run")(function* (
   const { journal } = services
   yield* resolveReferences(services, progress, input.segments)
   if (input.resumed) yield* runOpenCalls(services, progress)
-  for (let turns = 1; ; turns++) {
+  for (;;) {
     const turn = journal.state.turnCount
     yield* journal.emit({ event: "turn_start", data: { turn } })
     yield* InboxDrain.drain(services, progress, turn)
     const response = yield* modelCall(services, progress, turn)
-    if (response.calls.length === 0) {
+    if (!response.usesTools) {
       if (response.stop === "pause") continue
       if (response.stop === "refusal") yield* warn(services, "the model refused to answer; its answer is the refusal")
       return response.stop === "max_tokens" ? { _tag: "LimitReached", limit: "max_tokens" } : { _tag: "Finished" }
     }
     yield* runBatch(services, progress, turn, response.calls)
-    if (services.maxTurns !== undefined && turns >= services.maxTurns) {
+    // Counted in the journal, so that a pause or a restart gives a run no new turns.
+    if (services.maxTurns !== undefined && (journal.state.run?.turns ?? 0) >= services.maxTurns) {
       return { _tag: "LimitReached", limit: "max_turns" }
     }
   }

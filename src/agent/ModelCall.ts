@@ -13,14 +13,18 @@ import * as Response from "../llm/Response.ts"
 import { transcript } from "../llm/Transcript.ts"
 import { addCall } from "../llm/Usage.ts"
 import type { BroadcastEvent } from "../protocol/Event.ts"
+import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
 import * as Blocks from "./Blocks.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
 import { ofLlm, ofStorage, overflow, type RunFailure } from "./RunFailure.ts"
-import type { Call } from "./ToolBatch.ts"
+import { badArguments as answerTo, resultStep } from "./ToolResults.ts"
 
 export interface ModelResponse {
-  readonly calls: ReadonlyArray<Call>
+  /** The model asked for tools. */
+  readonly usesTools: boolean
+  /** Calls that are not answered yet. */
+  readonly calls: ReadonlyArray<ToolCallItem>
   readonly stop: StopReason
 }
 
@@ -56,12 +60,16 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
       ...ours
     })
   }
+  // In one batch with the call: what was logged in place of bad arguments can then never be taken for a call to run.
+  const calls: Array<ToolCallItem> = []
+  for (const { badArguments, item } of items) {
+    if (item.kind !== "tool_call") continue
+    if (badArguments === undefined) calls.push(item)
+    else steps.push(resultStep(progress, turn, item, answerTo(item.name, badArguments)))
+  }
   yield* Effect.mapError(journal.commit(steps, false), ofStorage)
-  const calls = items.flatMap(
-    ({ badArguments, item }): ReadonlyArray<Call> => (item.kind === "tool_call" ? [{ item, badArguments }] : [])
-  )
   yield* Effect.logDebug("model answered", { turn, stop, items: items.length, calls: calls.length })
-  return { calls, stop }
+  return { usesTools: items.some(({ item }) => item.kind === "tool_call"), calls, stop }
 })
 
 /**
@@ -131,7 +139,7 @@ const onRetry =
           error: notice.error
         }
       })
-      yield* Effect.logWarning("model call failed, trying again", {
+      yield* Effect.logInfo("model call failed, trying again", {
         attempt: notice.failedAttempt,
         wait_ms: notice.waitMs,
         error: notice.error

@@ -12,30 +12,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import { interruptedBeforeResult } from "../knowledge/Wrappers.ts"
+import { parseArguments } from "../llm/Response.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
 import type { Tool, ToolOutput } from "../tools/Tool.ts"
 import { cap } from "../tools/Truncate.ts"
 import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
 import { ofStorage, type RunFailure } from "./RunFailure.ts"
-
-/** A call as the model made it. */
-export interface Call {
-  readonly item: ToolCallItem
-  /** The arguments were not a JSON object; this says how. Such a call is answered and never run. */
-  readonly badArguments: string | undefined
-}
+import { badArguments, refuse, resultStep } from "./ToolResults.ts"
 
 /** Calls of one response that run at the same time. */
 const concurrency = 16
 /** Bytes of live output that one call may send to watchers; what comes after is in its result. */
 const liveOutputLimit = 256 * 1024
-
-interface Result {
-  readonly output: ToolOutput
-  readonly isError: boolean
-  readonly durationMs: number
-}
 
 interface Planned {
   readonly item: ToolCallItem
@@ -47,7 +36,7 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
   services: LegServices,
   progress: LegProgress,
   turn: number,
-  calls: ReadonlyArray<Call>
+  calls: ReadonlyArray<ToolCallItem>
 ): Effect.fn.Return<void, RunFailure> {
   const { journal } = services
   const steps: Array<Step> = []
@@ -55,7 +44,7 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
   for (const call of calls) {
     const plan = yield* prepare(services, call)
     if ("tool" in plan) planned.push(plan)
-    else steps.push(resultStep(progress, turn, call.item, plan))
+    else steps.push(resultStep(progress, turn, call, plan))
   }
   for (const { item } of planned) {
     steps.push({
@@ -85,35 +74,28 @@ export const runOpenCalls = Effect.fnUntraced(function* (services: LegServices, 
   const lost = open.filter(({ call, started }) => started && !repeatable(call.name))
   const again = open.filter((entry) => !lost.includes(entry))
   const turn = open[0]?.turn ?? services.journal.state.turnCount
-  const answers = lost.map(({ call }) =>
-    resultStep(progress, turn, call, { output: { summary: interruptedBeforeResult }, isError: true, durationMs: 0 })
-  )
+  const answers = lost.map(({ call }) => resultStep(progress, turn, call, refuse(interruptedBeforeResult)))
   yield* Effect.mapError(services.journal.commit(answers, true), ofStorage)
   if (again.length > 0) {
     yield* runBatch(
       services,
       progress,
       turn,
-      again.map(({ call }) => ({ item: call, badArguments: undefined }))
+      again.map(({ call }) => call)
     )
   }
 })
 
-const refuse = (summary: string): Result => ({ output: { summary }, isError: true, durationMs: 0 })
-
 /** A plan, or the result that answers the call at once. */
-const prepare = Effect.fnUntraced(function* (services: LegServices, call: Call) {
-  const { badArguments, item } = call
+const prepare = Effect.fnUntraced(function* (services: LegServices, item: ToolCallItem) {
   const tool = services.toolbox.get(item.name)
   if (tool === undefined) {
     return refuse(`Tool '${item.name}' not found. Available tools: ${services.toolbox.names.join(", ")}`)
   }
-  if (badArguments !== undefined) {
-    return refuse(
-      `${item.name}: the arguments are not a JSON object (${badArguments}). The call was not run; send it again whole.`
-    )
-  }
-  const args = JSON.parse(item.arguments) as Schema.JsonObject
+  // A log of another program may hold anything.
+  const { problem, text } = parseArguments(item.arguments)
+  if (problem !== undefined) return badArguments(item.name, problem)
+  const args = JSON.parse(text) as Schema.JsonObject
   const verdict = yield* services.permit({ callId: item.call_id, tool: item.name, args })
   return verdict._tag === "Deny" ? refuse(verdict.message) : { item, tool, args }
 })
@@ -194,21 +176,4 @@ const capped = Effect.fnUntraced(function* (services: LegServices, tool: string,
   if (!truncated) return output
   yield* warn(services, `the output of ${tool} was cut to ${limit} bytes for the model`)
   return { ...output, content: text, truncated: true }
-})
-
-const resultStep = (progress: LegProgress, turn: number, call: ToolCallItem, result: Result): Step => ({
-  kind: "tool_result",
-  item: {
-    kind: "tool_result",
-    call_id: call.call_id,
-    summary: result.output.summary,
-    ...(result.output.content === undefined ? {} : { content: result.output.content }),
-    ...(result.isError ? { is_error: true } : {})
-  },
-  run_id: progress.runId,
-  leg: progress.leg,
-  turn,
-  duration_ms: result.durationMs,
-  ...(result.output.truncated === true ? { truncated: true } : {}),
-  ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath })
 })

@@ -37,7 +37,7 @@ export const programHelp = (): string => {
     "exit codes: 0 finished, 1 failed, 2 usage, 3 paused or at its limit, 4 pod or scope in use,",
     "            5 corrupt durable state, 130 cancelled",
     "directories: EFFECT_POD_HOME, or EFFECT_POD_CONFIG_DIR, EFFECT_POD_DATA_DIR, EFFECT_POD_RUNTIME_DIR, or XDG",
-    "models: ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY; without one, the embedded offline model",
+    "models: ANTHROPIC_API_KEY, OPENAI_API_KEY; without one, the embedded offline model",
     ""
   ].join("\n")
 }

@@ -4,8 +4,6 @@
  * Blocks are told apart by `index`, which is unique within one response: deltas of several blocks may interleave.
  * A complete response ends with exactly one `stop`; a stream that ends without it was cut.
  */
-import type { RunUsage } from "../protocol/LogEntry.ts"
-
 export type StopReason = "end_turn" | "tool_use" | "max_tokens" | "refusal" | "pause" | "context_overflow"
 
 export type LlmEvent =
@@ -32,12 +30,4 @@ export interface LlmUsage {
   readonly outputTokens?: number
   readonly cacheReadTokens?: number
   readonly cacheWriteTokens?: number
-}
-
-export const noUsage: RunUsage = {
-  llm_calls: 0,
-  input_tokens: 0,
-  output_tokens: 0,
-  cache_read_input_tokens: 0,
-  cache_write_input_tokens: 0
 }

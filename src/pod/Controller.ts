@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
 import type { LegProgress, LegServices } from "../agent/LegContext.ts"
-import { noUsage } from "../llm/LlmEvent.ts"
+import { noUsage } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
@@ -55,7 +55,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const { journal, mailbox, services } = options
   const { state } = journal
   const stopped = yield* Deferred.make<void>()
-  const receipts = new Receipts(state.receipts)
+  const receipts = new Receipts(state.receipts, journal.syncs)
   const { commit, owe, settle } = Ledger.make(journal)
   const { answer, refuse, refuseStorage } = Answering.make(journal)
   let current: Current | undefined
@@ -258,11 +258,15 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   })
 
   const read = Effect.fnUntraced(function* (mail: MethodMail) {
-    if (mail.method.method === "list_inbox") {
+    if (mail.method.method === "list_inbox" && mail.reply !== undefined) {
       const items = Array.from(state.inbox.values(), InboxItems.describe)
       return yield* answer(mail, { ok: true, result: { items } })
     }
-    return yield* refuse(mail, "invalid_request", `${mail.method.method} is answered by the connection and needs an id`)
+    return yield* refuse(
+      mail,
+      "invalid_request",
+      `${mail.method.method} is answered to its sender alone and needs an id`
+    )
   })
 
   const carryOut = (mail: MethodMail, decision: Decision): Effect.Effect<void> => {
@@ -334,8 +338,9 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         )
       : commit([...closing(), after])
     current = undefined
-    if (!flowsOn(undone ? "rolled_back" : outcome.result) && outcome.result !== "paused") held = true
-    else if (kind === "run" || kind === "resume") held = false
+    const result = undone ? "rolled_back" : outcome.result
+    if (!flowsOn(result) && result !== "paused") held = true
+    else if (flowsOn(result) && (kind === "run" || kind === "resume")) held = false
     yield* Effect.catch(written, (error: StorageError) => ownUp(leg, closing(), error, after))
     yield* options.writeStatus(status)
     yield* flow

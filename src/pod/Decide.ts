@@ -101,6 +101,12 @@ const notify =
   (method: Named<"notify">): Decision =>
     method.params.wake === false ? keep("quiet") : keep("wake", wake)
 
+/** News of scope that went further down is for the next turn; it is no reason to start one. */
+const report =
+  (wake: boolean) =>
+  (method: Named<"pod_event">): Decision =>
+    method.params.kind === "scope_sub_delegated" ? keep("quiet") : keep("wake", wake)
+
 const always = <Name extends MethodName>(cell: Cell<Name>): Row<Name> => ({
   idle: cell,
   running: cell,
@@ -118,7 +124,7 @@ const table: Table = {
     compacting: later
   },
   notify: { idle: notify(true), running: notify(false), paused: notify(false), compacting: later },
-  pod_event: { idle: keep("wake", true), running: keep("wake"), paused: keep("wake"), compacting: later },
+  pod_event: { idle: report(true), running: report(false), paused: report(false), compacting: later },
   resume: {
     idle: (_, { held }) => (held ? { _tag: "Release" } : notPaused),
     running: busy,
@@ -164,7 +170,7 @@ const table: Table = {
   shutdown: always(stop),
   list_completions: always(direct),
   hello: always(direct),
-  read_entries: always(answer),
+  read_entries: always(direct),
   attach_status: always(direct),
   list_inbox: always(answer),
   remove_inbox: always(notYet("remove_inbox")),

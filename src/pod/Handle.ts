@@ -6,13 +6,14 @@ import * as Stream from "effect/Stream"
 import * as Digest from "effect/crypto/Digest"
 import type { Envelope } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
+import { type LogEntry, noUsage } from "../protocol/LogEntry.ts"
 import type { Method } from "../protocol/Method.ts"
 import { type Segment, text } from "../protocol/Segment.ts"
 import { readEntries } from "../session/Attach.ts"
 import type { Journal } from "../session/Journal.ts"
 import { hasStopped } from "./Answering.ts"
 import type { PodMailbox } from "./Mail.ts"
-import { type Answer, type PodHandle, PodRefused, type Reply, type RunAccepted } from "./PodHandle.ts"
+import { type Answer, type PodHandle, PodRefused, type Reply, type RunAccepted, type RunEnd } from "./PodHandle.ts"
 import { canonicalJson, type Keyed } from "./Receipts.ts"
 
 export interface HandleOptions {
@@ -67,7 +68,9 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     return yield* Effect.scoped(
       Effect.gen(function* () {
         const attachment = yield* journal.attach
-        const { run_id } = yield* run(input, extra)
+        const { accepted_seq, run_id } = yield* run(input, extra)
+        // A key that was used before may name a run that is over: its end will not come again.
+        if (accepted_seq <= attachment.seq && !isAhead(journal, run_id)) return yield* pastEnd(journal, run_id)
         return yield* awaitEnd(attachment.take, run_id).pipe(
           Effect.onInterrupt(() => submit({ method: "cancel", params: { run_id } }, () => {}))
         )
@@ -132,6 +135,32 @@ const awaitEnd = Effect.fnUntraced(function* (take: Effect.Effect<ReadonlyArray<
         return yield* new PodRefused({ code: "not_running", message: "the pod has stopped" })
     }
   }
+})
+
+/** The run goes on, or waits in the inbox. */
+const isAhead = ({ live, state }: Journal, runId: string): boolean =>
+  live.run?.runId === runId || Array.from(state.inbox.values()).some((item) => item.run_id === runId)
+
+/** How a run ended that the log still knows; what the log does not know any more was undone. */
+const pastEnd = Effect.fnUntraced(function* (journal: Journal, runId: string): Effect.fn.Return<RunEnd, PodRefused> {
+  const view = journal.view()
+  let end: RunEnd = { run_id: runId, leg: 1, result: "rolled_back", usage: noUsage }
+  yield* readEntries(journal.file(), view, 0, view.total).pipe(
+    Stream.runForEach((lines) =>
+      Effect.sync(() => {
+        for (const line of lines) {
+          if (!line.includes(runId) || !line.includes('"outcome"')) continue
+          const entry = JSON.parse(line) as LogEntry
+          const isEnd = entry.kind === "run_completed" || entry.kind === "run_errored"
+          if (isEnd && entry.run_id === runId && entry.outcome !== undefined) {
+            end = { run_id: runId, leg: entry.leg ?? 1, ...entry.outcome }
+          }
+        }
+      })
+    ),
+    Effect.mapError((error) => new PodRefused({ code: "storage_error", message: error.message }))
+  )
+  return end
 })
 
 const events = (journal: Journal): Stream.Stream<Envelope, PodRefused> =>

@@ -24,7 +24,7 @@ import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import { summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
-import type { SegmentRef } from "../session/SessionStore.ts"
+import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
 import type { Tool } from "../tools/Tool.ts"
 import * as Authority from "./Authority.ts"
@@ -109,7 +109,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
           sandbox: sandbox.report
         })
       : Effect.succeed({ text: restored.state.systemPrompt ?? "", alerts: [] }),
-    syncs: manifest.session.durability === "fsync"
+    syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs
   })
   const notes = [...(options.notes ?? []), ...authority.notes]
 

@@ -20,8 +20,11 @@ export class Receipts {
   /** Full answers of this epoch, by key. */
   private readonly fresh = new Map<string, Schema.JsonObject>()
 
-  constructor(stored: ReadonlyMap<string, Receipt>) {
+  private readonly synced: boolean
+
+  constructor(stored: ReadonlyMap<string, Receipt>, synced: boolean) {
     this.stored = stored
+    this.synced = synced
   }
 
   find(keyed: Keyed | undefined): Answer | undefined {
@@ -37,7 +40,10 @@ export class Receipts {
         }
       }
     }
-    return { ok: true, result: this.fresh.get(keyed.key) ?? { ...receipt.result, accepted_seq: 0, synced: true } }
+    return {
+      ok: true,
+      result: this.fresh.get(keyed.key) ?? { ...receipt.result, accepted_seq: 0, synced: this.synced }
+    }
   }
 
   make(keyed: Keyed | undefined, result: Record<string, Schema.Json>): Receipt | undefined {

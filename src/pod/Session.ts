@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { noUsage } from "../llm/LlmEvent.ts"
 import type { RequestConfig } from "../protocol/LogEntry.ts"
 import { formatVersion } from "../protocol/PodRecord.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
@@ -79,7 +78,7 @@ export interface OpenOptions {
 }
 
 export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
-  const { restored } = options
+  const { found, restored } = options
   const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
   const empty = restored === undefined || restored.index.lines === 0
   const save = yield* Effect.cached(remember(options, empty, yield* PodStore))
@@ -93,8 +92,13 @@ export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
   })
   if (repaired !== undefined && !empty) yield* journal.commit([repaired], true)
   yield* closeCutLeg(journal)
-  // Nobody has to wait for it: what is written before the first input is written again, with the input's segment.
-  yield* Effect.forkScoped(Effect.ignore(save))
+  if (!empty && !isSameScope(options.scope, journal.state.scope)) {
+    const { allow, deny } = options.scope
+    yield* journal.commit([{ kind: "extension", domain: "pod.scope", payload: { allow, deny } }], true)
+  }
+  // What was named must be found again. Of a new pod it is written again, with the segment of its first input.
+  if (found.written) yield* save
+  else yield* Effect.forkScoped(Effect.ignore(save))
   return journal
 })
 
@@ -107,6 +111,9 @@ const remember = ({ cwd, found, podName }: OpenOptions, empty: boolean, pods: Po
     active: empty ? { session_id: sessionId } : { session_id: sessionId, segment_id: segmentId }
   })
 }
+
+const isSameScope = (a: ScopeRules, b: ScopeRules | undefined): boolean =>
+  JSON.stringify([a.allow, a.deny]) === JSON.stringify([b?.allow, b?.deny])
 
 const cutTornTail = Effect.fnUntraced(function* ({ file, index, tornBytes }: Restored) {
   if (tornBytes === 0) return undefined
@@ -159,7 +166,7 @@ const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal) {
   yield* journal.commit(
     [
       ...closeCalls(state, "crashed", run.runId, run.leg),
-      ...terminal(run.runId, run.leg, state.turnCount, { result: "interrupted", usage: noUsage })
+      ...terminal(run.runId, run.leg, state.turnCount, { result: "interrupted", usage: run.usage })
     ],
     true
   )

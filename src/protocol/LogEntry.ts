@@ -46,6 +46,14 @@ export const RunUsage = Schema.Struct({
 })
 export type RunUsage = typeof RunUsage.Type
 
+export const noUsage: RunUsage = {
+  llm_calls: 0,
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_write_input_tokens: 0
+}
+
 /** How a leg ended, in full: the `run_end` event is made from this and from nothing else. */
 export const Outcome = Schema.Struct({
   result: RunResult,

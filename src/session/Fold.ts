@@ -8,7 +8,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type LoggedItem, message, type ToolCallItem } from "../protocol/Item.ts"
-import type { LogEntry, Outcome, RequestConfig } from "../protocol/LogEntry.ts"
+import { type LogEntry, noUsage, type Outcome, type RequestConfig, type RunUsage } from "../protocol/LogEntry.ts"
 import { type InboxRecord, PodRecord, type Receipt } from "../protocol/PodRecord.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import { flatten } from "../protocol/Segment.ts"
@@ -34,6 +34,10 @@ export interface LiveRun {
   readonly leg: number
   readonly kind: RunKind
   readonly state: "open" | "paused"
+  /** Generations of this run so far, over all its legs. */
+  readonly turns: number
+  /** What the current leg has used so far, as far as it is recorded. */
+  readonly usage: RunUsage
 }
 
 export interface SessionState {
@@ -103,7 +107,7 @@ export const apply = (state: SessionState, entry: LogEntry): void => {
     case "invoke":
       // A file of the seed has no `pod.run`: its invoke is the only trace of a run that was cut.
       if (entry.run_id === undefined) {
-        state.run = { runId: "", leg: 1, kind: kindOfTrigger(entry.trigger), state: "open" }
+        state.run = { runId: "", leg: 1, kind: kindOfTrigger(entry.trigger), state: "open", turns: 0, usage: noUsage }
       }
       return
     case "user_input":
@@ -112,7 +116,10 @@ export const apply = (state: SessionState, entry: LogEntry): void => {
     case "assistant_item":
       addItem(state, entry.item, entry.turn)
       // `turn_end` comes with the end of the leg only; a leg that was cut must not give its numbers away again.
-      if (entry.turn !== undefined) state.turnCount = Math.max(state.turnCount, entry.turn + 1)
+      if (entry.turn !== undefined && entry.turn >= state.turnCount) {
+        state.turnCount = entry.turn + 1
+        if (state.run !== undefined) state.run = { ...state.run, turns: state.run.turns + 1 }
+      }
       return
     case "tool_result":
       addItem(state, entry.item, entry.turn)
@@ -134,6 +141,7 @@ export const apply = (state: SessionState, entry: LogEntry): void => {
       return
     case "llm_usage":
       state.lastInputTokens = entry.input_total_tokens
+      if (state.run !== undefined) state.run = { ...state.run, usage: addUsage(state.run.usage, entry) }
       return
     case "extension":
       applyExtension(state, entry)
@@ -159,6 +167,15 @@ const endLeg = (
   state.run = result === "paused" && state.run !== undefined ? { ...state.run, state: "paused" } : undefined
 }
 
+const addUsage = (sum: RunUsage, call: Extract<LogEntry, { readonly kind: "llm_usage" }>): RunUsage => ({
+  ...sum,
+  llm_calls: sum.llm_calls + 1,
+  input_tokens: sum.input_tokens + call.input_total_tokens,
+  output_tokens: sum.output_tokens + call.output_tokens,
+  cache_read_input_tokens: sum.cache_read_input_tokens + call.cache_read_tokens,
+  cache_write_input_tokens: sum.cache_write_input_tokens + call.cache_write_tokens
+})
+
 const kindOfTrigger = (trigger: string): RunKind => (trigger === "notify" || trigger === "pod_event" ? trigger : "run")
 
 /** Unknown domains and malformed payloads are other programs' business: they stay in the file and change nothing here. */
@@ -176,7 +193,8 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       return
     case "pod.run": {
       const { kind, leg, run_id } = record.payload
-      state.run = { runId: run_id, leg, kind, state: "open" }
+      const turns = state.run?.runId === run_id ? state.run.turns : 0
+      state.run = { runId: run_id, leg, kind, state: "open", turns, usage: noUsage }
       return
     }
     case "pod.tool": {

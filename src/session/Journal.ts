@@ -49,6 +49,8 @@ export interface CommitOptions {
 
 export interface Journal {
   readonly epoch: string
+  /** What is committed with `sync` survives a power cut. */
+  readonly syncs: boolean
   readonly state: Readonly<Fold.SessionState>
   readonly live: Readonly<Live.Live>
   /** Lines in the file so far, or 0 if there is none yet. */
@@ -250,6 +252,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
 
   const journal: Journal = {
     epoch,
+    syncs: options.syncs,
     state,
     live,
     lines: () => index.lines,

@@ -41,6 +41,8 @@ export interface SegmentFile {
 export class SessionStore extends Context.Service<
   SessionStore,
   {
+    /** False for a store that a power cut empties, whatever is asked of it. */
+    readonly syncs: boolean
     /** A new, empty segment; `Exists` if there is one. The directory entry is synced with the first synced append. */
     readonly create: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>
     readonly open: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { noUsage } from "../../src/llm/LlmEvent.ts"
+import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { PodEvent } from "../../src/cli/Client.ts"
 import { Renderer, type RenderOptions } from "../../src/cli/Render.ts"
 

@@ -258,6 +258,38 @@ describe("keys", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("waiting for the end of a run that is over gives that end", () =>
+    Effect.gen(function* () {
+      const { handle, model } = yield* open(MemoryStore.make())
+      const { take } = yield* handle.attach
+      yield* handle.run("one", { key: "k" })
+      yield* Effect.flatMap(model.next, (call) => call.answer("ok"))
+      const seen = yield* until(take, isStatus("idle"))
+      const end = seen.find(isEvent("run_end"))
+      expect(yield* handle.runToEnd("one", { key: "k" })).toEqual(end?.event === "run_end" ? end.data : undefined)
+      yield* handle.run("two", { key: "k2" })
+      yield* model.next
+      yield* handle.cancel
+      yield* until(take, isStatus("idle"))
+      expect(yield* handle.runToEnd("two", { key: "k2" })).toMatchObject({ result: "rolled_back" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a queue stays held after a run that a pause has undone", () =>
+    Effect.gen(function* () {
+      const { handle, model } = yield* open(MemoryStore.make())
+      const { take } = yield* handle.attach
+      yield* handle.run("one")
+      yield* model.next
+      yield* handle.run("queued", { delivery: "queue" })
+      yield* handle.pause
+      yield* until(take, isStatus("idle"))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* handle.waitingOn).toMatchObject({ kind: "inbox_held" })
+      expect(model.open()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a rolled-back run keeps its receipt", () =>
     Effect.gen(function* () {
       const { handle, model } = yield* open(MemoryStore.make())

@@ -199,6 +199,61 @@ describe("pause and resume", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.effect("a call with bad arguments is never run, also not by a resume", () =>
+    Effect.gen(function* () {
+      const ran: Array<unknown> = []
+      const picky = Tool.make({
+        name: "Picky",
+        description: "wants nothing",
+        parameters: Schema.Struct({}),
+        idempotent: true,
+        run: (args) =>
+          Effect.sync(() => {
+            ran.push(args)
+            return { summary: "ran" }
+          })
+      })
+      const { begun, tool } = yield* stuck(false)
+      const { handle, model } = yield* open(MemoryStore.make(), { tools: [picky, tool] })
+      const { take } = yield* handle.attach
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) =>
+        call.callTools({ id: "c1", name: "Picky", args: '{"cut of' }, { id: "c2", name: "Stuck", args: {} })
+      )
+      yield* Deferred.await(begun)
+      yield* handle.pause
+      yield* until(take, isStatus("paused"))
+      yield* handle.resume
+      const { request } = yield* model.next
+      expect(request.messages.at(-1)).toMatchObject({
+        results: [
+          { id: "c1", isError: true },
+          { id: "c2", isError: true }
+        ]
+      })
+      expect(ran).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("max_turns holds for the run over its legs", () =>
+    Effect.gen(function* () {
+      const { begun, tool } = yield* stuck(false)
+      const { handle, model } = yield* open(MemoryStore.make(), { tools: [tool], maxTurns: 2 })
+      const { take } = yield* handle.attach
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
+      yield* Deferred.await(begun)
+      yield* handle.pause
+      yield* until(take, isStatus("paused"))
+      yield* handle.resume
+      yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c2", name: "None", args: {} }))
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: { leg: 2, result: "limit_reached", limit: "max_turns" }
+      })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("before any output a pause undoes the run", () =>
     Effect.gen(function* () {
       const { attachment, handle } = yield* enter("before the first event")

@@ -187,6 +187,9 @@ describe("Pod.make", () => {
       const third = yield* start(narrow, { cwd, named: { manifest: true } })
       expect(third.greeting.scope_summary).toBe(`Readable:\n  - ${cwd}\nWritable:`)
       expect(third.greeting.notes?.join("\n")).toContain("narrows")
+      // It is recorded: what was given up once does not come back by itself.
+      const fourth = yield* start(manifestFor(cwd), { cwd })
+      expect(fourth.greeting.scope_summary).toBe(third.greeting.scope_summary)
     }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
   )
 

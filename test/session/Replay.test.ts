@@ -52,7 +52,7 @@ describe("Replay", () => {
     Effect.gen(function* () {
       const { index, state, tornBytes } = yield* replayBytes(bytesOf(entries))
       expect(tornBytes).toBe(0)
-      expect(state.run).toEqual({ runId: "r1", leg: 1, kind: "run", state: "open" })
+      expect(state.run).toMatchObject({ runId: "r1", leg: 1, kind: "run", state: "open", turns: 1 })
       expect(Array.from(state.openCalls.values(), ({ call, started }) => [call.call_id, started])).toEqual([
         ["c1", true]
       ])
