@@ -20,6 +20,13 @@ const rows: ReadonlyArray<Row> = [
   { title: "`notify`", method: { method: "notify", params: { message: "m" } } },
   { title: "`notify`, `wake: false`", method: { method: "notify", params: { message: "m", wake: false } } },
   { title: "`pod_event`", method: { method: "pod_event", params: { kind: "turn_ended", pod_name: "p" } } },
+  {
+    title: "`pod_event`, `scope_sub_delegated`",
+    method: {
+      method: "pod_event",
+      params: { kind: "scope_sub_delegated", parent_pod: "p", sub_pod: "s", sub_socket: "/s", scope: [] }
+    }
+  },
   { title: "`resume`", method: { method: "resume" } },
   { title: "`resume`, inbox held", method: { method: "resume" }, held: true },
   { title: "`pause`", method: { method: "pause" } },
