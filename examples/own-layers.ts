@@ -66,7 +66,9 @@ const main = Effect.gen(function* () {
   })
   const pod = yield* Pod.make(manifest)
   yield* pod.events.pipe(
-    Stream.runForEach((event) => (event.event === "text_done" ? Console.log(`\nanswer: ${event.data.text}\n`) : Effect.void)),
+    Stream.runForEach((event) =>
+      event.event === "text_done" ? Console.log(`\nanswer: ${event.data.text}\n`) : Effect.void
+    ),
     Effect.forkScoped({ startImmediately: true })
   )
   const { result } = yield* pod.runToEnd("backwards speak pods some")

@@ -83,7 +83,10 @@ describe("a courier whose model is overloaded", () => {
       yield* until(take, "llm_retry")
       yield* pod.cancel
       const seen = yield* until(take, "run_end")
-      assert.deepNestedInclude(seen.find(({ event }) => event === "run_end"), { "data.result": "rolled_back" })
+      assert.deepNestedInclude(
+        seen.find(({ event }) => event === "run_end"),
+        { "data.result": "rolled_back" }
+      )
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* remaining, 1)
       assert.strictEqual(yield* inputs(pod), 0)

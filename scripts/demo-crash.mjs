@@ -8,7 +8,16 @@
  * The model plays a script; all else is the program as it is. Nothing waits for time, everything for an event.
  */
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { connect as connectSocket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -166,11 +175,18 @@ const journal = () => {
 const inputs = (text) =>
   journal().filter((entry) => entry.kind === "user_input" && entry.segments.some((segment) => segment.content === text))
 const ends = (runId) =>
-  journal().filter((entry) => entry.run_id === runId && (entry.kind === "run_completed" || entry.kind === "run_errored"))
+  journal().filter(
+    (entry) => entry.run_id === runId && (entry.kind === "run_completed" || entry.kind === "run_errored")
+  )
 const results = (callId) => journal().filter((entry) => entry.kind === "tool_result" && entry.item.call_id === callId)
 const started = (callId) =>
-  journal().filter((entry) => entry.domain === "pod.tool" && entry.payload.op === "started" && entry.payload.call_id === callId)
-const ledgerLines = () => readFileSync(ledger, "utf8").split("\n").filter((line) => line !== "")
+  journal().filter(
+    (entry) => entry.domain === "pod.tool" && entry.payload.op === "started" && entry.payload.call_id === callId
+  )
+const ledgerLines = () =>
+  readFileSync(ledger, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
 
 /** A process that has ended and that nobody has collected yet is not alive, which only Linux tells. */
 const isAlive = (pid) => {
@@ -196,15 +212,15 @@ const payCommand = "echo paid >> ledger.txt; echo $$ > tool.pid; echo the money 
 
 const killedInTool = async () => {
   heading("1. A run is given to the pod, and its tool does something that can be seen.")
-  teach([
-    { text: "I will pay it." },
-    { tool: "Bash", id: "pay-1", args: { command: payCommand, timeout: 600 } }
-  ])
+  teach([{ text: "I will pay it." }, { tool: "Bash", id: "pay-1", args: { command: payCommand, timeout: 600 } }])
   const service = await start()
   const client = await connect(service.socket)
   const accepted = await client.run(pay, "invoice-17")
   tell(`run ${accepted.run_id} was accepted under the key invoice-17`)
-  await client.next("the tool's output", ({ data, event }) => event === "tool_output" && data.text.includes("on its way"))
+  await client.next(
+    "the tool's output",
+    ({ data, event }) => event === "tool_output" && data.text.includes("on its way")
+  )
   tell(`the tool runs, and ledger.txt says: ${ledgerLines().join(", ")}`)
 
   heading("2. kill -9, while the tool runs.")
@@ -214,7 +230,11 @@ const killedInTool = async () => {
   check("the tool's processes died with the service", await gone(toolPid), toolPid)
   check("the journal has the input", inputs(pay).length === 1, inputs(pay))
   check("and that the tool was started, written before it was", started("pay-1").length === 1, started("pay-1"))
-  check("and no word about how it ended", results("pay-1").length + ends(accepted.run_id).length === 0, journal().slice(-3))
+  check(
+    "and no word about how it ended",
+    results("pay-1").length + ends(accepted.run_id).length === 0,
+    journal().slice(-3)
+  )
   return accepted
 }
 
@@ -329,5 +349,9 @@ try {
   if (keep) say(`\nleft in place: ${place}`)
   else rmSync(place, { recursive: true, force: true })
 }
-say(failures.length === 0 ? `\n${green("Everything holds.")}` : `\n${red(`${failures.length} of the claims do not hold.`)}`)
+say(
+  failures.length === 0
+    ? `\n${green("Everything holds.")}`
+    : `\n${red(`${failures.length} of the claims do not hold.`)}`
+)
 process.exitCode = failures.length === 0 ? 0 : 1

@@ -36,14 +36,14 @@ const command = (args, { capture = false } = {}) =>
 
 const load = (path) => import(pathToFileURL(join(root, "dist", path)).href)
 
-/** A name that nobody has, or that belongs to this directory and is not running: that one goes on. */
+const canGoOn = (pod) => pod.cwd === cwd && (pod.state === "restorable" || pod.state === "stopped")
+
+/** A name that nobody has, or that of a pod of this directory which is not running: it goes on. */
 const chooseName = (pods) => {
-  const known = new Map(pods.map((pod) => [pod.name, pod]))
-  const isOurs = (pod) =>
-    pod === undefined || (pod.cwd === cwd && (pod.state === "restorable" || pod.state === "stopped"))
   for (let n = 1; ; n++) {
     const name = n === 1 ? "quickstart" : `quickstart-${n}`
-    if (isOurs(known.get(name))) return name
+    const pod = pods.find((known) => known.name === name)
+    if (pod === undefined || canGoOn(pod)) return name
   }
 }
 

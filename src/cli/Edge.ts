@@ -16,6 +16,10 @@ import * as Terminal from "./Terminal.ts"
 
 /** Carries the command out and ends the process with its exit code. */
 export const execute = (command: Command, flags: Flags, positionals: ReadonlyArray<string>): void => {
+  const cwd = currentDirectory()
+  if (cwd === undefined) {
+    return fail(ExitCode.failed, "effect-pod: the current directory is gone\n  hint: cd to one that exists\n")
+  }
   const terminal = Terminal.make(process.env)
   const logLevel = Logging.levelOf(flags, command.logLevel)
   const signals = listen(command, terminal)
@@ -23,7 +27,7 @@ export const execute = (command: Command, flags: Flags, positionals: ReadonlyArr
     flags,
     positionals,
     env: process.env,
-    cwd: process.cwd(),
+    cwd,
     terminal,
     logLevel,
     signal: signals.take,
@@ -43,6 +47,15 @@ export const execute = (command: Command, flags: Flags, positionals: ReadonlyArr
     const report = reportOf(exit, logLevel)
     end(terminal, report.code, report.text)
   })
+}
+
+/** Undefined if somebody has removed it. */
+const currentDirectory = (): string | undefined => {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
 }
 
 /** Prints what is wrong with the command line and ends the process. */

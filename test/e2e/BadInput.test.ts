@@ -1,8 +1,9 @@
 /** What is wrong gets a clear error where it belongs, nothing is lost, and the pod stays usable. */
+import { spawnSync } from "node:child_process"
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { makePlace, type Place, run, serve } from "../support/cli.ts"
+import { makePlace, type Place, program, run, serve } from "../support/cli.ts"
 import { accepted, connectNative, connectSeed, turn } from "../support/e2eClient.ts"
 import { expectSound, inputs, readJournal } from "../support/e2eJournal.ts"
 import { scriptedManifest } from "../support/script.ts"
@@ -119,7 +120,10 @@ describe("lines that are no methods", () => {
       const { data } = await client.request(method, params)
       expect(data, method).toMatchObject({
         ok: false,
-        error: { code: "invalid_request", message: expect.stringContaining(`${method} is not available in this version`) }
+        error: {
+          code: "invalid_request",
+          message: expect.stringContaining(`${method} is not available in this version`)
+        }
       })
     }
     expect((await client.request("resume")).data).toMatchObject({ ok: false, error: { code: "not_paused" } })
@@ -146,16 +150,16 @@ describe("what the model asks for", () => {
     ])
     const { client } = await connectNative(pod.socket)
     expect(await turn(client, "go")).toMatchObject({ result: "finished" })
-    const results = new Map(client.lines.flatMap((line) => (line.event === "tool_result" ? [[line.data.id, line.data]] : [])))
+    const results = new Map(
+      client.lines.flatMap((line) => (line.event === "tool_result" ? [[line.data.id, line.data]] : []))
+    )
     const said = (id: string) => JSON.stringify(results.get(id))
-    expect([...results.values()].filter(({ is_error }) => is_error).map(({ id }) => id).sort()).toEqual([
-      "c1",
-      "c2",
-      "c3",
-      "c4",
-      "c5",
-      "c6"
-    ])
+    expect(
+      [...results.values()]
+        .filter(({ is_error }) => is_error)
+        .map(({ id }) => id)
+        .toSorted()
+    ).toEqual(["c1", "c2", "c3", "c4", "c5", "c6"])
     expect(said("c1")).toMatch(/Raed.*Read/)
     expect(said("c2")).toMatch(/file_path/)
     expect(said("c3")).toMatch(/JSON/)
@@ -199,7 +203,10 @@ describe("a manifest with a mistake", () => {
       ['idle_timeout = "soon"', /`model\.limits\.idle_timeout`: expected a duration/],
       ["[[scope.allow]]", undefined],
       ['target = "."', undefined],
-      ['permission = "wirte"', /`scope\.allow\[0\]\.permission`: expected one of "read", "write".*did you mean "write"/],
+      [
+        'permission = "wirte"',
+        /`scope\.allow\[0\]\.permission`: expected one of "read", "write".*did you mean "write"/
+      ],
       ["[worker]", undefined],
       ['max_turns = "3"', /`worker\.max_turns`: expected .*, got a string/],
       ["max_tokns = 3", /`worker\.max_tokns` is not a key of \[worker\] \(did you mean `max_tokens`/],
@@ -219,7 +226,10 @@ describe("a manifest with a mistake", () => {
   it("is refused with line and column where it is no TOML", async () => {
     manifest(["[pod", 'name = "m"'])
     const { code, stderr } = await run(place, ["run", "--manifest", "m.toml", "x"])
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^effect-pod: m\.toml, line 1, column 5: not valid TOML: /)])
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^effect-pod: m\.toml, line 1, column 5: not valid TOML: /)
+    ])
   })
 
   it("is found by the doctor in the same words", async () => {
@@ -290,6 +300,18 @@ describe("a directory that cannot be used", () => {
       expect(code).toBe(1)
       expect(stderr).toContain(path)
       expect(stderr).not.toContain("POD-READY")
+    }
+  })
+
+  it("to work in may be gone: that is said, whatever was asked", () => {
+    const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    for (const command of ["serve", "list"]) {
+      const args = ["-c", script, "bash", process.execPath, program, command]
+      const { status, stderr } = spawnSync("bash", args, { cwd: place.cwd, env: place.env, encoding: "utf8" })
+      expect([status, stderr]).toEqual([
+        1,
+        "effect-pod: the current directory is gone\n  hint: cd to one that exists\n"
+      ])
     }
   })
 

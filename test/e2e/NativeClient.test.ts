@@ -34,7 +34,13 @@ describe("hello", () => {
     const { client, snapshot, welcome } = await connectNative(pod.socket)
     expect(welcome).toMatchObject({ reply_to: "hello", protocol: 2, pod_name: "scripted", resumed: false })
     expect(welcome.server).toMatch(/^effect-pod\/\d/)
-    expect(snapshot).toMatchObject({ seq: welcome.seq, epoch: welcome.epoch, in_flight: null, inbox: [], waiting_on: null })
+    expect(snapshot).toMatchObject({
+      seq: welcome.seq,
+      epoch: welcome.epoch,
+      in_flight: null,
+      inbox: [],
+      waiting_on: null
+    })
     expect(snapshot.greeting.sandbox).toMatchObject({ enforced: false })
     await turn(client, "go")
     await client.next("status")
@@ -56,7 +62,11 @@ describe("hello", () => {
 
 describe("methods with an id", () => {
   it("get one reply each, seen by their sender alone and before the event that records them", async () => {
-    const pod = await start([[{ tool: "Bash", id: "c1", args: { command: until("go") } }], [{ text: "ok" }], [{ text: "q" }]])
+    const pod = await start([
+      [{ tool: "Bash", id: "c1", args: { command: until("go") } }],
+      [{ text: "ok" }],
+      [{ text: "q" }]
+    ])
     const [one, two] = [(await connectNative(pod.socket)).client, (await connectNative(pod.socket)).client]
     const first = accepted(await one.run("go"))
     expect(first).toMatchObject({ synced: true })
@@ -194,7 +204,9 @@ describe("attaching", () => {
       return seq > last && seq <= back.welcome.seq
     })
     expect(missed.slice(0, -1)).toEqual(expected)
-    expect(expected.map(({ event }) => event)).toEqual(expect.arrayContaining(["user_message", "run_start", "tool_started"]))
+    expect(expected.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(["user_message", "run_start", "tool_started"])
+    )
     touch("go")
     await back.client.next("run_end")
     const live = numbers(back.client.lines.slice(back.client.lines.findIndex(({ event }) => event === "in_flight")))

@@ -50,7 +50,12 @@ describe("npm run quickstart", () => {
     expect([first.code, first.stderr]).toEqual([0, expect.stringMatching(/✓ Glob \*.*\n[^]*✓ Read README\.md/)])
     expect(first.stdout).toMatch(/offline model/)
     expect(first.stdout).toMatch(/The only readme of its kind/)
-    for (const next of [/main\.js log quickstart /, /main\.js serve /, /main\.js attach work-/, /ANTHROPIC_API_KEY=\.\.\. /]) {
+    for (const next of [
+      /main\.js log quickstart /,
+      /main\.js serve /,
+      /main\.js attach work-/,
+      /ANTHROPIC_API_KEY=\.\.\. /
+    ]) {
       expect(first.stdout).toMatch(next)
     }
     const journal = journalIn(first.stdout)
@@ -89,18 +94,23 @@ describe("npm run demo:crash", () => {
 })
 
 describe("npm run example", () => {
-  const example = (...args: ReadonlyArray<string>) => node([join(root, "scripts/run-ts.mjs"), "examples", ...args], { cwd: root })
+  const example = (...args: ReadonlyArray<string>) =>
+    node([join(root, "scripts/run-ts.mjs"), "examples", ...args], { cwd: root })
 
   it("two-pods: they talk to each other and end with their Scope", async () => {
     const { code, stdout } = await example("two-pods")
     expect(code).toBe(0)
-    expect(stdout).toMatch(/scout uses a tool: Read[^]*writer uses a tool: Created[^]*Friday it is\.[^]*scout and writer have ended/)
+    expect(stdout).toMatch(
+      /scout uses a tool: Read[^]*writer uses a tool: Created[^]*Friday it is\.[^]*scout and writer have ended/
+    )
   })
 
   it("own-layers: a model and a store of one's own", async () => {
     const { code, stdout } = await example("own-layers")
     expect(code).toBe(0)
-    expect(stdout).toMatch(/synced .*"user_input"[^]*answer: some pods speak backwards[^]*synced .*"run_completed"[^]*finished/)
+    expect(stdout).toMatch(
+      /synced .*"user_input"[^]*answer: some pods speak backwards[^]*synced .*"run_completed"[^]*finished/
+    )
   })
 
   it("without a name says which there are", async () => {

@@ -31,7 +31,7 @@ describe("a client of the seed protocol", () => {
     const client = await connectSeed(pod.socket)
     const snapshot = await client.next("snapshot")
     expect(client.lines).toHaveLength(1)
-    expect(Object.keys(snapshot.data).sort()).toEqual(["entries", "greeting", "status"])
+    expect(Object.keys(snapshot.data).toSorted()).toEqual(["entries", "greeting", "status"])
     expect(snapshot.data).toMatchObject({ entries: [], status: "idle", greeting: { pod_name: "scripted" } })
 
     client.send(run("hi"))
@@ -59,7 +59,14 @@ describe("a client of the seed protocol", () => {
 
     client.send(run("and now?"))
     const second = await client.until("status", ({ data }) => data.status === "idle")
-    const tools = ["tool_call_start", "tool_call_args_delta", "tool_call_done", "llm_call_end", "turn_end", "tool_result"]
+    const tools = [
+      "tool_call_start",
+      "tool_call_args_delta",
+      "tool_call_done",
+      "llm_call_end",
+      "turn_end",
+      "tool_result"
+    ]
     expect(names(second).filter((name) => tools.includes(name))).toEqual([...tools, "llm_call_end", "turn_end"])
     expect(second.flatMap((line) => (line.event === "turn_start" ? [line.data.turn] : []))).toEqual([1, 2])
     // A model that reports no tokens is not made to.
@@ -175,7 +182,9 @@ describe("a client of the seed protocol", () => {
     expect(names(seen)).not.toContain("user_message")
     expect(seen.find(({ event }) => event === "invoke_start")).toMatchObject({ data: { kind: "notify" } })
     expect(seen.find(({ event }) => event === "system_item")).toMatchObject({
-      data: { item: { kind: "notification", message: "the build is done", body: expect.stringContaining("[Notification]") } }
+      data: {
+        item: { kind: "notification", message: "the build is done", body: expect.stringContaining("[Notification]") }
+      }
     })
   })
 

@@ -100,7 +100,9 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     const key = dialect === "anthropic" ? first?.headers["x-api-key"] : first?.headers["authorization"]
     expect(key).toContain(dialect === "anthropic" ? keys.ANTHROPIC_API_KEY : keys.OPENAI_API_KEY)
     expect(first?.body).toMatchObject({ model: "test-1", stream: true })
-    expect(JSON.stringify(first?.body["tools"])).toMatch(/"Read".*"Write".*"Edit".*"Glob".*"Grep".*"Bash"|"Bash".*"Read"/)
+    expect(JSON.stringify(first?.body["tools"])).toMatch(
+      /"Read".*"Write".*"Edit".*"Glob".*"Grep".*"Bash"|"Bash".*"Read"/
+    )
     expect(toolResults(second?.body ?? {}).map(([id]) => id)).toEqual(["c1", "c2"])
     expect(toolResults(third?.body ?? {}).map(([id]) => id)).toEqual(["c1", "c2", "c3"])
 
@@ -118,7 +120,9 @@ describe.each(dialects)("a turn with %s", (dialect) => {
       const gate = new Gate()
       const n = server.requests.length
       server.reply(
-        where === "inside" ? say([{ text: "half " }, { gate }, { text: "whole" }]) : say([{ text: "x" }], { [where]: gate })
+        where === "inside"
+          ? say([{ text: "half " }, { gate }, { text: "whole" }])
+          : say([{ text: "x" }], { [where]: gate })
       )
       const { run_id } = accepted(await client.run(where))
       await gate.reached
@@ -158,7 +162,11 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     const { client } = await serveWith(dialect, "[model.limits]\nmax_attempts = 1\n")
     const host = `127.0.0.1:${server.port}`
     const cases = [
-      [failure(401, "authentication_error", `bad key ${Object.values(keys).join()}`), /401.*bad key/, /key was refused/],
+      [
+        failure(401, "authentication_error", `bad key ${Object.values(keys).join()}`),
+        /401.*bad key/,
+        /key was refused/
+      ],
       [failure(404, "not_found_error", "no such model"), /404.*no such model/, /model_id/],
       [page(502, "<html><head><title>Bad Gateway</title></head></html>"), /502.*Bad Gateway/, undefined],
       [page(200, "<html><head><title>Sign in</title></head></html>"), /web page \(Sign in\)/, /base_url/],

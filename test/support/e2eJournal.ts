@@ -73,7 +73,7 @@ export const expectSound = (entries: ReadonlyArray<LogEntry>): void => {
   const started = records(entries, "pod.run", "start").map(({ leg, run_id }) => `${run_id}/${leg}`)
   const ended = terminals(entries).map(({ leg, run_id }) => `${run_id}/${leg}`)
   once("started", started)
-  expect([...ended].sort(), "legs that ended").toEqual([...started].sort())
+  expect(ended.toSorted(), "legs that ended").toEqual(started.toSorted())
   const calls = entries.flatMap((entry) =>
     entry.kind === "assistant_item" && entry.item.kind === "tool_call" ? [entry.item.call_id] : []
   )
@@ -83,5 +83,5 @@ export const expectSound = (entries: ReadonlyArray<LogEntry>): void => {
     "run",
     records(entries, "pod.tool", "started").map(({ call_id }) => String(call_id))
   )
-  expect([...results].sort(), "calls that were answered").toEqual([...calls].sort())
+  expect(results.toSorted(), "calls that were answered").toEqual(calls.toSorted())
 }
