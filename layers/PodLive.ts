@@ -4,7 +4,6 @@
  * One of these serves any number of pods in a program. Each piece can be replaced: provide another layer for its
  * service on top.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Digest from "effect/crypto/Digest"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -20,6 +19,7 @@ import type { SessionStore } from "../src/session/SessionStore.ts"
 import type { Ripgrep } from "../src/tools/Ripgrep.ts"
 import * as Model from "./llm/Model.ts"
 import type { Directories } from "./runtime/Directories.ts"
+import * as Files from "./runtime/Files.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
@@ -62,7 +62,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     LauncherLive.layer,
     SandboxNone.layer,
     RipgrepLive.layer,
-    NodeFileSystem.layer,
+    Files.layer,
     Digest.layerWebCrypto
   )
 }

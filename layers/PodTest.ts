@@ -4,12 +4,12 @@
  * Files and processes are real, because tools are. Everything else depends on `Clock` and `Random` alone, so a test
  * under `TestClock` plays an hour in milliseconds and the same again under the same seed.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Digest from "effect/crypto/Digest"
 import * as Layer from "effect/Layer"
 import type { LlmClient } from "../src/llm/LlmClient.ts"
 import type { PodWorld } from "./PodLive.ts"
 import * as Scripted from "./llm/Scripted.ts"
+import * as Files from "./runtime/Files.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
@@ -26,7 +26,7 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     LauncherLive.layer,
     SandboxNone.layer,
     RipgrepLive.layer,
-    NodeFileSystem.layer,
+    Files.layer,
     Digest.layerWebCrypto
   )
 

@@ -31,7 +31,6 @@ export const make = Effect.fnUntraced(function* (
     baseUrl: "https://api.anthropic.com",
     keyVariable: "ANTHROPIC_API_KEY"
   })
-  const fetchOptions = Settings.fetchOptions()
   const load = Settings.once(async () => {
     const { default: Anthropic } = await import("@anthropic-ai/sdk")
     const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
@@ -44,7 +43,7 @@ export const make = Effect.fnUntraced(function* (
       timeout: Settings.noSdkTimeout,
       logLevel: "off",
       openTelemetry: false,
-      fetchOptions
+      fetchOptions: Settings.fetchOptions()
     })
   })
   const warn = Ignored.warnOnce(provider)

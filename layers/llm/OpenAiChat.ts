@@ -29,7 +29,6 @@ export const make = Effect.fnUntraced(function* (
     baseUrl: "https://api.openai.com/v1",
     keyVariable: "OPENAI_API_KEY"
   })
-  const fetchOptions = Settings.fetchOptions()
   const load = Settings.once(async () => {
     const { default: OpenAI } = await import("openai")
     const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
@@ -45,7 +44,7 @@ export const make = Effect.fnUntraced(function* (
       maxRetries: 0,
       timeout: Settings.noSdkTimeout,
       logLevel: "off",
-      fetchOptions
+      fetchOptions: Settings.fetchOptions()
     })
   })
   const warn = Ignored.warnOnce(provider)

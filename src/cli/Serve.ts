@@ -5,7 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { protocols } from "../protocol/JsonSchemas.ts"
+import { protocols } from "../protocol/Protocols.ts"
 import { type CliError, ExitCode } from "./CliError.ts"
 import { host, type Hosted } from "./Host.ts"
 import type { Command, Invocation } from "./Invocation.ts"

@@ -1,6 +1,6 @@
 /** `effect-pod version`: what this is, and what it speaks. */
 import * as Effect from "effect/Effect"
-import { protocols } from "../protocol/JsonSchemas.ts"
+import { protocols } from "../protocol/Protocols.ts"
 import { version } from "../Version.ts"
 import { ExitCode } from "./CliError.ts"
 import type { Command } from "./Invocation.ts"

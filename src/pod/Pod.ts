@@ -189,9 +189,17 @@ const permitBy =
         : { _tag: "Deny", message: permissionDenied(tool, decision) }
     })
 
+/** Between two writes of the status file: a short turn is not worth two of them. */
+const statusPause = "200 millis"
+
 /** The status file follows at its own pace: only the newest status matters, and nobody waits for the disk. */
 const statusWriter = Effect.fnUntraced(function* (write: (status: PodStatus) => Effect.Effect<void>) {
   const latest = yield* Queue.sliding<PodStatus>(1)
-  yield* Queue.take(latest).pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
+  yield* Queue.take(latest).pipe(
+    Effect.flatMap(write),
+    Effect.andThen(Effect.sleep(statusPause)),
+    Effect.forever,
+    Effect.forkScoped
+  )
   return (status: PodStatus) => Effect.asVoid(Queue.offer(latest, status))
 })

@@ -8,10 +8,8 @@ import * as Schema from "effect/Schema"
 import { Event } from "./Event.ts"
 import { LogEntry } from "./LogEntry.ts"
 import { Method } from "./Method.ts"
+import { protocols } from "./Protocols.ts"
 import { SeedError, SeedRunEnd } from "./SeedEvent.ts"
-
-/** Protocol versions that this build speaks: 1 is the seed protocol, 2 the native one. */
-export const protocols = [1, 2] as const
 
 const self = (title: string, schema: Schema.Top): Schema.JsonObject => {
   const document = Schema.toJsonSchemaDocument(schema)
