@@ -39,8 +39,7 @@ const printing = (file: SegmentFile): SegmentFile => ({
     file.append(bytes, options).pipe(
       Effect.tap(() => {
         const lines = new TextDecoder().decode(bytes).trimEnd().split("\n")
-        const shown = lines.map((line) => `${options.sync ? "synced " : "written"}  ${line.slice(0, 100)}`)
-        return Console.log(shown.join("\n"))
+        return Console.log(lines.map((line) => `committed  ${line.slice(0, 100)}`).join("\n"))
       })
     )
 })

@@ -1,10 +1,9 @@
 /**
- * Copies what stands behind the last newline of a segment into a side file before it is cut off.
+ * Copies what stands behind the last whole batch of a segment into a side file before it is cut off.
  *
- * The copy is on the disk before this returns. A tail with a newline in it was committed by somebody: it is refused.
+ * The copy is on the disk before this returns. What is committed and what is not, the journal alone knows.
  */
 import * as Fs from "node:fs"
-import * as FsPromises from "node:fs/promises"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import { StorageError } from "../../src/session/StorageError.ts"
@@ -14,7 +13,6 @@ import { systemError } from "./SystemError.ts"
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = Fs.constants
 const chunkBytes = 1 << 20
-const newline = 0x0a
 
 /** Returns the path of the side file: `<segment_id>.torn-<keep>`, with a number behind it if that is taken. */
 export const saveTail = Effect.fnUntraced(function* (file: OpenFile, keep: number) {
@@ -30,11 +28,6 @@ const copyTail = Effect.fnUntraced(function* (file: OpenFile, keep: number, size
   const side = yield* freshFile(file.path.replace(/\.jsonl$/, `.torn-${keep}`), 0)
   for (let at = keep; at < size; at += chunkBytes) {
     const chunk = yield* file.read(at, Math.min(size, at + chunkBytes))
-    const committed = chunk.indexOf(newline)
-    if (committed >= 0) {
-      yield* Effect.promise(() => FsPromises.rm(side.path, { force: true }))
-      return yield* refused(file, keep, `the newline at byte ${at + committed} commits what stands before it`)
-    }
     yield* side.append(chunk, false)
   }
   yield* side.sync

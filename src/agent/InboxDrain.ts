@@ -12,7 +12,7 @@ import { resolveReferences } from "./ResolveInput.ts"
 import { ofStorage } from "./RunFailure.ts"
 
 export const drain = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress, turn: number) {
-  const items = Array.from(services.journal.state.inbox.values()).filter(joinsRun)
+  const items = Array.from(services.journal.state.inbox.values()).filter((item) => joinsRun(item, progress.runId))
   if (items.length === 0) return
   const steps = items.flatMap((item) => deliver(services, progress, turn, item))
   const onPublish = () => {
@@ -26,8 +26,9 @@ export const drain = Effect.fnUntraced(function* (services: LegServices, progres
   )
 })
 
-/** A queued run waits for a run of its own; everything else joins the one that goes on. */
-const joinsRun = (item: InboxRecord): boolean => item.mode !== "queue"
+/** A queued run waits for a run of its own, a steering input for the run that it was sent into. */
+const joinsRun = (item: InboxRecord, runId: string): boolean =>
+  item.mode === "steer" ? item.run_id === runId : item.mode !== "queue"
 
 const deliver = (
   services: LegServices,

@@ -46,16 +46,12 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
     if ("tool" in plan) planned.push(plan)
     else steps.push(resultStep(progress, turn, call, plan))
   }
-  for (const { item } of planned) {
-    steps.push({
-      kind: "extension",
-      domain: "pod.tool",
-      payload: { op: "started", call_id: item.call_id, name: item.name, run_id: progress.runId }
-    })
-  }
+  const turns = yield* pathTurns(planned)
+  planned.forEach(({ item }, i) => {
+    if ((turns[i] as PathTurn).before.length === 0) steps.push(started(progress, item))
+  })
   journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
   yield* Effect.mapError(journal.commit(steps, true), ofStorage)
-  const turns = yield* pathTurns(planned)
   yield* Effect.forEach(planned, (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn), {
     concurrency,
     discard: true
@@ -127,24 +123,36 @@ const runOne = (
 ): Effect.Effect<void, RunFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const exit = yield* Effect.exit(
-        restore(
-          Effect.andThen(Effect.forEach(order.before, Deferred.await, { discard: true }), execute(services, plan))
-        )
+      const output = yield* restore(
+        Effect.andThen(waitForTurn(services, progress, plan, order), execute(services, plan))
       )
       yield* Deferred.succeed(order.done, undefined)
-      if (Exit.isFailure(exit)) return yield* Effect.failCause(exit.cause)
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
-      yield* Effect.mapError(
-        services.journal.commit([resultStep(progress, turn, plan.item, exit.value)], true),
-        ofStorage
-      )
+      yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, output)], true), ofStorage)
     })
   )
 
+/** A call that waits for another has not started: cancelled meanwhile, it is known to have done nothing. */
+const waitForTurn = Effect.fnUntraced(function* (
+  { journal }: LegServices,
+  progress: LegProgress,
+  { item }: Planned,
+  { before }: PathTurn
+) {
+  if (before.length === 0) return
+  yield* Effect.forEach(before, Deferred.await, { discard: true })
+  yield* Effect.mapError(journal.commit([started(progress, item)], true), ofStorage)
+})
+
+const started = (progress: LegProgress, item: ToolCallItem): Step => ({
+  kind: "extension",
+  domain: "pod.tool",
+  payload: { op: "started", call_id: item.call_id, name: item.name, run_id: progress.runId }
+})
+
 const execute = Effect.fnUntraced(function* (services: LegServices, { args, item, tool }: Planned) {
-  const started = yield* Clock.monotonicTimeNanos
+  const begun = yield* Clock.monotonicTimeNanos
   let sent = 0
   const emitOutput = (text: string) => {
     const offset = sent
@@ -157,12 +165,12 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
     .run(args, { callId: item.call_id, emitOutput })
     .pipe(Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }), Effect.exit)
   const ended = yield* Clock.monotonicTimeNanos
-  const durationMs = Number((ended - started) / 1_000_000n)
+  const durationMs = Number((ended - begun) / 1_000_000n)
   if (Exit.isSuccess(exit)) {
     yield* Effect.logDebug("tool finished", { tool: item.name, duration_ms: durationMs })
     return { output: yield* capped(services, item.name, exit.value), isError: false, durationMs }
   }
-  if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause as Cause.Cause<never>)
+  // An interrupt of the run does not come back here; one that does is the tool's own.
   const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "None") yield* Effect.logError("tool broke", { tool: item.name }, exit.cause)
   const summary = failure._tag === "Some" ? failure.value.message : `${item.name} broke; this is a defect of the tool`

@@ -13,11 +13,13 @@ import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
 import type { LegProgress, LegServices } from "../agent/LegContext.ts"
 import { noUsage } from "../protocol/LogEntry.ts"
+import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Draft } from "../session/Announce.ts"
+import { announce } from "../session/Announce.ts"
 import * as Fold from "../session/Fold.ts"
 import type { Committed, Journal, Step } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
@@ -61,7 +63,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   let current: Current | undefined
   let stopping = false
   let isEnded = false
-  let held = !flowsOn(state.lastResult) && state.inbox.size > 0
+  let held = state.held && state.inbox.size > 0
 
   const phase = (): Phase => (current !== undefined ? "running" : state.run?.state === "paused" ? "paused" : "idle")
 
@@ -125,7 +127,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         "wait until the pod has taken some"
       )
     }
-    const item = yield* InboxItems.make(mail.method, decision.mode, current?.progress.runId)
+    const item = yield* InboxItems.make(mail.method, decision.mode, state.run?.runId)
     const receipt = receipts.make(mail.keyed, {
       item_id: item.item_id,
       ...(item.run_id === undefined ? {} : { run_id: item.run_id })
@@ -151,7 +153,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   })
 
   /** A turn that nobody asked for: what waits in the inbox is what it is about. */
-  const startTurn = (item: InboxRecord): Effect.Effect<void> =>
+  const startTurn = (item: InboxRecord, asked?: MethodMail): Effect.Effect<void> =>
     Effect.flatMap(Ids.uuid, (runId) =>
       startRun(
         {
@@ -163,15 +165,16 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
           from: undefined,
           supersedes: undefined
         },
-        () => {}
+        () => asked?.reply?.({ ok: true, result: { run_id: runId, leg: 1 } })
       )
-    ).pipe(Effect.catch(holdBack))
+    ).pipe(Effect.catch(holdBack(asked)))
 
-  const startQueued = (item: InboxRecord): Effect.Effect<void> =>
-    startRun(
+  const startQueued = (item: InboxRecord, asked?: MethodMail): Effect.Effect<void> => {
+    // The run that a steering input was meant for is over: it gets one of its own.
+    const runId = item.mode === "queue" && item.run_id !== undefined ? item.run_id : item.item_id
+    return startRun(
       {
-        // The run that a steering input was meant for is over: it gets one of its own.
-        runId: item.mode === "queue" && item.run_id !== undefined ? item.run_id : item.item_id,
+        runId,
         kind: "run",
         segments: item.segments ?? [],
         key: item.key,
@@ -179,23 +182,29 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         from: item,
         supersedes: undefined
       },
-      () => {}
-    ).pipe(Effect.catch(holdBack))
+      () => asked?.reply?.({ ok: true, result: { run_id: runId, leg: 1 } })
+    ).pipe(Effect.catch(holdBack(asked)))
+  }
 
   /** The store does not take the start of what would flow by itself: it waits for a person, like after a failure. */
-  const holdBack = (error: StorageError): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      held = true
-      return Effect.andThen(Effect.logError("cannot start what is queued", { error: error.message }), showHeld)
-    })
+  const holdBack =
+    (asked: MethodMail | undefined) =>
+    (error: StorageError): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        held = true
+        return Effect.logError("cannot start what is queued", { error: error.message }).pipe(
+          Effect.andThen(asked === undefined ? Effect.void : refuseStorage(asked)(error)),
+          Effect.andThen(showHeld)
+        )
+      })
 
   /** What happens next when nothing runs: the head of the queue, a turn of its own, or nothing. */
-  const flow: Effect.Effect<void> = Effect.suspend(() => {
-    if (phase() !== "idle" || stopping) return Effect.void
-    const next = held ? undefined : InboxItems.next(state.inbox.values())
-    if (next === undefined) return showHeld
-    return next.kind === "run" ? startQueued(next) : startTurn(next)
-  })
+  const flow = (asked?: MethodMail): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const next = phase() !== "idle" || stopping || held ? undefined : InboxItems.next(state.inbox.values())
+      if (next !== undefined) return next.kind === "run" ? startQueued(next, asked) : startTurn(next, asked)
+      return Effect.andThen(asked === undefined ? Effect.void : answer(asked, { ok: true, result: {} }), showHeld)
+    })
 
   const showHeld = Effect.suspend(() => {
     if (current !== undefined) return Effect.void
@@ -279,7 +288,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         return nextLeg(mail)
       case "Release":
         held = false
-        return Effect.andThen(answer(mail, { ok: true, result: {} }), flow)
+        return flow(mail)
       case "Interrupt": {
         const runId = current?.progress.runId ?? ""
         return Effect.andThen(interrupt(decision.reason), answer(mail, { ok: true, result: { run_id: runId } }))
@@ -316,7 +325,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const onLegEnded = Effect.fnUntraced(function* ({ exit }: LegEnded) {
     const leg = current
     if (leg === undefined) return
-    const { kind, progress, reason, undo } = leg
+    const { progress, reason, undo } = leg
     if (Exit.isFailure(exit)) yield* Effect.logDebug("leg did not end by itself", exit.cause)
     // A result that was on its way when the leg was interrupted is written before the leg is closed.
     yield* Effect.ignore(journal.commit([], false))
@@ -334,37 +343,42 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     const written = undone
       ? journal.rollback(
           { ...undo, runId: progress.runId, leg: progress.leg, outcome: { ...outcome, result: "rolled_back" } },
-          [...progress.taken.map(addToInbox), after]
+          [...progress.taken.toReversed().map((item) => addToInbox(item, true)), after]
         )
       : commit([...closing(), after])
     current = undefined
     const result = undone ? "rolled_back" : outcome.result
     if (!flowsOn(result) && result !== "paused") held = true
-    else if (flowsOn(result) && (kind === "run" || kind === "resume")) held = false
-    yield* Effect.catch(written, (error: StorageError) => ownUp(leg, closing(), error, after))
-    yield* options.writeStatus(status)
-    yield* flow
+    yield* Effect.matchEffect(written, {
+      onFailure: (error: StorageError) => ownUp(leg, error),
+      onSuccess: () => options.writeStatus(status)
+    })
+    yield* flow()
   })
 
-  /** The end cannot be written: clients learn it all the same, and the record is owed. */
-  const ownUp = (ended: Current, closing: ReadonlyArray<Draft>, error: StorageError, after: Step) =>
-    Effect.suspend(() => {
-      owe(closing)
-      held = true
-      return journal.emit(
-        {
-          event: "run_end",
-          data: {
-            run_id: ended.progress.runId,
-            leg: ended.progress.leg,
-            result: "failed",
-            error: { code: "storage_error", message: error.message, phase: "store" },
-            usage: ended.progress.usage
-          }
-        },
-        ...("emit" in after ? [after.emit] : [])
-      )
-    })
+  /**
+   * The end cannot be written. Whatever the leg was on its way to, it has failed now: clients are told so, and the same
+   * is owed to the journal.
+   */
+  const ownUp = Effect.fnUntraced(function* ({ progress: { leg, runId, usage } }: Current, error: StorageError) {
+    const outcome: Outcome = {
+      result: "failed",
+      error: { code: "storage_error", message: error.message, phase: "store" },
+      usage
+    }
+    const answers = closeCalls(state as Fold.SessionState, "stopped", runId, leg)
+    owe([...answers, ...terminal(runId, leg, state.turnCount, outcome)])
+    held = true
+    const told = answers.flatMap((draft) => announce({ ...draft, ts: 0 } as LogEntry, state) ?? [])
+    yield* journal.emit(
+      ...told,
+      { event: "run_end", data: { run_id: runId, leg, ...outcome } },
+      { event: "status", data: { status: "idle" } }
+    )
+    // What the pod waits for is said after this, and must not be said before it.
+    yield* Effect.ignore(journal.commit([], false))
+    yield* options.writeStatus("idle")
+  })
 
   const finish = Effect.gen(function* () {
     isEnded = true
@@ -378,7 +392,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   })
 
   const loop = Effect.gen(function* () {
-    yield* flow
+    yield* flow()
     while (!stopping || current !== undefined) {
       const mail = yield* mailbox.take
       yield* isMethod(mail) ? onMethod(mail) : onLegEnded(mail)

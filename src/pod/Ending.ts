@@ -31,7 +31,10 @@ export const outcomeOf = (
     const { code, hint, message, phase } = failure.value
     return { result: "failed", error: { code, message, phase, ...(hint === undefined ? {} : { hint }) }, usage }
   }
-  if (Cause.hasInterruptsOnly(exit.cause)) return { result: reason === "pause" ? "paused" : "cancelled", usage }
+  // Without a reason of ours it was not interrupted by us: something in it has interrupted itself.
+  if (reason !== undefined && Cause.hasInterruptsOnly(exit.cause)) {
+    return { result: reason === "pause" ? "paused" : "cancelled", usage }
+  }
   return {
     result: "failed",
     error: {

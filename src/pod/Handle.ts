@@ -39,7 +39,8 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     return { key, method: method.method, digest: yield* digest.digestHex(Digest.sha256, bytes) } satisfies Keyed
   })
 
-  const submit = Effect.fn("Pod.submit")(function* (method: Method, reply?: Reply) {
+  const submit = Effect.fn("Pod.submit")(function* (method: Method, given?: Reply) {
+    const reply = given === undefined ? undefined : guarded(given)
     if (options.isStopped()) return reply?.(hasStopped)
     const mail = { _tag: "Method" as const, method, reply, keyed: yield* keyed(method) }
     if (reply === undefined) return yield* mailbox.send(mail)
@@ -68,11 +69,17 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     return yield* Effect.scoped(
       Effect.gen(function* () {
         const attachment = yield* journal.attach
-        const { accepted_seq, run_id } = yield* run(input, extra)
-        // A key that was used before may name a run that is over: its end will not come again.
-        if (accepted_seq <= attachment.seq && !isAhead(journal, run_id)) return yield* pastEnd(journal, run_id)
-        return yield* awaitEnd(attachment.take, run_id).pipe(
-          Effect.onInterrupt(() => submit({ method: "cancel", params: { run_id } }, () => {}))
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            // Whoever stops waiting in this moment must not leave a run behind that nobody knows of.
+            const { accepted_seq, run_id } = yield* run(input, extra)
+            // A key that was used before may name a run that is over: its end will not come again.
+            if (accepted_seq <= attachment.seq && !isAhead(journal, run_id))
+              return yield* restore(pastEnd(journal, run_id))
+            return yield* restore(awaitEnd(attachment.take, run_id)).pipe(
+              Effect.onInterrupt(() => submit({ method: "cancel", params: { run_id } }, () => {}))
+            )
+          })
         )
       })
     )
@@ -109,10 +116,21 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
       submit({ method: "shutdown" }, () => {}),
       options.stopped
     ),
-    events: events(journal)
+    events: Stream.suspend(() => (options.isStopped() ? Stream.empty : events(journal)))
   }
   return handle
 })
+
+/** A reply runs in the pod's own fibers: what breaks in it is its owner's affair. */
+const guarded =
+  (reply: Reply): Reply =>
+  (answer) => {
+    try {
+      reply(answer)
+    } catch {
+      return
+    }
+  }
 
 const segments = (input: string | ReadonlyArray<Segment>): ReadonlyArray<Segment> =>
   typeof input === "string" ? [text(input)] : input

@@ -73,9 +73,10 @@ export const openLeg = (runId: string, leg: number): ReadonlyArray<Step> => [
   running
 ]
 
-export const addToInbox = (item: InboxRecord): Step => ({
+/** `front`: before everything that waits already, as for an item that is given back. */
+export const addToInbox = (item: InboxRecord, front = false): Step => ({
   kind: "extension",
   domain: "pod.inbox",
   // An inbox record is plain JSON; its optional fields are absent, not undefined.
-  payload: JSON.parse(JSON.stringify({ op: "add", item }))
+  payload: JSON.parse(JSON.stringify({ op: "add", item, ...(front ? { front } : {}) }))
 })

@@ -5,9 +5,11 @@
  * starts. When the Scope closes, a current run is cancelled, its end is written, and nothing of the pod is left.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
 import type { LegServices } from "../agent/LegContext.ts"
 import type { Permit } from "../agent/Permission.ts"
 import * as Toolbox from "../agent/Toolbox.ts"
@@ -59,13 +61,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const name = manifest.pod.name
   const client = yield* LlmClient
   const sandbox = yield* Sandbox
-  const found = yield* Session.find(name, options.session)
   const runtime = yield* RuntimeDir
-  const lease = yield* (yield* Lease).acquire({
-    podName: name,
-    sessionId: found.ref.sessionId,
-    socket: yield* runtime.socketPath(name)
-  })
+  const { found, lease } = yield* own(name, options.session, yield* runtime.socketPath(name))
   const restored = yield* Session.restore(found)
   const isNew = restored === undefined || restored.index.lines === 0
   const authority = Authority.decide(
@@ -142,7 +139,9 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   )
   yield* writeStatus(journal.live.status)
   const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
-  const controller = yield* Controller.make({ journal, mailbox, services, writeStatus, scope: yield* Effect.scope })
+  // A Scope of their own: one that is being closed starts nothing, and the pod's closes while its last leg may begin.
+  const legs = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+  const controller = yield* Controller.make({ journal, mailbox, services, writeStatus, scope: legs })
   const fiber = yield* Effect.forkScoped(controller.loop)
   const handle = yield* Handle.make({
     name,
@@ -159,6 +158,24 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     handle.shutdown.pipe(Effect.andThen(Fiber.await(fiber)), Effect.timeoutOption(closeTimeout), Effect.interruptible)
   )
   return handle
+})
+
+/** Owners that may come and go while this one tries to become the next. */
+const ownTries = 5
+
+/** Which session the pod has, and the lease on it. What was read before the lease was held may be another owner's past. */
+const own = Effect.fnUntraced(function* (name: string, session: SegmentRef | undefined, socket: string | null) {
+  const leases = yield* Lease
+  for (let tries = 1; ; tries++) {
+    const before = yield* Session.find(name, session)
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const lease = yield* leases
+      .acquire({ podName: name, sessionId: before.ref.sessionId, socket })
+      .pipe(Scope.provide(scope))
+    const found = yield* Session.find(name, session, before.ref)
+    if (found.ref.sessionId === before.ref.sessionId || tries === ownTries) return { found, lease }
+    yield* Scope.close(scope, Exit.void)
+  }
 })
 
 /** What the first request needs and a start does not, made while nobody waits for it. */

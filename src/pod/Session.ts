@@ -32,15 +32,15 @@ export interface Found {
   readonly cwd: string | undefined
 }
 
-/** `named` takes the place of what the metadata say, and will be written there. */
-export const find = Effect.fnUntraced(function* (podName: string, named?: SegmentRef) {
+/** `named` takes the place of what the metadata say, and will be written there; `fresh` is what a new pod gets. */
+export const find = Effect.fnUntraced(function* (podName: string, named?: SegmentRef, fresh?: SegmentRef) {
   const metadata = yield* (yield* PodStore).get(podName)
   const active = Option.getOrUndefined(metadata)?.active
   const cwd = Option.getOrUndefined(metadata)?.cwd
   if (named !== undefined) return { ref: named, written: true, isNew: true, cwd } satisfies Found
   const ref: SegmentRef = {
-    sessionId: active?.session_id ?? (yield* Ids.uuid),
-    segmentId: active?.segment_id ?? (yield* Ids.uuid)
+    sessionId: active?.session_id ?? fresh?.sessionId ?? (yield* Ids.uuid),
+    segmentId: active?.segment_id ?? fresh?.segmentId ?? (yield* Ids.uuid)
   }
   return {
     ref,
@@ -90,6 +90,8 @@ export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
     materialise: Effect.andThen(Effect.ignore(save), yield* materialise(options, restored?.file)),
     syncs: options.syncs
   })
+  // A file of the seed says from here on whose records stand in it.
+  if (!empty && journal.state.format === undefined) yield* journal.commit([format], true)
   if (repaired !== undefined && !empty) yield* journal.commit([repaired], true)
   yield* closeCutLeg(journal)
   if (!empty && !isSameScope(options.scope, journal.state.scope)) {
@@ -114,6 +116,8 @@ const remember = ({ cwd, found, podName }: OpenOptions, empty: boolean, pods: Po
 
 const isSameScope = (a: ScopeRules, b: ScopeRules | undefined): boolean =>
   JSON.stringify([a.allow, a.deny]) === JSON.stringify([b?.allow, b?.deny])
+
+const format: Journal.Step = { kind: "extension", domain: "pod.format", payload: { version: formatVersion } }
 
 const cutTornTail = Effect.fnUntraced(function* ({ file, index, tornBytes }: Restored) {
   if (tornBytes === 0) return undefined
@@ -151,7 +155,7 @@ const materialise = Effect.fnUntraced(function* (options: OpenOptions, empty: Se
     const opening: ReadonlyArray<Journal.Step> = [
       { kind: "segment_start", session_id: found.ref.sessionId, system_prompt: text, config, history: [] },
       { kind: "extension", domain: "pod.scope", payload: { allow: scope.allow, deny: scope.deny } },
-      { kind: "extension", domain: "pod.format", payload: { version: formatVersion } },
+      format,
       ...alerts
     ]
     return { file, opening }
@@ -163,10 +167,12 @@ const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal) {
   const { run } = journal.state
   if (run === undefined || run.state !== "open") return
   const state = journal.state as Fold.SessionState
+  // A run of the seed has no name; its end needs one.
+  const runId = run.runId === "" ? yield* Ids.uuid : run.runId
   yield* journal.commit(
     [
-      ...closeCalls(state, "crashed", run.runId, run.leg),
-      ...terminal(run.runId, run.leg, state.turnCount, { result: "interrupted", usage: run.usage })
+      ...closeCalls(state, "crashed", runId, run.leg),
+      ...terminal(runId, run.leg, state.turnCount, { result: "interrupted", usage: run.usage })
     ],
     true
   )

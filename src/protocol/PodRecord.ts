@@ -66,7 +66,7 @@ export const PodRecord = Schema.Union([
   Schema.Struct({
     domain: Schema.tag("pod.inbox"),
     payload: Schema.Union([
-      Schema.Struct({ op: Schema.tag("add"), item: InboxRecord }),
+      Schema.Struct({ op: Schema.tag("add"), item: InboxRecord, front: Schema.optionalKey(Schema.Boolean) }),
       Schema.Struct({ op: Schema.tag("take"), item_id: Schema.String, run_id: Schema.String }),
       Schema.Struct({ op: Schema.tag("remove"), item_id: Schema.String })
     ])

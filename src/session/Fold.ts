@@ -55,8 +55,8 @@ export interface SessionState {
   run: LiveRun | undefined
   /** The last leg did not end well: the next new run closes what is open and says so to the model. */
   interrupted: boolean
-  /** How the last leg ended, if one has. */
-  lastResult: RunResult | undefined
+  /** What is queued waits for a person: a run or a resumed leg did not end well, and none has begun since. */
+  held: boolean
   /** By item id, in order of arrival. */
   readonly inbox: Map<string, InboxRecord>
   /** By key. */
@@ -85,7 +85,7 @@ export const make = (): SessionState => ({
   turnCount: 0,
   run: undefined,
   interrupted: false,
-  lastResult: undefined,
+  held: false,
   inbox: new Map(),
   receipts: new Map(),
   lastInputTokens: 0
@@ -163,7 +163,7 @@ const endLeg = (
 ): void => {
   const result = outcome?.result ?? fallback
   state.interrupted = interrupted
-  state.lastResult = result
+  if (!flowsOn(result)) state.held = true
   state.run = result === "paused" && state.run !== undefined ? { ...state.run, state: "paused" } : undefined
 }
 
@@ -176,7 +176,18 @@ const addUsage = (sum: RunUsage, call: Extract<LogEntry, { readonly kind: "llm_u
   cache_write_input_tokens: sum.cache_write_input_tokens + call.cache_write_tokens
 })
 
+/** After these, what is queued flows on by itself; a paused run says nothing about it. */
+const flowsOn = (result: RunResult | undefined): boolean =>
+  result === undefined || result === "finished" || result === "limit_reached" || result === "paused"
+
 const kindOfTrigger = (trigger: string): RunKind => (trigger === "notify" || trigger === "pod_event" ? trigger : "run")
+
+const putInFront = (inbox: Map<string, InboxRecord>, item: InboxRecord): void => {
+  const later = Array.from(inbox)
+  inbox.clear()
+  inbox.set(item.item_id, item)
+  for (const [id, record] of later) inbox.set(id, record)
+}
 
 /** Unknown domains and malformed payloads are other programs' business: they stay in the file and change nothing here. */
 const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly kind: "extension" }>): void => {
@@ -193,6 +204,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       return
     case "pod.run": {
       const { kind, leg, run_id } = record.payload
+      if (kind === "run" || kind === "resume") state.held = false
       const turns = state.run?.runId === run_id ? state.run.turns : 0
       state.run = { runId: run_id, leg, kind, state: "open", turns, usage: noUsage }
       return
@@ -203,8 +215,9 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       return
     }
     case "pod.inbox":
-      if (record.payload.op === "add") state.inbox.set(record.payload.item.item_id, record.payload.item)
-      else state.inbox.delete(record.payload.item_id)
+      if (record.payload.op !== "add") state.inbox.delete(record.payload.item_id)
+      else if (record.payload.front === true) putInFront(state.inbox, record.payload.item)
+      else state.inbox.set(record.payload.item.item_id, record.payload.item)
       return
     case "pod.receipt":
       state.receipts.set(record.payload.key, record.payload)
@@ -217,7 +230,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       // What the mark hides was skipped already; a rolled-back leg has no other terminal record.
       if (record.payload.op === "rollback") {
         state.run = undefined
-        state.lastResult = "rolled_back"
+        state.held = true
       }
       return
     case "pod.approval":

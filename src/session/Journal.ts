@@ -14,7 +14,7 @@ import type * as Cause from "effect/Cause"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { WaitingOn } from "../protocol/Inbox.ts"
 import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
@@ -26,6 +26,7 @@ import { attach } from "./Attach.ts"
 import * as Fold from "./Fold.ts"
 import * as Live from "./Live.ts"
 import type { LogIndex } from "./LogIndex.ts"
+import * as PatientFile from "./PatientFile.ts"
 import { Retained } from "./Retained.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
@@ -125,8 +126,6 @@ interface Announcement {
 const opsBound = 4_096
 /** Events that a subscriber may be behind before it loses the oldest. */
 const hubBound = 4_096
-/** A store that does not answer for this long has failed. */
-const storageTimeout = "30 seconds"
 
 /** A commit as it was written. The first `opened` entries opened the segment and are nobody's steps. */
 interface Written {
@@ -144,7 +143,9 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
   const hub = yield* PubSub.sliding<Envelope>(hubBound)
   const retained = new Retained()
   const encoder = new TextEncoder()
-  let file = options.file
+  // A Scope of its own: the journal still writes while the pod's is being closed.
+  const owner = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+  let file = options.file === undefined ? undefined : PatientFile.make(options.file, owner)
   /** First lines of a new segment that are not written yet. */
   let opening: ReadonlyArray<Step> = []
   let seq = 0
@@ -193,16 +194,20 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     if (isEmpty) return { written: commits.map((commit): Written => ({ commit, opened: 0, entries: [] })), sync: false }
     if (file === undefined) {
       const made = yield* options.materialise
-      file = made.file
+      file = PatientFile.make(made.file, owner)
       opening = made.opening
     }
     const pieces: Array<Uint8Array> = []
     const written = commits.map((commit, i): Written => {
       const opened = i === 0 ? opening : []
       const mark = commit.rollback === undefined ? [] : [rollbackMark(commit.rollback, index.lines + pieces.length)]
-      const entries = [...opened, ...mark, ...commit.steps].map((step) => {
+      const steps = [...opened, ...mark, ...commit.steps]
+      let more = steps.filter((step) => !("emit" in step)).length
+      const entries = steps.map((step) => {
         if ("emit" in step) return { step, entry: undefined, bytes: 0 }
-        const entry = { ...("silent" in step ? step.silent : step), ts: now } as LogEntry
+        more -= 1
+        const draft = "silent" in step ? step.silent : step
+        const entry = { ...draft, ts: now, ...(more > 0 ? { more } : {}) } as LogEntry
         const bytes = encoder.encode(encodeLine(entry))
         pieces.push(bytes)
         return { step, entry, bytes: bytes.length }
@@ -217,7 +222,10 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
 
   const step = Effect.fnUntraced(function* (batch: ReadonlyArray<Op>) {
     const commits = batch.filter((op) => op._tag === "Commit")
-    const exit = commits.length === 0 ? Exit.succeed({ written: [], sync: false }) : yield* Effect.exit(write(commits))
+    const exit =
+      commits.length === 0
+        ? Exit.succeed({ written: [], sync: false })
+        : yield* Effect.exit(Effect.catchDefect(write(commits), broke))
     const out: Array<Envelope> = []
     const done: Array<readonly [Commit, Exit.Exit<Committed, StorageError>]> = []
     let next = 0
@@ -244,10 +252,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     const done = yield* Deferred.make<Committed, StorageError>()
     const accepted = yield* Effect.uninterruptible(Queue.offer(ops, { _tag: "Commit", ...fields, done }))
     if (!accepted) return yield* closed
-    return yield* Deferred.await(done).pipe(
-      Effect.timeoutOrElse({ duration: storageTimeout, orElse: () => timedOut(file) }),
-      Effect.interruptible
-    )
+    return yield* Effect.interruptible(Deferred.await(done))
   })
 
   const journal: Journal = {
@@ -308,13 +313,13 @@ const closed = Effect.fail(
   new StorageError({ reason: "Io", operation: "append", path: "journal", message: "the pod has stopped" })
 )
 
-const timedOut = (file: SegmentFile | undefined) =>
+/** A defect of the store must not take the journal's fiber with it. */
+const broke = (defect: unknown) =>
   Effect.fail(
     new StorageError({
       reason: "Io",
       operation: "append",
-      path: file?.path ?? "journal",
-      message: `the store did not answer within ${storageTimeout}`,
-      hint: "the entry may still be written; look at the disk"
+      path: "journal",
+      message: `the store broke: ${defect instanceof Error ? defect.message : "unknown defect"}`
     })
   )

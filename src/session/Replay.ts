@@ -1,7 +1,7 @@
 /**
  * Reads a segment file from its first byte and folds it: what was committed, and nothing else.
  *
- * The newline is the commit mark. A tail without one is reported, not read. A committed line that cannot be read stops
+ * A line is complete with its newline, a batch with its last line. A tail that is not is reported, not read. A committed line that cannot be read stops
  * everything with its place: nothing is guessed.
  */
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import { StorageError } from "./StorageError.ts"
 export interface Replayed {
   readonly state: Fold.SessionState
   readonly index: LogIndex
-  /** Bytes behind the last newline: a write that was cut. 0 if the file ends well. */
+  /** Bytes behind the last whole batch: a write that was cut. 0 if the file ends well. */
   readonly tornBytes: number
 }
 
@@ -45,6 +45,8 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
   const index = new LogIndex(hidden)
   const text = new TextDecoder("utf-8", { fatal: true })
   let marks: Array<HiddenRange> = []
+  /** Lines of a batch whose last line has not come yet. */
+  let open: Array<{ readonly entry: LogEntry | undefined; readonly bytes: number }> = []
   const size = yield* file.size
   let window = chunkBytes
   let at = 0
@@ -52,16 +54,22 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
     const bytes = yield* file.read(at, Math.min(size, at + window))
     let start = 0
     for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-      const line = index.lines
-      const entry = decodeLine(text, bytes.subarray(start, end))
-      if (typeof entry === "string") return yield* corrupt(file, line, at + start, entry)
-      const control = entry === undefined || isControl(entry)
-      const visible = index.add(end + 1 - start, control)
-      if (entry !== undefined && (visible || control)) Fold.apply(state, entry)
-      if (entry !== undefined) marks = collectMark(marks, entry, line)
+      const line = index.lines + open.length
+      const read = decodeLine(text, bytes.subarray(start, end))
+      if (typeof read === "string") return yield* corrupt(file, line, at + start, read)
+      open.push({ entry: read.entry, bytes: end + 1 - start })
+      start = end + 1
+      // A batch counts when its last line is there: before that, none of it has happened.
+      if (read.more > 0) continue
+      for (const { bytes: length, entry } of open) {
+        const control = entry === undefined || isControl(entry)
+        if (entry !== undefined) marks = collectMark(marks, entry, index.lines)
+        const visible = index.add(length, control)
+        if (entry !== undefined && (visible || control)) Fold.apply(state, entry)
+      }
+      open = []
       // What comes behind it may be of kinds that this version cannot know.
       if (state.format !== undefined && state.format > formatVersion) return yield* newer(file, state.format)
-      start = end + 1
     }
     if (start === 0 && (bytes.length === 0 || at + bytes.length >= size)) break
     // A line that is longer than the window: look again with a larger one.
@@ -71,19 +79,28 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
   return { hidden: marks, replayed: { state, index, tornBytes: size - index.bytes } satisfies Replayed }
 })
 
-/** The entry; undefined for a blank line; a text that says why the line cannot be read. */
-const decodeLine = (text: TextDecoder, bytes: Uint8Array): LogEntry | undefined | string => {
+interface Line {
+  /** Undefined for a blank line. */
+  readonly entry: LogEntry | undefined
+  /** Lines of the same batch that follow. */
+  readonly more: number
+}
+
+/** The line, or a text that says why it cannot be read. */
+const decodeLine = (text: TextDecoder, bytes: Uint8Array): Line | string => {
   let json: unknown
   try {
     const content = text.decode(bytes)
-    if (content.trim() === "") return undefined
+    if (content.trim() === "") return { entry: undefined, more: 0 }
     json = JSON.parse(content)
   } catch (cause) {
     return cause instanceof SyntaxError ? "not JSON" : "not UTF-8"
   }
-  const kind = (json as { readonly kind?: unknown } | null)?.kind
+  const { kind, more } = (json ?? {}) as { readonly kind?: unknown; readonly more?: unknown }
   const entry = decoders.get(kind)?.(json)
-  if (entry !== undefined && Exit.isSuccess(entry)) return entry.value
+  if (entry !== undefined && Exit.isSuccess(entry)) {
+    return { entry: entry.value, more: typeof more === "number" ? more : 0 }
+  }
   return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
 }
 

@@ -32,8 +32,8 @@ export interface SegmentFile {
   /** Bytes `from` ≤ i < `to`; shorter at the end of the segment. */
   readonly read: (from: number, to: number) => Effect.Effect<Uint8Array, StorageError>
   /**
-   * Takes the torn tail behind the first `keep` bytes out of the segment and keeps it in a side file.
-   * Only bytes that no newline commits may be given here.
+   * Takes what stands behind the first `keep` bytes out of the segment and keeps it in a side file: a torn line, a batch
+   * without its last line, a write that was given up. Nothing that was ever told to be committed may be given here.
    */
   readonly cutTail: (keep: number) => Effect.Effect<{ readonly savedTo: string }, StorageError>
 }

@@ -4,11 +4,13 @@ import type { LlmEvent } from "../../src/llm/LlmEvent.ts"
 
 const play = (events: ReadonlyArray<LlmEvent>) => {
   const blocks = Blocks.make()
-  return events.flatMap((event) => blocks.push(event)).map((event) => {
-    if (!("data" in event)) return event.event
-    const data = event.data as { readonly text?: string; readonly id?: string; readonly json?: string }
-    return [event.event, data.id, data.text ?? data.json].filter((part) => part !== undefined).join(" ")
-  })
+  return events
+    .flatMap((event) => blocks.push(event))
+    .map((event) => {
+      if (!("data" in event)) return event.event
+      const data = event.data as { readonly text?: string; readonly id?: string; readonly json?: string }
+      return [event.event, data.id, data.text ?? data.json].filter((part) => part !== undefined).join(" ")
+    })
 }
 
 describe("what clients see of a response", () => {
@@ -24,7 +26,14 @@ describe("what clients see of a response", () => {
         { type: "block_stop", index: 1 },
         { type: "stop", reason: "end_turn" }
       ])
-    ).toEqual(["thinking_start", "thinking_delta hm", "thinking_done hm", "text_delta a", "text_delta b", "text_done ab"])
+    ).toEqual([
+      "thinking_start",
+      "thinking_delta hm",
+      "thinking_done hm",
+      "text_delta a",
+      "text_delta b",
+      "text_done ab"
+    ])
   })
 
   it("two texts that interleave are told one after the other, and nothing of them is lost", () => {
@@ -46,7 +55,7 @@ describe("what clients see of a response", () => {
         { type: "tool_call_start", index: 0, id: "a", name: "X" },
         { type: "tool_call_start", index: 1, id: "b", name: "Y" },
         { type: "delta", index: 1, text: "{}" },
-        { type: "delta", index: 0, text: "{\"k\": 1}" },
+        { type: "delta", index: 0, text: '{"k": 1}' },
         { type: "block_stop", index: 0 },
         { type: "block_stop", index: 1 }
       ])
@@ -54,7 +63,7 @@ describe("what clients see of a response", () => {
       "tool_call_start a",
       "tool_call_start b",
       "tool_call_args_delta b {}",
-      "tool_call_args_delta a {\"k\": 1}",
+      'tool_call_args_delta a {"k": 1}',
       "tool_call_done a",
       "tool_call_done b"
     ])
@@ -64,7 +73,7 @@ describe("what clients see of a response", () => {
     const blocks = Blocks.make()
     const events = [
       { type: "tool_call_start", index: 0, id: "a", name: "X" },
-      { type: "delta", index: 0, text: "{\"cut" },
+      { type: "delta", index: 0, text: '{"cut' },
       { type: "block_stop", index: 0 }
     ] as const
     const seen = events.flatMap((event) => blocks.push(event))

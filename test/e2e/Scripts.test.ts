@@ -109,7 +109,7 @@ describe("npm run example", () => {
     const { code, stdout } = await example("own-layers")
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /synced .*"user_input"[^]*answer: some pods speak backwards[^]*synced .*"run_completed"[^]*finished/
+      /committed .*"user_input"[^]*answer: some pods speak backwards[^]*committed .*"run_completed"[^]*finished/
     )
   })
 

@@ -114,7 +114,7 @@ describe("queued and steering runs", () => {
       yield* handle.run("queued", { delivery: "queue" })
       yield* first.fail(refused)
       yield* until(take, isStatus("idle"))
-      expect(yield* ask(handle, { method: "resume", id: "r" })).toEqual({ ok: true, result: {} })
+      expect(yield* ask(handle, { method: "resume", id: "r" })).toMatchObject({ ok: true, result: { leg: 1 } })
       expect(userTexts((yield* model.next).request).at(-1)).toBe("queued")
     }).pipe(Effect.scoped)
   )

@@ -39,7 +39,11 @@ export const meddled = (beforeOpen: ((path: string) => void) | undefined) =>
     Effect.map(FileSystem.FileSystem, (fs) =>
       FileSystem.make({
         ...fs,
-        open: (path, options) => Effect.andThen(Effect.sync(() => beforeOpen?.(path)), fs.open(path, options))
+        open: (path, options) =>
+          Effect.andThen(
+            Effect.sync(() => beforeOpen?.(path)),
+            fs.open(path, options)
+          )
       })
     )
   ).pipe(Layer.provide(NodeFileSystem.layer))

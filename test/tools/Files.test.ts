@@ -334,7 +334,10 @@ layer(live)("file tools", (it) => {
       assert.include((yield* refusal(call("Write", { file_path: at("a.txt"), content: "x" }))).message, "changed since")
       assert.strictEqual(text("a.txt"), "alpha again")
       meddle = () => put({ "new.txt": "first" })
-      assert.include((yield* refusal(call("Write", { file_path: at("new.txt"), content: "x" }))).message, "has appeared")
+      assert.include(
+        (yield* refusal(call("Write", { file_path: at("new.txt"), content: "x" }))).message,
+        "has appeared"
+      )
       assert.strictEqual(text("new.txt"), "first")
       assert.deepStrictEqual(NFS.readdirSync(at("")).toSorted(), ["a.txt", "new.txt"])
     })

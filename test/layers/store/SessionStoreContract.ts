@@ -171,15 +171,17 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
         assert.strictEqual(yield* whole(file), "good\nnext\n")
       }).pipe(Effect.scoped))
 
-    test("what a newline commits is not cut, nor what is not there", () =>
+    test("what is not there is not cut; a tail of several lines is", () =>
       Effect.scoped(
         Effect.gen(function* () {
           const file = yield* create()
           yield* file.append(bytesOf("one\ntwo\nthr"), { at: 0, sync: false })
-          for (const keep of [4, 0, 11, 12, -1]) {
+          for (const keep of [11, 12, -1]) {
             assert.strictEqual((yield* refusal(file.cutTail(keep))).reason, "Moved")
           }
           assert.strictEqual(yield* whole(file), "one\ntwo\nthr")
+          yield* file.cutTail(4)
+          assert.strictEqual(yield* whole(file), "one\n")
         })
       ))
 

@@ -88,6 +88,8 @@ describe("a write that was cut between two lines of one batch", () => {
       for (let cut = 1; cut <= lines.length; cut++) {
         yield* Effect.gen(function* () {
           const kept = lines.slice(0, cut)
+          // A batch without its last line was never acknowledged.
+          while (kept.at(-1)?.includes('"more":') === true) kept.pop()
           const { handle, journal, model } = yield* open(yield* cutAt(whole, ref, cut))
           // Nothing flows by itself here, so that what was restored can be looked at.
           expect(model.open()).toBeLessThanOrEqual(1)
