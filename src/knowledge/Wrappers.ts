@@ -4,6 +4,7 @@
  */
 import type { PermissionDecision } from "../manifest/PermissionRules.ts"
 import { describe, type PodEvent } from "../protocol/PodEvent.ts"
+import type { CutBy } from "../session/Fold.ts"
 
 /** A message from outside that arrives while the agent works, or wakes it. */
 export const notificationBody = (message: string): string =>
@@ -14,10 +15,19 @@ export const notificationBody = (message: string): string =>
 /** What a child pod reports, in the same wrapping. */
 export const podEventBody = (event: PodEvent): string => notificationBody(describe(event))
 
+const cutBy: { readonly [By in CutBy]: string } = {
+  user: "was interrupted by the user",
+  failure: "ended in an error",
+  crash: "was cut when the pod's process ended"
+}
+
 /** Stands between a turn that was cut short and the request that follows it. */
-export const interruptNote =
-  "[The previous turn was interrupted by the user before it was finished. A new request follows; what was left open " +
-  "counts only as far as the request takes it up.]"
+export const interruptNote = (by: CutBy): string =>
+  `[The previous turn ${cutBy[by]} before it was finished. A new request follows; what was left open counts only as ` +
+  "far as the request takes it up.]"
+
+/** The result of a call that had not begun when the pod's process ended. */
+export const neverStarted = "[Not run] The pod stopped before this call had begun."
 
 /** The result of a call that the user's next request finds without one: the turn it belongs to is over. */
 export const interruptedByUser = "[Interrupted by user]"

@@ -29,7 +29,7 @@ import { closeCalls, flowsOn, outcomeOf, type StopReason, terminal } from "./End
 import * as InboxItems from "./InboxItems.ts"
 import * as Ledger from "./Ledger.ts"
 import { isMethod, type LegEnded, type MethodMail, type PodMailbox } from "./Mail.ts"
-import { addToInbox, type NewRun, openLeg, openRun, receiptStep } from "./Opening.ts"
+import { addToInbox, type NewRun, openLeg, openRun, queued, receiptStep, selfStarted } from "./Opening.ts"
 import { Receipts } from "./Receipts.ts"
 
 interface Current {
@@ -154,37 +154,13 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   /** A turn that nobody asked for: what waits in the inbox is what it is about. */
   const startTurn = (item: InboxRecord, asked?: MethodMail): Effect.Effect<void> =>
-    Effect.flatMap(Ids.uuid, (runId) =>
-      startRun(
-        {
-          runId,
-          kind: item.kind === "pod_event" ? "pod_event" : "notify",
-          segments: undefined,
-          key: undefined,
-          receipt: undefined,
-          from: undefined,
-          supersedes: undefined
-        },
-        () => asked?.reply?.({ ok: true, result: { run_id: runId, leg: 1 } })
-      )
-    ).pipe(Effect.catch(holdBack(asked)))
+    Effect.flatMap(Ids.uuid, (runId) => begin(selfStarted(runId, item), asked))
 
-  const startQueued = (item: InboxRecord, asked?: MethodMail): Effect.Effect<void> => {
-    // The run that a steering input was meant for is over: it gets one of its own.
-    const runId = item.mode === "queue" && item.run_id !== undefined ? item.run_id : item.item_id
-    return startRun(
-      {
-        runId,
-        kind: "run",
-        segments: item.segments ?? [],
-        key: item.key,
-        receipt: undefined,
-        from: item,
-        supersedes: undefined
-      },
-      () => asked?.reply?.({ ok: true, result: { run_id: runId, leg: 1 } })
-    ).pipe(Effect.catch(holdBack(asked)))
-  }
+  /** `asked` is the method that let it flow, and is answered with the run. */
+  const begin = (run: NewRun, asked?: MethodMail): Effect.Effect<void> =>
+    startRun(run, () => asked?.reply?.({ ok: true, result: { run_id: run.runId, leg: 1 } })).pipe(
+      Effect.catch(holdBack(asked))
+    )
 
   /** The store does not take the start of what would flow by itself: it waits for a person, like after a failure. */
   const holdBack =
@@ -202,7 +178,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const flow = (asked?: MethodMail): Effect.Effect<void> =>
     Effect.suspend(() => {
       const next = phase() !== "idle" || stopping || held ? undefined : InboxItems.next(state.inbox.values())
-      if (next !== undefined) return next.kind === "run" ? startQueued(next, asked) : startTurn(next, asked)
+      if (next !== undefined) return next.kind === "run" ? begin(queued(next), asked) : startTurn(next, asked)
       return Effect.andThen(asked === undefined ? Effect.void : answer(asked, { ok: true, result: {} }), showHeld)
     })
 
@@ -326,10 +302,10 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     const leg = current
     if (leg === undefined) return
     const { progress, reason, undo } = leg
-    if (Exit.isFailure(exit)) yield* Effect.logDebug("leg did not end by itself", exit.cause)
     // A result that was on its way when the leg was interrupted is written before the leg is closed.
     yield* Effect.ignore(journal.commit([], false))
     const outcome = outcomeOf(exit, reason, progress.usage)
+    if (Exit.isFailure(exit) && outcome.error?.code === "internal") yield* Effect.logError("a turn broke", exit.cause)
     const undone =
       undo !== undefined && !progress.active && (outcome.result === "cancelled" || outcome.result === "paused")
     const status: PodStatus = outcome.result === "paused" && !undone ? "paused" : "idle"

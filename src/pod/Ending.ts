@@ -7,7 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type { LegEnd } from "../agent/Leg.ts"
 import type { RunFailure } from "../agent/RunFailure.ts"
-import { interruptedBeforeResult, interruptedByUser, outcomeUnknown } from "../knowledge/Wrappers.ts"
+import { interruptedBeforeResult, interruptedByUser, neverStarted, outcomeUnknown } from "../knowledge/Wrappers.ts"
 import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
 import type { RunResult } from "../protocol/Status.ts"
 import type { Draft } from "../session/Announce.ts"
@@ -61,7 +61,13 @@ export const closeCalls = (
       item: {
         kind: "tool_result",
         call_id: call.call_id,
-        summary: !started ? interruptedByUser : cause === "crashed" ? outcomeUnknown : interruptedBeforeResult,
+        summary: !started
+          ? cause === "crashed"
+            ? neverStarted
+            : interruptedByUser
+          : cause === "crashed"
+            ? outcomeUnknown
+            : interruptedBeforeResult,
         is_error: true
       },
       run_id: runId,

@@ -24,13 +24,35 @@ export interface NewRun {
   readonly supersedes: string | undefined
 }
 
+/** A turn that nobody asked for: what waits in the inbox is what it is about. */
+export const selfStarted = (runId: string, item: InboxRecord): NewRun => ({
+  runId,
+  kind: item.kind === "pod_event" ? "pod_event" : "notify",
+  segments: undefined,
+  key: undefined,
+  receipt: undefined,
+  from: undefined,
+  supersedes: undefined
+})
+
+/** The run that an item has waited to be. One that was meant to steer a run which is over gets a name of its own. */
+export const queued = (item: InboxRecord): NewRun => ({
+  runId: item.mode === "queue" && item.run_id !== undefined ? item.run_id : item.item_id,
+  kind: "run",
+  segments: item.segments ?? [],
+  key: item.key,
+  receipt: undefined,
+  from: item,
+  supersedes: undefined
+})
+
 export const running: Emission = { emit: { event: "status", data: { status: "running" } } }
 
 export const openRun = (state: SessionState, run: NewRun): ReadonlyArray<Step> => {
   const ours = { run_id: run.runId, leg: 1 }
   const steps: Array<Step> = [...closeCalls(state, "stopped", run.runId, 1)]
   if (state.interrupted && run.segments !== undefined) {
-    steps.push({ kind: "system_item", item: { kind: "interrupt", body: interruptNote }, ...ours })
+    steps.push({ kind: "system_item", item: { kind: "interrupt", body: interruptNote(state.cutBy) }, ...ours })
   }
   if (run.from !== undefined) {
     steps.push({

@@ -40,6 +40,9 @@ export interface LiveRun {
   readonly usage: RunUsage
 }
 
+/** Who or what cut a leg short. */
+export type CutBy = "user" | "failure" | "crash"
+
 export interface SessionState {
   sessionId: string | undefined
   systemPrompt: string | undefined
@@ -55,6 +58,8 @@ export interface SessionState {
   run: LiveRun | undefined
   /** The last leg did not end well: the next new run closes what is open and says so to the model. */
   interrupted: boolean
+  /** What cut the last leg, if it was. */
+  cutBy: CutBy
   /** What is queued waits for a person: a run or a resumed leg did not end well, and none has begun since. */
   held: boolean
   /** By item id, in order of arrival. */
@@ -85,6 +90,7 @@ export const make = (): SessionState => ({
   turnCount: 0,
   run: undefined,
   interrupted: false,
+  cutBy: "user",
   held: false,
   inbox: new Map(),
   receipts: new Map(),
@@ -163,6 +169,7 @@ const endLeg = (
 ): void => {
   const result = outcome?.result ?? fallback
   state.interrupted = interrupted
+  state.cutBy = result === "interrupted" ? "crash" : result === "failed" ? "failure" : "user"
   if (!flowsOn(result)) state.held = true
   state.run = result === "paused" && state.run !== undefined ? { ...state.run, state: "paused" } : undefined
 }

@@ -36,7 +36,8 @@ describe("texts of the pod", () => {
   it("results of calls that did not end say what is known", () => {
     assert.strictEqual(interruptedByUser, "[Interrupted by user]")
     for (const text of [interruptedBeforeResult, outcomeUnknown]) assert.match(text, /outcome.*unknown/i)
-    assert.match(interruptNote, /^\[.*interrupted by the user.*\]$/)
+    assert.match(interruptNote("user"), /^\[.*interrupted by the user.*\]$/)
+    assert.match(interruptNote("crash"), /^\[.*the pod's process ended.*\]$/)
   })
 
   it("a call that was not allowed names its tool, and tells a denial from a question nobody can answer", () => {

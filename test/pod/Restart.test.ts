@@ -93,6 +93,8 @@ describe("a pod that is started again on its store", () => {
       const { request } = yield* second.model.next
       expect(request.messages.map((message) => message.role)).toEqual(["user", "system", "user"])
       expect(JSON.stringify(request)).not.toContain("half")
+      // A crash is not the user's doing, and the model is not told that it was.
+      expect(request.messages[1]).toMatchObject({ role: "system", text: expect.stringContaining("process ended") })
     }).pipe(Effect.scoped)
   )
 
