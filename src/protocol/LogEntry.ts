@@ -80,9 +80,12 @@ const ofTurn = { ...ofRun, turn: Schema.optionalKey(Count) }
 /** Unix milliseconds. */
 const ts = Count
 
+/** `more`: lines of the same batch that follow this one. A batch counts when its last line is there. */
+const line = { ts, more: Schema.optionalKey(Count) }
+
 export const SegmentStart = Schema.Struct({
   kind: Schema.tag("segment_start"),
-  ts,
+  ...line,
   session_id: Schema.String,
   system_prompt: nullable(Schema.String),
   config: RequestConfig,
@@ -92,10 +95,10 @@ export const SegmentStart = Schema.Struct({
 })
 export type SegmentStart = typeof SegmentStart.Type
 
-export const Invoke = Schema.Struct({ kind: Schema.tag("invoke"), ts, trigger: InvokeKind, ...ofRun })
+export const Invoke = Schema.Struct({ kind: Schema.tag("invoke"), ...line, trigger: InvokeKind, ...ofRun })
 export const UserInput = Schema.Struct({
   kind: Schema.tag("user_input"),
-  ts,
+  ...line,
   segments: Schema.Array(Segment),
   key: Schema.optionalKey(Schema.String),
   ...ofTurn
@@ -103,7 +106,7 @@ export const UserInput = Schema.Struct({
 /** `block` is the position of the block in its response; items of one response share `turn`. */
 export const AssistantItem = Schema.Struct({
   kind: Schema.tag("assistant_item"),
-  ts,
+  ...line,
   item: LoggedItem,
   block: Schema.optionalKey(Count),
   provider: Schema.optionalKey(Schema.Json),
@@ -112,7 +115,7 @@ export const AssistantItem = Schema.Struct({
 /** `truncated`, `output_path` and `duration_ms` are what the `tool_result` event adds for native clients. */
 export const ToolResultEntry = Schema.Struct({
   kind: Schema.tag("tool_result"),
-  ts,
+  ...line,
   item: ToolResultItem,
   truncated: Schema.optionalKey(Schema.Boolean),
   output_path: Schema.optionalKey(Schema.String),
@@ -120,11 +123,11 @@ export const ToolResultEntry = Schema.Struct({
   media: Schema.optionalKey(Schema.Json),
   ...ofTurn
 })
-export const SystemItemEntry = Schema.Struct({ kind: Schema.tag("system_item"), ts, item: SystemItem, ...ofTurn })
-export const TurnEnd = Schema.Struct({ kind: Schema.tag("turn_end"), ts, turn_count: Count, ...ofRun })
+export const SystemItemEntry = Schema.Struct({ kind: Schema.tag("system_item"), ...line, item: SystemItem, ...ofTurn })
+export const TurnEnd = Schema.Struct({ kind: Schema.tag("turn_end"), ...line, turn_count: Count, ...ofRun })
 export const RunCompleted = Schema.Struct({
   kind: Schema.tag("run_completed"),
-  ts,
+  ...line,
   interrupted: Schema.Boolean,
   result: Schema.Literals(["finished", "paused", "limit_reached", "yielded"]),
   outcome: Schema.optionalKey(Outcome),
@@ -132,16 +135,16 @@ export const RunCompleted = Schema.Struct({
 })
 export const RunErrored = Schema.Struct({
   kind: Schema.tag("run_errored"),
-  ts,
+  ...line,
   interrupted: Schema.Boolean,
   message: Schema.String,
   outcome: Schema.optionalKey(Outcome),
   ...ofRun
 })
-export const ConfigChanged = Schema.Struct({ kind: Schema.tag("config_changed"), ts, config: RequestConfig })
+export const ConfigChanged = Schema.Struct({ kind: Schema.tag("config_changed"), ...line, config: RequestConfig })
 export const LlmUsage = Schema.Struct({
   kind: Schema.tag("llm_usage"),
-  ts,
+  ...line,
   history_len: Count,
   input_total_tokens: Count,
   cache_read_tokens: Count,
@@ -151,7 +154,7 @@ export const LlmUsage = Schema.Struct({
 })
 export const Extension = Schema.Struct({
   kind: Schema.tag("extension"),
-  ts,
+  ...line,
   domain: Schema.String,
   payload: Schema.Json
 })

@@ -174,8 +174,8 @@ const check = ({ answers, events, late, log, open: stillOpen, reference, restore
   for (const { attachment, entries, seen } of late) {
     const after = events.filter((event) => event.seq > attachment.seq)
     expect(seen).toEqual(after)
-    const answered = events.filter((event) => event.seq <= attachment.seq && event.event === "tool_result").length
-    expect(entries.filter((line) => line.startsWith('{"kind":"tool_result"')).length).toBe(answered)
+    const answered = events.filter((event) => event.seq <= attachment.seq && event.event === "assistant_item").length
+    expect(entries.filter((line) => line.startsWith('{"kind":"assistant_item"')).length).toBe(answered)
   }
 }
 
