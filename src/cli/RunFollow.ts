@@ -43,6 +43,9 @@ const broadcast = (json: Schema.Json): boolean => typeof json === "object" && js
 const runOf = (event: PodLine["event"]): string | undefined =>
   event?.event === "user_message" || event?.event === "run_start" ? event.data.run_id : undefined
 
+/** After these ends the queue does not flow on by itself. */
+const holds: ReadonlySet<string> = new Set(["failed", "cancelled", "rolled_back", "interrupted", "abandoned"])
+
 /** Returns the exit code of the run's result. */
 export const follow = Effect.fn("RunFollow.follow")(function* (
   client: Client,
@@ -69,6 +72,12 @@ export const follow = Effect.fn("RunFollow.follow")(function* (
       if (!started && event.data.in_flight?.run_id === watched.runId) start()
     }
     if (!broadcast(line.json)) continue
+    if (!started && event?.event === "run_end" && holds.has(event.data.result)) {
+      return yield* failed(
+        `the run ahead ended as ${event.data.result}, so yours stays in the queue and waits for a person`,
+        "effect-pod send NAME resume lets the queue go on; so does the next run"
+      )
+    }
     if (!started && runOf(event) === watched.runId) start()
     if (!started) continue
     yield* watcher.onEvent(line)

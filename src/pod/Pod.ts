@@ -11,13 +11,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import type { LegServices } from "../agent/LegContext.ts"
-import type { Permit } from "../agent/Permission.ts"
 import * as Toolbox from "../agent/Toolbox.ts"
 import type { PromptDirectories } from "../knowledge/Instruction.ts"
-import { notificationBody, permissionDenied } from "../knowledge/Wrappers.ts"
+import { notificationBody } from "../knowledge/Wrappers.ts"
 import { LlmClient } from "../llm/LlmClient.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
-import { decidePermission } from "../manifest/PermissionRules.ts"
 import { requestConfig } from "../manifest/tables/Worker.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
 import type { PodStatus } from "../protocol/Status.ts"
@@ -35,6 +33,7 @@ import * as Handle from "./Handle.ts"
 import { isMethod, type LegEnded, type MethodMail } from "./Mail.ts"
 import * as Mailbox from "./Mailbox.ts"
 import * as Prompt from "./Prompt.ts"
+import * as Recorded from "./Recorded.ts"
 import * as References from "./ResolveReferences.ts"
 import * as Session from "./Session.ts"
 
@@ -73,6 +72,9 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     },
     { scope: isNew ? undefined : restored.state.scope, cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined }
   )
+  const current = Recorded.settings(manifest.permissions, client.info)
+  const isNamed = options.named?.manifest === true
+  const before = isNew || isNamed ? undefined : Recorded.read(found.snapshot)
   // Other processes are asked while the pod gets ready; nothing is done before they have agreed.
   const claim = yield* Effect.forkChild(lease.claim(authority.scope), { startImmediately: true })
   const dir = yield* runtime.open(name)
@@ -95,6 +97,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     found,
     restored,
     cwd: fs.cwd,
+    snapshot: isNew || isNamed ? Recorded.write(current) : undefined,
     scope: authority.scope,
     config,
     prompt: isNew
@@ -108,7 +111,20 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       : Effect.succeed({ text: restored.state.systemPrompt ?? "", alerts: [] }),
     syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs
   })
-  const notes = [...(options.notes ?? []), ...authority.notes]
+  const notes = [
+    ...(options.notes ?? []),
+    ...authority.notes,
+    ...(found.written && restored === undefined
+      ? ["the journal that this pod's metadata name is gone; it begins a new one"]
+      : []),
+    ...(restored !== undefined && restored.tornBytes > 0
+      ? [`a write of ${restored.tornBytes} bytes that was cut at the end of the journal was put aside`]
+      : []),
+    ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
+    ...(before === undefined || before.model === current.model
+      ? []
+      : [`the model is ${current.model}; it was ${before.model} when this pod was last given a manifest`])
+  ]
 
   const greeting: Greeting = {
     pod_name: name,
@@ -127,7 +143,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     client,
     limits: manifest.model.limits,
     toolbox,
-    permit: permitBy(manifest),
+    permit: Recorded.permitBy([manifest.permissions, before?.permissions]),
     resolve: References.make(fs, manifest.worker.file_upload.max_bytes),
     config,
     maxTurns: manifest.worker.max_turns,
@@ -195,16 +211,6 @@ const isThere = (path: string | undefined) =>
   path === undefined
     ? Effect.succeed(false)
     : Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.exists(path), () => false))
-
-const permitBy =
-  (manifest: Manifest): Permit =>
-  ({ args, tool }) =>
-    Effect.sync(() => {
-      const decision = decidePermission(manifest.permissions, tool, args)
-      return decision.action === "allow"
-        ? { _tag: "Allow" }
-        : { _tag: "Deny", message: permissionDenied(tool, decision) }
-    })
 
 /** Between two writes of the status file: a short turn is not worth two of them. */
 const statusPause = "200 millis"

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { RequestConfig } from "../protocol/LogEntry.ts"
 import { formatVersion } from "../protocol/PodRecord.ts"
@@ -28,6 +29,8 @@ export interface Found {
   readonly written: boolean
   /** The metadata do not name this session yet. */
   readonly isNew: boolean
+  /** What was recorded of its manifest. */
+  readonly snapshot: Schema.Json | undefined
   /** Where the pod worked when it was last started. */
   readonly cwd: string | undefined
 }
@@ -37,7 +40,8 @@ export const find = Effect.fnUntraced(function* (podName: string, named?: Segmen
   const metadata = yield* (yield* PodStore).get(podName)
   const active = Option.getOrUndefined(metadata)?.active
   const cwd = Option.getOrUndefined(metadata)?.cwd
-  if (named !== undefined) return { ref: named, written: true, isNew: true, cwd } satisfies Found
+  const snapshot = Option.getOrUndefined(metadata)?.resolved_manifest_snapshot
+  if (named !== undefined) return { ref: named, written: true, isNew: true, cwd, snapshot } satisfies Found
   const ref: SegmentRef = {
     sessionId: active?.session_id ?? fresh?.sessionId ?? (yield* Ids.uuid),
     segmentId: active?.segment_id ?? fresh?.segmentId ?? (yield* Ids.uuid)
@@ -46,7 +50,8 @@ export const find = Effect.fnUntraced(function* (podName: string, named?: Segmen
     ref,
     written: active?.segment_id !== undefined,
     isNew: active === undefined,
-    cwd
+    cwd,
+    snapshot
   } satisfies Found
 })
 
@@ -70,6 +75,8 @@ export interface OpenOptions {
   readonly found: Found
   readonly restored: Restored | undefined
   readonly cwd: string
+  /** To be recorded; undefined leaves what is recorded as it is. */
+  readonly snapshot: Schema.Json | undefined
   readonly scope: ScopeRules
   readonly config: RequestConfig
   /** Renders the system prompt; called once, when a new segment gets its first line. */
@@ -105,11 +112,13 @@ export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
 })
 
 /** A start that changes nothing writes nothing. */
-const remember = ({ cwd, found, podName }: OpenOptions, empty: boolean, pods: PodStore["Service"]) => {
+const remember = ({ cwd, found, podName, snapshot }: OpenOptions, empty: boolean, pods: PodStore["Service"]) => {
   const { segmentId, sessionId } = found.ref
-  if (found.cwd === cwd && found.written !== empty && !found.isNew) return Effect.void
+  const isKnown = snapshot === undefined || JSON.stringify(snapshot) === JSON.stringify(found.snapshot)
+  if (found.cwd === cwd && found.written !== empty && !found.isNew && isKnown) return Effect.void
   return pods.update(podName, {
     cwd,
+    ...(snapshot === undefined ? {} : { resolved_manifest_snapshot: snapshot }),
     active: empty ? { session_id: sessionId } : { session_id: sessionId, segment_id: segmentId }
   })
 }

@@ -151,6 +151,37 @@ describe("Pod.make", () => {
     )
   )
 
+  it.effect("a start that names no manifest is no way around the permissions of the one that did", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const cwd = yield* workspace
+      const denying = manifestFor(cwd, "tester", { permissions: { default_action: "deny" } })
+      const start = (input: Effect.Effect<Manifest.Manifest, unknown>, named: boolean) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const pod = yield* Pod.make(yield* input, { cwd, named: { manifest: named } })
+            yield* pod.runToEnd("go")
+            const requests = yield* (yield* Scripted.Script).requests
+            return { notes: pod.greeting.notes ?? [], last: JSON.stringify(requests.at(-1)?.messages.at(-1)) }
+          })
+        ).pipe(
+          Effect.provide(
+            PodTest.layer(
+              [{ steps: [{ tool: "Glob", id: "c1", args: { pattern: "*" } }] }, { steps: [{ text: "ok" }] }],
+              store
+            )
+          )
+        )
+      expect((yield* start(denying, true)).last).toContain("deny this call")
+      const again = yield* start(manifestFor(cwd), false)
+      expect(again.last).toContain("deny this call")
+      expect(again.notes.join("\n")).toContain("permissions")
+      // Named on purpose, they may be lifted.
+      expect((yield* start(manifestFor(cwd), true)).last).toContain("notes.md")
+      expect((yield* start(manifestFor(cwd), false)).last).toContain("notes.md")
+    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
+  )
+
   it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
     Effect.gen(function* () {
       const store = MemoryStore.make()

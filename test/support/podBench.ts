@@ -49,6 +49,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         found,
         restored,
         cwd: "/w",
+        snapshot: undefined,
         scope: { allow: [{ target: "/w", permission: "write", recursive: true }], deny: [] },
         config,
         prompt: Effect.succeed({ text: "be good", alerts: [] }),
