@@ -4,6 +4,7 @@
  * This is the one place where the command line puts the core and the outside world together. The pod lives in the
  * Scope; when that closes, the pod is shut down, its clients are told, and nothing of it is left but its journal.
  */
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,6 +15,7 @@ import * as Model from "../../layers/llm/Model.ts"
 import * as PodLive from "../../layers/PodLive.ts"
 import * as SocketServer from "../../layers/runtime/SocketServer.ts"
 import { resolveModel } from "../manifest/Model.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
 import { notYet } from "../manifest/NotYet.ts"
 import * as Pod from "../pod/Pod.ts"
 import type { PodHandle } from "../pod/PodHandle.ts"
@@ -80,6 +82,7 @@ export const host = Effect.fn("Host.host")(function* (
     const { total } = yield* handle.readEntries(0, 0)
     if (socket === null) return yield* Effect.die(new Error("a hosted pod has a socket"))
     yield* SocketServer.listen(handle, { path: socket, server: `effect-pod/${version}` })
+    yield* Effect.forkScoped(leaveForOthers(join(directories.runtime, name), manifest))
     // Before the socket closes: whoever is connected hears how it ended.
     yield* Effect.addFinalizer(() => handle.shutdown)
     return { handle, socket, restored: total > 0, entries: total } satisfies Hosted
@@ -95,6 +98,16 @@ export const host = Effect.fn("Host.host")(function* (
   ])
   return hosted
 })
+
+/** What tools of the seed look for beside the socket. Hints: nobody waits for them, and nothing of ours reads them. */
+const leaveForOthers = (directory: string, manifest: Manifest): Effect.Effect<void> =>
+  Effect.ignore(
+    Effect.tryPromise(async () => {
+      const { formatToml } = await import("../manifest/ManifestToml.ts")
+      await writeFile(join(directory, "manifest.toml"), formatToml(manifest), { mode: 0o600 })
+      await writeFile(join(directory, "spawned_pods.json"), "[]\n", { mode: 0o600 })
+    })
+  )
 
 /** `--session`: the pod goes on from that segment, and its metadata will name it. */
 const segmentOf = Effect.fnUntraced(function* (
