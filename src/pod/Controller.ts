@@ -19,7 +19,7 @@ import type { Segment } from "../protocol/Segment.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Draft } from "../session/Announce.ts"
-import { announce } from "../session/Announce.ts"
+import { announce, inboxItem } from "../session/Announce.ts"
 import * as Fold from "../session/Fold.ts"
 import type { Committed, Journal, Step } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
@@ -244,7 +244,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   const read = Effect.fnUntraced(function* (mail: MethodMail) {
     if (mail.method.method === "list_inbox" && mail.reply !== undefined) {
-      const items = Array.from(state.inbox.values(), InboxItems.describe)
+      const items = Array.from(state.inbox.values(), inboxItem)
       return yield* answer(mail, { ok: true, result: { items } })
     }
     return yield* refuse(

@@ -3,13 +3,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { InboxMode } from "../protocol/Inbox.ts"
 import type { Method } from "../protocol/Method.ts"
-import { describe as describeEvent } from "../protocol/PodEvent.ts"
+import { describe } from "../protocol/PodEvent.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import { preview } from "../protocol/Segment.ts"
 import * as Ids from "../runtime/Ids.ts"
-import { inboxItem } from "../session/Announce.ts"
-
-export const describe = inboxItem
 
 /** `currentRun` is the run that a steering input joins. */
 export const make = Effect.fnUntraced(function* (
@@ -28,7 +25,7 @@ export const make = Effect.fnUntraced(function* (
       return { ...base, kind: "run", run_id, preview: line, segments: input, ...(key === undefined ? {} : { key }) }
     }
     case "pod_event":
-      return { ...base, kind: "pod_event", preview: describeEvent(method.params), event: method.params }
+      return { ...base, kind: "pod_event", preview: describe(method.params), event: method.params }
     default: {
       const message = method.method === "notify" ? method.params.message : ""
       const key = method.method === "notify" ? method.params.key : undefined

@@ -8,7 +8,14 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type LoggedItem, message, type ToolCallItem } from "../protocol/Item.ts"
-import { type LogEntry, noUsage, type Outcome, type RequestConfig, type RunUsage } from "../protocol/LogEntry.ts"
+import {
+  defaultConfig,
+  type LogEntry,
+  noUsage,
+  type Outcome,
+  type RequestConfig,
+  type RunUsage
+} from "../protocol/LogEntry.ts"
 import { type InboxRecord, PodRecord, type Receipt } from "../protocol/PodRecord.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import { flatten } from "../protocol/Segment.ts"
@@ -70,19 +77,10 @@ export interface SessionState {
   lastInputTokens: number
 }
 
-const emptyConfig: RequestConfig = {
-  max_tokens: null,
-  temperature: null,
-  top_p: null,
-  top_k: null,
-  stop_sequences: [],
-  reasoning: null
-}
-
 export const make = (): SessionState => ({
   sessionId: undefined,
   systemPrompt: undefined,
-  config: emptyConfig,
+  config: defaultConfig,
   scope: undefined,
   format: undefined,
   history: [],

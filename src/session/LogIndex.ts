@@ -28,7 +28,6 @@ export interface LogView {
 export class LogIndex {
   /** Start of each line; line i ends where line i + 1 starts. */
   private readonly starts: Array<number> = []
-  private readonly control: Array<boolean> = []
   /** Line numbers of the log's entries, ascending. Replaced, not edited, when something is hidden. */
   private log: Array<number> = []
   /** What a replay knows to be hidden, ascending and without overlap; lines come in order, so a cursor is enough. */
@@ -53,7 +52,6 @@ export class LogIndex {
   add(length: number, control: boolean): boolean {
     const line = this.starts.length
     this.starts.push(this.bytes)
-    this.control.push(control)
     this.bytes += length
     if (control || this.isHidden(line)) return false
     this.log.push(line)
