@@ -99,15 +99,16 @@ export const host = Effect.fn("Host.host")(function* (
   return hosted
 })
 
-/** What tools of the seed look for beside the socket. Hints: nobody waits for them, and nothing of ours reads them. */
+/**
+ * What tools of the seed look for beside the socket. Hints: no start waits for them, and nothing of ours reads them.
+ * A stop does wait: a file that came after the directory was emptied would keep it from being removed.
+ */
 const leaveForOthers = (directory: string, manifest: Manifest): Effect.Effect<void> =>
-  Effect.ignore(
-    Effect.tryPromise(async () => {
-      const { formatToml } = await import("../manifest/ManifestToml.ts")
-      await writeFile(join(directory, "manifest.toml"), formatToml(manifest), { mode: 0o600 })
-      await writeFile(join(directory, "spawned_pods.json"), "[]\n", { mode: 0o600 })
-    })
-  )
+  Effect.tryPromise(async () => {
+    const { formatToml } = await import("../manifest/ManifestToml.ts")
+    await writeFile(join(directory, "manifest.toml"), formatToml(manifest), { mode: 0o600 })
+    await writeFile(join(directory, "spawned_pods.json"), "[]\n", { mode: 0o600 })
+  }).pipe(Effect.ignore, Effect.uninterruptible)
 
 /** `--session`: the pod goes on from that segment, and its metadata will name it. */
 const segmentOf = Effect.fnUntraced(function* (
