@@ -9,7 +9,7 @@ import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type { StorageError } from "../../src/session/StorageError.ts"
 import { syncDirectory } from "./Directory.ts"
-import { systemError } from "./SystemError.ts"
+import { systemCode, systemError } from "./SystemError.ts"
 
 /** `sync`: returns only when the new text survives a power cut. Not interruptible half-way. */
 export const replaceFile = (
@@ -24,8 +24,38 @@ export const replaceFile = (
     )
   )
 
-const writeAndRename = async (path: string, text: string, sync: boolean): Promise<void> => {
-  const temporary = Path.join(Path.dirname(path), `.${Path.basename(path)}.${Crypto.randomUUID()}.tmp`)
+/**
+ * Makes the file, whole and synced, or fails with `Exists`: of two processes that try, one does. Who finds the file
+ * finds all of it.
+ */
+export const createFile = (path: string, text: string): Effect.Effect<void, StorageError> =>
+  Effect.uninterruptible(
+    Effect.andThen(
+      Effect.tryPromise({
+        try: () => writeBeside(path, text, true, (temporary) => linkOrCopy(temporary, path)),
+        catch: systemError("create", path, { EEXIST: "Exists" })
+      }),
+      syncDirectory(Path.dirname(path))
+    )
+  )
+
+const writeAndRename = (path: string, text: string, sync: boolean): Promise<void> =>
+  writeBeside(path, text, sync, (temporary) => Fs.rename(temporary, path))
+
+/** Files beside `path` that a killed process has left half-written. */
+export const isTemporaryOf = (path: string, name: string): boolean =>
+  name.startsWith(`.${Path.basename(path)}.`) && name.endsWith(".tmp")
+
+export const temporaryOf = (path: string): string =>
+  Path.join(Path.dirname(path), `.${Path.basename(path)}.${Crypto.randomUUID()}.tmp`)
+
+const writeBeside = async (
+  path: string,
+  text: string,
+  sync: boolean,
+  put: (temporary: string) => Promise<void>
+): Promise<void> => {
+  const temporary = temporaryOf(path)
   try {
     const handle = await Fs.open(temporary, "wx", 0o600)
     try {
@@ -34,9 +64,28 @@ const writeAndRename = async (path: string, text: string, sync: boolean): Promis
     } finally {
       await handle.close()
     }
-    await Fs.rename(temporary, path)
-  } catch (cause) {
+    await put(temporary)
+  } finally {
     await Fs.rm(temporary, { force: true }).catch(() => undefined)
-    throw cause
   }
 }
+
+/** `link` refuses a name that is taken, where `rename` replaces it. */
+const linkOrCopy = async (from: string, to: string): Promise<void> => {
+  try {
+    await Fs.link(from, to)
+  } catch (cause) {
+    if (!cannotLink.has(systemCode(cause) ?? "")) throw cause
+    // Still exclusive; a reader may see a part of it, which a file system without links cannot prevent.
+    await Fs.copyFile(from, to, Fs.constants.COPYFILE_EXCL)
+    const handle = await Fs.open(to, "r")
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+}
+
+/** What a file system answers that has no hard links, none between these two places, or no more for this file. */
+export const cannotLink: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EMLINK"])

@@ -59,3 +59,22 @@ export const entriesOf = (path: string) =>
     },
     catch: systemError("list", path)
   })
+
+/** Not there: nothing to do. */
+export const removeFile = (path: string): Effect.Effect<void, StorageError> =>
+  Effect.tryPromise({ try: () => Fs.rm(path, { force: true }), catch: systemError("remove", path) })
+
+const inUse = new Set(["ENOTEMPTY", "EEXIST"])
+
+/** Removes the directory if nothing is in it. What was removed from it or with it stays so after a power cut. */
+export const removeEmptyDirectory = (path: string): Effect.Effect<void, StorageError> =>
+  Effect.tryPromise({ try: () => Fs.rmdir(path), catch: (cause) => cause }).pipe(
+    Effect.matchEffect({
+      onSuccess: () => syncDirectory(Path.dirname(path)),
+      onFailure: (cause) => {
+        const code = systemCode(cause) ?? ""
+        if (code === "ENOENT") return Effect.void
+        return inUse.has(code) ? syncDirectory(path) : Effect.fail(systemError("remove", path)(cause))
+      }
+    })
+  )

@@ -15,6 +15,7 @@ import { type SegmentFile, type SegmentRef, SessionStore } from "../../src/sessi
 import { StorageError } from "../../src/session/StorageError.ts"
 import { entriesOf, makePrivate, syncDirectory } from "./Directory.ts"
 import { type OpenFile, openFile } from "./OpenFile.ts"
+import { linkFile, realPath, removeSegment } from "./SegmentNames.ts"
 import { newestFirst } from "./SegmentOrder.ts"
 import { systemError } from "./SystemError.ts"
 import { saveTail } from "./TornTail.ts"
@@ -59,6 +60,19 @@ const make = ({ sessionsDir }: JsonLinesOptions): SessionStore["Service"] => {
         )
       )
     }),
+    link: Effect.fn("JsonLinesStore.link")(function* (ref, sessionId) {
+      const other = { sessionId, segmentId: ref.segmentId }
+      yield* checkIds("link", ref)
+      yield* checkIds("link", other)
+      const source = yield* realPath("link", pathOf(ref))
+      const changed = yield* makePrivate(directoryOf(other))
+      yield* linkFile(source, pathOf(other))
+      yield* Effect.forEach(new Set([directoryOf(other), sessionsDir, ...changed]), syncDirectory, { discard: true })
+    }),
+    remove: Effect.fn("JsonLinesStore.remove")(function* (ref) {
+      yield* checkIds("remove", ref)
+      yield* Effect.uninterruptible(removeSegment(directoryOf(ref), pathOf(ref), ref.segmentId))
+    }),
     list: Effect.withSpan("JsonLinesStore.list")(list(sessionsDir))
   }
 }
@@ -94,14 +108,18 @@ const segmentFile = (
   let broken = refused
   let directories = unsynced
   let syncedTo = 0
+  /** As many names as the file had when its path was last seen to lead to it. */
+  let names: number | undefined
 
   /** Also finds that the path leads elsewhere now: what is written to a removed file is lost when it is closed. */
   const expectSize = Effect.fnUntraced(function* (at: number) {
     const { inode, links, size } = yield* file.stat
     if (size !== at) return yield* moved(path, at, `it has ${size} bytes, but its writer left it at ${at}`)
-    if (links === 0 && (yield* inodeAt(path)) !== inode) {
+    if (links === names) return
+    if ((yield* inodeAt(path)) !== inode) {
       return yield* moved(path, at, "it was removed or replaced while it was open")
     }
+    names = links
   })
 
   /** After a failure the batch is not there: neither whole, nor half, nor after a power cut. */

@@ -73,19 +73,37 @@ const sessionStore = (
       if (segments.has(name)) return fail("Exists", "create", name, "there is a segment of this id already")
       const segment = { ref, bytes: new GrowingBytes() }
       segments.set(name, segment)
-      return Effect.succeed(segmentFile(segment, cutTails))
+      return Effect.succeed(segmentFile(segment, segments, cutTails))
     }),
   open: (ref) =>
     Effect.suspend(() => {
       const name = nameOf(ref)
       const segment = segments.get(name)
       if (segment === undefined) return fail("NotFound", "open", name, "there is no such segment")
-      return Effect.succeed(segmentFile(segment, cutTails))
+      return Effect.succeed(segmentFile(segment, segments, cutTails))
+    }),
+  link: (ref, sessionId) =>
+    Effect.suspend(() => {
+      const segment = segments.get(nameOf(ref))
+      if (segment === undefined) return fail("NotFound", "link", nameOf(ref), "there is no such segment")
+      const other = { sessionId, segmentId: ref.segmentId }
+      if (!segments.has(nameOf(other))) segments.set(nameOf(other), { ref: other, bytes: segment.bytes })
+      return Effect.void
+    }),
+  remove: (ref) =>
+    Effect.sync(() => {
+      const name = nameOf(ref)
+      segments.delete(name)
+      for (const side of cutTails.keys()) if (side.startsWith(`${name}.`)) cutTails.delete(side)
     }),
   list: Effect.sync(() => ordered().map(({ bytes, ref }) => ({ ...ref, bytes: bytes.length })))
 })
 
-const segmentFile = ({ bytes, ref }: Segment, cutTails: Map<string, Uint8Array>): SegmentFile => {
+const segmentFile = (
+  { bytes, ref }: Segment,
+  segments: ReadonlyMap<string, Segment>,
+  cutTails: Map<string, Uint8Array>
+): SegmentFile => {
   const path = nameOf(ref)
   return {
     ref,
@@ -95,6 +113,9 @@ const segmentFile = ({ bytes, ref }: Segment, cutTails: Map<string, Uint8Array>)
       Effect.suspend(() => {
         if (bytes.length !== at) {
           return fail("Moved", "append", path, `it has ${bytes.length} bytes, but its writer left it at ${at}`)
+        }
+        if (segments.get(path)?.bytes !== bytes) {
+          return fail("Moved", "append", path, "it was removed or replaced while it was open")
         }
         bytes.append(batch)
         return Effect.void
@@ -133,6 +154,17 @@ const podStore = (metadata: Map<string, string>): PodStore["Service"] => {
   })
   return {
     get,
+    create: Effect.fnUntraced(function* (name, fields) {
+      yield* checkName("create", name)
+      const text = yield* mergeMetadata(pathOf(name), name, undefined, fields)
+      if (metadata.has(name))
+        return yield* fail("Exists", "create", pathOf(name), "there is a pod of this name already")
+      metadata.set(name, text)
+    }),
+    remove: Effect.fnUntraced(function* (name) {
+      yield* checkName("remove", name)
+      metadata.delete(name)
+    }),
     update: Effect.fnUntraced(function* (name, fields) {
       yield* checkName("update", name)
       metadata.set(name, yield* mergeMetadata(pathOf(name), name, metadata.get(name), fields))

@@ -16,7 +16,7 @@ const chunkBytes = 1 << 20
 
 export interface OpenFile {
   readonly path: string
-  /** `links` is 0 once the file was removed or replaced. */
+  /** `links` changes when the file is removed, replaced, or linked to another name. */
   readonly stat: Effect.Effect<{ readonly size: number; readonly links: number; readonly inode: number }, StorageError>
   /** Every byte, in as many writes as the system needs; an error with `operation` "sync" came after the last write. */
   readonly append: (bytes: Uint8Array, sync: boolean) => Effect.Effect<void, StorageError>

@@ -12,8 +12,8 @@ import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import { isPodName } from "../../src/manifest/PodName.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
-import { replaceFile } from "./AtomicFile.ts"
-import { entriesOf, makePrivate, syncDirectory } from "./Directory.ts"
+import { createFile, isTemporaryOf, replaceFile } from "./AtomicFile.ts"
+import { entriesOf, makePrivate, removeEmptyDirectory, removeFile, syncDirectory } from "./Directory.ts"
 import { checkName, corrupt, decodeMetadata, type MetadataFields, mergeMetadata } from "./PodMetadataText.ts"
 import { systemCode, systemError } from "./SystemError.ts"
 
@@ -46,7 +46,28 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
     yield* Effect.forEach(changed, syncDirectory, { discard: true })
   })
 
+  const create = Effect.fnUntraced(function* (name: string, fields: MetadataFields) {
+    const path = pathOf(name)
+    const changed = yield* makePrivate(Path.dirname(path))
+    yield* createFile(path, yield* mergeMetadata(path, name, undefined, fields))
+    yield* Effect.forEach(changed, syncDirectory, { discard: true })
+  })
+
+  const remove = Effect.fnUntraced(function* (name: string) {
+    const path = pathOf(name)
+    const left = (yield* entriesOf(Path.dirname(path))).filter((entry) => isTemporaryOf(path, entry.name))
+    for (const entry of left) yield* removeFile(Path.join(Path.dirname(path), entry.name))
+    yield* removeFile(path)
+    yield* removeEmptyDirectory(Path.dirname(path))
+  })
+
   return {
+    create: Effect.fn("PodFiles.create")((name, fields) =>
+      Effect.andThen(checkName("create", name), inOrder(name, create(name, fields)))
+    ),
+    remove: Effect.fn("PodFiles.remove")((name) =>
+      Effect.andThen(checkName("remove", name), inOrder(name, Effect.uninterruptible(remove(name))))
+    ),
     get: Effect.fn("PodFiles.get")((name) => Effect.andThen(checkName("get", name), get(name))),
     update: Effect.fn("PodFiles.update")((name, fields) =>
       Effect.andThen(checkName("update", name), inOrder(name, update(name, fields)))

@@ -31,7 +31,11 @@ export class PodStore extends Context.Service<
   PodStore,
   {
     readonly get: (name: string) => Effect.Effect<Option.Option<PodMetadata>, StorageError>
+    /** A new pod; `Exists` if there is one of that name, also a broken one, and also if another process makes it now. */
+    readonly create: (name: string, fields: Partial<Omit<PodMetadata, "pod_name">>) => Effect.Effect<void, StorageError>
     readonly update: (name: string, fields: Partial<Omit<PodMetadata, "pod_name">>) => Effect.Effect<void, StorageError>
+    /** The name is free again; not there: nothing to do. Sessions are not touched. */
+    readonly remove: (name: string) => Effect.Effect<void, StorageError>
     /** A broken one does not hide the others: it is listed with its error. */
     readonly list: Effect.Effect<
       ReadonlyArray<

@@ -46,6 +46,18 @@ export class SessionStore extends Context.Service<
     /** A new, empty segment; `Exists` if there is one. The directory entry is synced with the first synced append. */
     readonly create: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>
     readonly open: (ref: SegmentRef) => Effect.Effect<SegmentFile, StorageError, Scope.Scope>
+    /**
+     * Makes the segment a member of another session too, at a cost that does not grow with its length: a fork reads its
+     * base there. Both names lead to the same bytes; either stays readable when the other is removed. There already:
+     * nothing to do. `NotFound` if there is no such segment. Both names survive a power cut; the bytes as far as they
+     * did before.
+     */
+    readonly link: (ref: SegmentRef, sessionId: string) => Effect.Effect<void, StorageError>
+    /**
+     * Removes the segment from this session, with its side files; not there: nothing to do. A session without segments
+     * goes with its last one. Who has it open can still read it, and is refused to append.
+     */
+    readonly remove: (ref: SegmentRef) => Effect.Effect<void, StorageError>
     /** Every segment of every session, newest first. */
     readonly list: Effect.Effect<ReadonlyArray<SegmentRef & { readonly bytes: number }>, StorageError>
   }

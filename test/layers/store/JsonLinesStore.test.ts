@@ -21,7 +21,8 @@ sessionStoreContract("JsonLinesStore", () => {
   return {
     layer: () => JsonLinesStore.layer({ sessionsDir }),
     foreign: (ref, text) => Fs.appendFileSync(pathIn(sessionsDir, ref), text),
-    saved: (savedTo) => Fs.readFileSync(savedTo, "utf8")
+    saved: (savedTo) => Fs.readFileSync(savedTo, "utf8"),
+    isSaved: (savedTo) => Fs.existsSync(savedTo)
   }
 })
 
@@ -41,6 +42,8 @@ const nobody = 65_534
 /** What this process may write into one file; `prlimit` is part of util-linux. */
 const limitFileSize = (bytes: number | "unlimited") =>
   execFileSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:unlimited`])
+/** Between two file systems there are no hard links. */
+const otherFileSystem = Fs.existsSync("/dev/shm") && Fs.statSync("/dev/shm").dev !== Fs.statSync(root).dev
 const canLimit = spawnSync("prlimit", ["--version"]).status === 0
 
 describe("JsonLinesStore", () => {
@@ -100,6 +103,9 @@ describe("JsonLinesStore", () => {
             const opened = yield* Effect.flip(store.open({ sessionId: ref.sessionId, segmentId: bad }))
             assert.strictEqual(opened.reason, "NotFound")
             assert.include(opened.message, JSON.stringify(bad))
+            assert.strictEqual((yield* Effect.flip(store.link(ref, bad))).reason, "Io")
+            const removed = yield* Effect.flip(store.remove({ sessionId: bad, segmentId: ref.segmentId }))
+            assert.strictEqual(removed.reason, "Io")
           }
           assert.isFalse(Fs.existsSync(sessionsDir))
         })
@@ -176,6 +182,75 @@ describe("JsonLinesStore", () => {
         assert.include(replaced.message, "removed or replaced")
         assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "one\ntwo\n")
       })
+    )
+  )
+
+  it.effect("a link costs no bytes, and an append notices when its own name is taken away", () =>
+    withStore((store, sessionsDir) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const other = { sessionId: idOf(7), segmentId: ref.segmentId }
+          const file = yield* store.create(ref)
+          yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+          yield* store.link(ref, other.sessionId)
+          const linked = pathIn(sessionsDir, other)
+          assert.strictEqual(Fs.statSync(linked).ino, Fs.statSync(file.path).ino)
+          assert.strictEqual(modeOf(Path.dirname(linked)), 0o700)
+          yield* file.append(bytesOf("two\n"), { at: 4, sync: false })
+          // As an editor does it: the path leads to other bytes now, the file lives on under its other name.
+          Fs.writeFileSync(`${file.path}.new`, "one\ntwo\n")
+          Fs.renameSync(`${file.path}.new`, file.path)
+          const replaced = yield* Effect.flip(file.append(bytesOf("three\n"), { at: 8, sync: true }))
+          assert.strictEqual(replaced.reason, "Moved")
+          assert.include(replaced.message, "removed or replaced")
+          assert.strictEqual(Fs.readFileSync(linked, "utf8"), "one\ntwo\n")
+        })
+      )
+    )
+  )
+
+  it.effect.skipIf(!otherFileSystem)("where no link can be made the bytes are copied", () =>
+    withStore((store, sessionsDir) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const elsewhere = yield* Effect.acquireRelease(
+            Effect.sync(() => Fs.mkdtempSync("/dev/shm/effect-pod-test-")),
+            (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+          )
+          const other = { sessionId: idOf(7), segmentId: ref.segmentId }
+          const file = yield* store.create(ref)
+          yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+          Fs.symlinkSync(elsewhere, Path.join(sessionsDir, other.sessionId))
+          yield* store.link(ref, other.sessionId)
+          yield* store.link(ref, other.sessionId)
+          assert.deepStrictEqual(Fs.readdirSync(elsewhere), [`${ref.segmentId}.jsonl`])
+          assert.strictEqual(Fs.readFileSync(pathIn(sessionsDir, other), "utf8"), "one\n")
+          assert.strictEqual(modeOf(pathIn(sessionsDir, other)), 0o600)
+          yield* store.remove(ref)
+          assert.strictEqual(Fs.readFileSync(pathIn(sessionsDir, other), "utf8"), "one\n")
+        })
+      )
+    )
+  )
+
+  it.effect("the session's directory goes with its last segment, and stays while a stranger's file is in it", () =>
+    withStore((store, sessionsDir) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const session = Path.join(sessionsDir, ref.sessionId)
+          yield* store.create(ref)
+          for (const side of [".torn-0", ".torn-0.1", ".bad-3", ".jsonl.before-repair", ".jsonl.before-repair.1"]) {
+            Fs.writeFileSync(Path.join(session, `${ref.segmentId}${side}`), "")
+          }
+          Fs.writeFileSync(Path.join(session, "notes.txt"), "mine")
+          yield* store.remove(ref)
+          assert.deepStrictEqual(Fs.readdirSync(session), ["notes.txt"])
+          Fs.rmSync(Path.join(session, "notes.txt"))
+          yield* store.remove(ref)
+          assert.isFalse(Fs.existsSync(session))
+          yield* store.remove(ref)
+        })
+      )
     )
   )
 

@@ -11,7 +11,8 @@ sessionStoreContract("MemoryStore", () => {
   return {
     layer: () => store.layer,
     foreign: (ref, text) => store.write(ref, bytesOf(text)),
-    saved: (savedTo) => textOf(store.cutTails().get(savedTo) ?? new Uint8Array())
+    saved: (savedTo) => textOf(store.cutTails().get(savedTo) ?? new Uint8Array()),
+    isSaved: (savedTo) => store.cutTails().has(savedTo)
   }
 })
 

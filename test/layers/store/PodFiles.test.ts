@@ -115,6 +115,34 @@ describe("PodFiles", () => {
     )
   )
 
+  it.effect("a broken pod keeps its name from being given away, and can be removed", () =>
+    withStore((store, podsDir) =>
+      Effect.gen(function* () {
+        put(podsDir, "agent", "{")
+        assert.strictEqual((yield* Effect.flip(store.create("agent", {}))).reason, "Exists")
+        assert.strictEqual(Fs.readFileSync(Path.join(podsDir, "agent", "metadata.json"), "utf8"), "{")
+        // What a process leaves that is killed while it writes.
+        Fs.writeFileSync(Path.join(podsDir, "agent", ".metadata.json.0.tmp"), "{")
+        yield* store.remove("agent")
+        assert.deepStrictEqual(Fs.readdirSync(podsDir), [])
+      })
+    )
+  )
+
+  it.effect("a removal leaves what somebody else has put beside the metadata", () =>
+    withStore((store, podsDir) =>
+      Effect.gen(function* () {
+        yield* store.create("agent", {})
+        Fs.writeFileSync(Path.join(podsDir, "agent", "notes.txt"), "mine")
+        yield* store.remove("agent")
+        assert.deepStrictEqual(Fs.readdirSync(Path.join(podsDir, "agent")), ["notes.txt"])
+        assert.deepStrictEqual(yield* store.list, [])
+        yield* store.create("agent", { cwd: "/w" })
+        assert.strictEqual(modeOf(Path.join(podsDir, "agent", "metadata.json")), 0o600)
+      })
+    )
+  )
+
   it.effect("an update may mend a field that cannot be read", () =>
     withStore((store, podsDir) =>
       Effect.gen(function* () {

@@ -79,6 +79,46 @@ export const podStoreContract = (name: string, make: () => Layer.Layer<PodStore>
     )
 
     test(
+      "a name is given once, to one of many that want it",
+      Effect.gen(function* () {
+        const store = yield* PodStore
+        const done = yield* Effect.forEach(
+          ["/a", "/b", "/c", "/d"],
+          (cwd) =>
+            Effect.match(store.create("agent", { cwd }), {
+              onSuccess: () => cwd,
+              onFailure: (error) => error.reason
+            }),
+          { concurrency: "unbounded" }
+        )
+        const winners = done.filter((result) => result !== "Exists")
+        assert.strictEqual(winners.length, 1)
+        assert.deepStrictEqual(yield* store.get("agent"), Option.some({ pod_name: "agent", cwd: winners[0]! }))
+        const again = yield* Effect.flip(store.create("agent", { cwd: "/again" }))
+        assert.strictEqual(again.reason, "Exists")
+        assert.include(again.message, "agent")
+      })
+    )
+
+    test(
+      "a removed pod is none, and its name is free",
+      Effect.gen(function* () {
+        const store = yield* PodStore
+        yield* store.update("other", { cwd: "/o" })
+        yield* store.create("agent", { cwd: "/w" })
+        yield* store.remove("agent")
+        yield* store.remove("agent")
+        assert.isTrue(Option.isNone(yield* store.get("agent")))
+        assert.deepStrictEqual(yield* store.list, [{ name: "other", metadata: { pod_name: "other", cwd: "/o" } }])
+        yield* store.create("agent", { active: { session_id: "s" } })
+        assert.deepStrictEqual(
+          yield* store.get("agent"),
+          Option.some({ pod_name: "agent", active: { session_id: "s" } })
+        )
+      })
+    )
+
+    test(
       "a name that is not one is refused before anything is made",
       Effect.gen(function* () {
         const store = yield* PodStore
@@ -86,6 +126,8 @@ export const podStoreContract = (name: string, make: () => Layer.Layer<PodStore>
           const error = yield* Effect.flip(store.update(bad, { cwd: "/w" }))
           assert.include(error.message, "pod name")
           assert.include((yield* Effect.flip(store.get(bad))).message, "pod name")
+          assert.include((yield* Effect.flip(store.create(bad, {}))).message, "pod name")
+          assert.include((yield* Effect.flip(store.remove(bad))).message, "pod name")
         }
         assert.deepStrictEqual(yield* store.list, [])
       })

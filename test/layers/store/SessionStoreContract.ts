@@ -20,6 +20,7 @@ export interface Harness {
   /** Writes behind the end of a segment as somebody else would. */
   readonly foreign: (ref: SegmentRef, text: string) => void
   readonly saved: (savedTo: string) => string
+  readonly isSaved: (savedTo: string) => boolean
 }
 
 const whole = (file: SegmentFile) => Effect.map(file.read(0, Number.MAX_SAFE_INTEGER), textOf)
@@ -182,6 +183,66 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
           assert.strictEqual(yield* whole(file), "one\ntwo\nthr")
           yield* file.cutTail(4)
           assert.strictEqual(yield* whole(file), "one\n")
+        })
+      ))
+
+    test("a linked segment is one of both sessions, and stays in either when the other lets go of it", (harness) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* SessionStore
+          const other = { sessionId: idOf(7), segmentId: ref.segmentId }
+          const file = yield* create()
+          yield* file.append(bytesOf("base\n"), { at: 0, sync: true })
+          yield* store.link(ref, other.sessionId)
+          yield* store.link(ref, other.sessionId)
+          yield* file.append(bytesOf("more\n"), { at: 5, sync: true })
+          const linked = yield* open(other)
+          assert.strictEqual(yield* whole(linked), "base\nmore\n")
+          assert.deepStrictEqual(yield* store.list, [
+            { ...other, bytes: 10 },
+            { ...ref, bytes: 10 }
+          ])
+          yield* store.remove(ref)
+          assert.deepStrictEqual(yield* store.list, [{ ...other, bytes: 10 }])
+          assert.strictEqual((yield* refusal(open())).reason, "NotFound")
+          const again = yield* open(other).pipe(Effect.provide(harness.layer(), { local: true }))
+          assert.strictEqual(yield* whole(again), "base\nmore\n")
+          // The file has a name still, but not the one that this writer knows.
+          assert.strictEqual((yield* refusal(file.append(bytesOf("x\n"), { at: 10, sync: true }))).reason, "Moved")
+          yield* linked.append(bytesOf("last\n"), { at: 10, sync: true })
+          assert.strictEqual(yield* whole(linked), "base\nmore\nlast\n")
+        })
+      ))
+
+    test("what is not there cannot be linked, and nothing is made", () =>
+      Effect.gen(function* () {
+        const store = yield* SessionStore
+        assert.strictEqual((yield* refusal(store.link(ref, idOf(7)))).reason, "NotFound")
+        assert.deepStrictEqual(yield* store.list, [])
+      }))
+
+    test("a removed segment is gone, with what was put aside; another one of its session is not", (harness) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const store = yield* SessionStore
+          const file = yield* create()
+          yield* file.append(bytesOf("good\ntorn"), { at: 0, sync: true })
+          const { savedTo } = yield* file.cutTail(5)
+          const neighbour = yield* create(refOf(1, 3))
+          yield* neighbour.append(bytesOf("kept\ntorn"), { at: 0, sync: true })
+          const kept = yield* neighbour.cutTail(5)
+          yield* store.remove(ref)
+          yield* store.remove(ref)
+          assert.isFalse(harness.isSaved(savedTo))
+          assert.strictEqual(harness.saved(kept.savedTo), "torn")
+          assert.deepStrictEqual(yield* store.list, [{ ...refOf(1, 3), bytes: 5 }])
+          assert.strictEqual(yield* whole(file), "good\n")
+          assert.strictEqual((yield* refusal(file.append(bytesOf("x\n"), { at: 5, sync: true }))).reason, "Moved")
+          yield* neighbour.append(bytesOf("more\n"), { at: 5, sync: true })
+          yield* store.remove(refOf(1, 3))
+          assert.deepStrictEqual(yield* store.list, [])
+          const anew = yield* create()
+          assert.strictEqual(yield* anew.size, 0)
         })
       ))
 
