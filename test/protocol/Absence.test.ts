@@ -10,7 +10,10 @@ import { PodEvent } from "../../src/protocol/PodEvent.ts"
 import { RewindTarget } from "../../src/protocol/Rewind.ts"
 import { ScopeRule } from "../../src/protocol/ScopeRule.ts"
 import { SeedEvent } from "../../src/protocol/SeedEvent.ts"
+import { PodRegistry } from "../../src/protocol/PodRegistry.ts"
+import { SeedStatusFile } from "../../src/protocol/RuntimeFiles.ts"
 import { preview, Segment } from "../../src/protocol/Segment.ts"
+import { SpawnConfig } from "../../src/protocol/SpawnConfig.ts"
 import { SystemItem } from "../../src/protocol/SystemItem.ts"
 import { fixture } from "./fixture.ts"
 
@@ -86,6 +89,67 @@ describe("a key that is always written is read as null when it is missing", () =
       eligible: true
     }
     assert.deepStrictEqual(decode(RewindTarget, { ...target, warning: null }), { ...target, timestamp_ms: null })
+  })
+})
+
+describe("in the files of the seed", () => {
+  const nothing = {
+    pod: null,
+    model: null,
+    worker: null,
+    scope: null,
+    session: null,
+    permissions: null,
+    compaction: null,
+    web: null,
+    memory: null,
+    skills: null
+  }
+  it("what a parent does not say is null, in the tables and in the whole", () => {
+    assert.deepStrictEqual(decode(SpawnConfig, {}), nothing)
+    assert.deepStrictEqual(
+      decode(SpawnConfig, {
+        pod: { name: "child" },
+        model: { ref: "a/b", scheme: null, auth: { kind: "api_key" } },
+        scope: { allow: [{ target: "/w", permission: "read" }] },
+        worker: { max_turns: 3, tool_output: {} }
+      }),
+      {
+        ...nothing,
+        pod: { name: "child", prompt_pack: null },
+        model: { ref: "a/b", auth: { kind: "api_key", env: null, file: null } },
+        scope: { allow: [{ target: "/w", permission: "read", recursive: true }], deny: [] },
+        worker: {
+          instruction: null,
+          language: null,
+          max_tokens: null,
+          max_turns: 3,
+          temperature: null,
+          top_p: null,
+          top_k: null,
+          stop_sequences: null,
+          reasoning: null,
+          tool_output: { default_max_bytes: null, per_tool: {} },
+          file_upload: null
+        }
+      }
+    )
+    assert.isTrue(refuses(SpawnConfig, { worker: { max_turns: "3" } }))
+    assert.isTrue(refuses(SpawnConfig, { model: { auth: { kind: "token" } } }))
+  })
+  it("a row of the registry may be without rules that deny, parent and segment", () => {
+    const row = { pod_name: "p", pid: 1, socket: "/s", scope_allow: [] }
+    assert.deepStrictEqual(decode(PodRegistry, { allocations: [row] }), {
+      allocations: [{ ...row, scope_deny: [], delegated_from: null, segment_id: null }]
+    })
+    assert.isTrue(refuses(PodRegistry, {}))
+    assert.isTrue(refuses(PodRegistry, { allocations: [{ ...row, pid: -1 }] }))
+  })
+  it("a status is one that the seed has, and nothing of ours is kept", () => {
+    const status = { pod_name: "p", segment_id: "s", state: "idle" }
+    assert.deepStrictEqual(decode(SeedStatusFile, { ...status, pid: 1, socket: null }), status)
+    assert.isTrue(refuses(SeedStatusFile, { ...status, state: "stopping" }))
+    assert.isTrue(refuses(SeedStatusFile, { ...status, segment_id: null }))
   })
 })
 

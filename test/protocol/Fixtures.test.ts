@@ -1,4 +1,4 @@
-/** Every example line of the wire and log formats decodes, and is written as it was. */
+/** Every example line of the wire, log and file formats decodes, and is written as it was. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -7,8 +7,11 @@ import { LoggedItem } from "../../src/protocol/Item.ts"
 import { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { Method, methodNames } from "../../src/protocol/Method.ts"
 import { isControl, PodRecord, record } from "../../src/protocol/PodRecord.ts"
+import { PodRegistry } from "../../src/protocol/PodRegistry.ts"
+import { SeedStatusFile, SpawnedPodsFile } from "../../src/protocol/RuntimeFiles.ts"
 import { SeedEvent } from "../../src/protocol/SeedEvent.ts"
 import { Segment } from "../../src/protocol/Segment.ts"
+import { SpawnConfig } from "../../src/protocol/SpawnConfig.ts"
 import { SystemItem } from "../../src/protocol/SystemItem.ts"
 import { decodeMethod, encodeLine } from "../../src/protocol/Wire.ts"
 import { PodMetadata } from "../../src/session/PodStore.ts"
@@ -24,7 +27,11 @@ const files: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   items: LoggedItem,
   "system-items": SystemItem,
   segments: Segment,
-  "pod-metadata": PodMetadata
+  "pod-metadata": PodMetadata,
+  "seed-status-file": SeedStatusFile,
+  "spawned-pods": SpawnedPodsFile,
+  "pod-registry": PodRegistry,
+  "spawn-config": SpawnConfig
 }
 
 for (const [name, schema] of Object.entries(files)) {
@@ -100,6 +107,15 @@ describe("the examples are complete", () => {
       Array.from(new Set(domains.filter((domain) => domain !== undefined))).toSorted(),
       literals(PodRecord.members.map((member) => member.fields.domain))
     )
+  })
+})
+
+describe("a child in the runtime directory", () => {
+  it("is written as in the metadata of its parent", () => {
+    const metadata = fixture("pod-metadata").flatMap(
+      (line) => Schema.decodeUnknownSync(PodMetadata)(JSON.parse(line)).spawned_children ?? []
+    )
+    assert.deepStrictEqual(metadata, JSON.parse(fixture("spawned-pods")[0]!))
   })
 })
 

@@ -7,7 +7,10 @@ import { Event } from "../../src/protocol/Event.ts"
 import * as Lines from "../../src/protocol/Lines.ts"
 import { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { Method } from "../../src/protocol/Method.ts"
+import { PodRegistry } from "../../src/protocol/PodRegistry.ts"
+import { SeedStatusFile, SpawnedPodsFile } from "../../src/protocol/RuntimeFiles.ts"
 import { SeedEvent } from "../../src/protocol/SeedEvent.ts"
+import { SpawnConfig } from "../../src/protocol/SpawnConfig.ts"
 import { decodeMethod, encodeLine } from "../../src/protocol/Wire.ts"
 
 /** JSON knows no -0 and a line holds no lone surrogate: in every other way the value has to come back as it was. */
@@ -57,6 +60,10 @@ describe("what is written is read as it was", () => {
   travels("events", Event)
   travels("events of the seed protocol", SeedEvent)
   travels("log entries", LogEntry)
+  travels("the status of the seed", SeedStatusFile)
+  travels("the children of a pod", SpawnedPodsFile)
+  travels("the registry of the seed", PodRegistry)
+  travels("the config of a child", SpawnConfig)
 
   it.prop(
     "methods",
