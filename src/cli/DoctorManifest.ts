@@ -2,19 +2,17 @@
  * Checks of `doctor` on the manifest: does it hold, what does each key come to and where from, is there a key for the
  * model. Names of variables only; nothing is sent anywhere.
  */
-import { readFileSync } from "node:fs"
-import { resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import { variable } from "../manifest/Default.ts"
 import { formatKeyPath, type KeyPath } from "../manifest/KeyPath.ts"
 import { toInput } from "../manifest/Manifest.ts"
-import { planModel } from "../manifest/Model.ts"
+import { modelError, planModel } from "../manifest/Model.ts"
 import { notYet } from "../manifest/NotYet.ts"
 import { isTable } from "../manifest/Paths.ts"
 import { tomlPositions } from "../manifest/TomlPositions.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import type { Invocation } from "./Invocation.ts"
-import { prepare, type Prepared } from "./Prepare.ts"
+import { origin, prepare, type Prepared } from "./Prepare.ts"
 
 export interface ManifestValue {
   readonly key: string
@@ -40,9 +38,9 @@ const leaves = (value: unknown, path: KeyPath): ReadonlyArray<readonly [KeyPath,
 /** A URL may carry a name and a password. */
 const shown = (value: unknown): string => JSON.stringify(value).replace(/:\/\/[^/@"\s]*@/g, "://…@")
 
-const sourceOf = ({ file, invocation }: Prepared): ((key: string) => string) => {
-  const { cwd, flags } = invocation
-  if (file === undefined) {
+const sourceOf = ({ file, invocation, text }: Prepared): ((key: string) => string) => {
+  const { flags } = invocation
+  if (text === undefined) {
     return (key) =>
       key === "pod.name"
         ? flags["pod"] === undefined
@@ -54,8 +52,7 @@ const sourceOf = ({ file, invocation }: Prepared): ((key: string) => string) => 
             ? "environment"
             : "default"
   }
-  // It was read and parsed a moment ago.
-  const positions = tomlPositions(readFileSync(resolve(cwd, file), "utf8"))
+  const positions = tomlPositions(text)
   return (key) => {
     if (key === "pod.name" && flags["pod"] !== undefined) return "--pod"
     const position = positions.get(key)
@@ -71,7 +68,7 @@ const modelFinding = (prepared: Prepared): ReadonlyArray<Finding> => {
       ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
       : ok("model keys", `set: ${set.join(", ")}`)
   const plan = planModel(prepared.manifest.model, env)
-  if (plan._tag === "Failure") return [keys, fail("model", plan.failure.message, plan.failure.hint)]
+  if (plan._tag === "Failure") return [keys, fail("model", modelError(plan.failure, origin(prepared)).message)]
   const { baseUrl, credential, modelId, notes, scheme } = plan.success
   const embedded = baseUrl === undefined
   const named = embedded ? `${scheme}, embedded` : `${scheme} ${modelId} at ${shown(baseUrl).slice(1, -1)}`

@@ -27,7 +27,7 @@ import { version } from "../Version.ts"
 import { type CliError, failed } from "./CliError.ts"
 import { type HostFailure, hostFailure, storageError } from "./Failures.ts"
 import { directoriesOf } from "./Machine.ts"
-import type { Prepared } from "./Prepare.ts"
+import { origin, type Prepared } from "./Prepare.ts"
 
 export interface Hosted {
   readonly handle: PodHandle
@@ -63,7 +63,7 @@ export const host = Effect.fn("Host.host")(function* (
       'set sandbox.mode to "auto" or "off" if that is acceptable'
     )
   }
-  const model = yield* resolveModel(manifest.model, { env, subject: prepared.file ?? "default manifest" }).pipe(
+  const model = yield* resolveModel(manifest.model, { env, ...origin(prepared) }).pipe(
     Effect.provideContext(world),
     Effect.mapError(hostFailure)
   )

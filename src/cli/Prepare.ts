@@ -19,6 +19,8 @@ export interface Prepared {
   readonly manifest: Manifest
   /** The file that the manifest was read from, as the user gave it. */
   readonly file: string | undefined
+  /** What stands in that file. */
+  readonly text: string | undefined
   readonly name: string
   /** Absolute. */
   readonly cwd: string
@@ -28,6 +30,12 @@ export interface Prepared {
   /** Said when the project has a manifest that nobody named. */
   readonly unused: string | undefined
 }
+
+/** What errors about the manifest call it, and where they find its lines. */
+export const origin = ({ file, text }: Prepared): { readonly subject: string; readonly source?: string } => ({
+  subject: file ?? "default manifest",
+  ...(text === undefined ? {} : { source: text })
+})
 
 const manifestLimit = 1024 * 1024
 
@@ -46,7 +54,10 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory; expected a TOML file"
 }
 
-const readManifest = Effect.fnUntraced(function* (file: string, path: string): Effect.fn.Return<Manifest, CliError> {
+const readManifest = Effect.fnUntraced(function* (
+  file: string,
+  path: string
+): Effect.fn.Return<{ readonly manifest: Manifest; readonly text: string }, CliError> {
   const text = yield* Effect.tryPromise({
     try: async () => {
       const info = await stat(path)
@@ -63,7 +74,8 @@ const readManifest = Effect.fnUntraced(function* (file: string, path: string): E
   })
   // The TOML parser is only needed for those who have a file.
   const { parseToml } = yield* Effect.promise(() => import("../manifest/ManifestToml.ts"))
-  return yield* Effect.mapError(parseToml(text, { file, baseDir: dirname(path) }), hostFailure)
+  const manifest = yield* Effect.mapError(parseToml(text, { file, baseDir: dirname(path) }), hostFailure)
+  return { manifest, text }
 })
 
 export const prepare = Effect.fn("Prepare.prepare")(function* (
@@ -77,8 +89,9 @@ export const prepare = Effect.fn("Prepare.prepare")(function* (
   const file = Values.text(flags, "manifest")
   const notes: Array<string> = []
   let manifest: Manifest
+  let text: string | undefined
   if (file !== undefined) {
-    manifest = yield* readManifest(file, resolve(invocation.cwd, file))
+    ;({ manifest, text } = yield* readManifest(file, resolve(invocation.cwd, file)))
   } else {
     const found = yield* Effect.mapError(Default.defaultManifest({ cwd, env }), hostFailure)
     manifest = found.manifest
@@ -90,6 +103,7 @@ export const prepare = Effect.fn("Prepare.prepare")(function* (
     invocation,
     manifest: name === manifest.pod.name ? manifest : { ...manifest, pod: { ...manifest.pod, name } },
     file,
+    text,
     name,
     cwd,
     segmentId,

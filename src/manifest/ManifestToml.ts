@@ -2,7 +2,7 @@
  * A manifest as TOML text: read with the line of every problem, and written out whole.
  *
  * The parser is Effect's; it knows where a text stops being TOML but not where a value stands, so places come from
- * `TomlPositions.ts`.
+ * `Places.ts`.
  */
 import * as Effect from "effect/Effect"
 import * as Toml from "effect/encoding/Toml"
@@ -11,9 +11,8 @@ import { formatKeyPath, type KeyPath } from "./KeyPath.ts"
 import { check, type Manifest, toInput } from "./Manifest.ts"
 import { ManifestError, manifestError, type ManifestProblem } from "./ManifestError.ts"
 import { mergeManifests } from "./Merge.ts"
-import { oldSpelling } from "./Normalise.ts"
 import { isTable } from "./Paths.ts"
-import { type TextPosition, tomlPositions } from "./TomlPositions.ts"
+import { withPlaces } from "./Places.ts"
 
 export interface TomlOptions {
   /** What messages call it: the path as the user gave it. */
@@ -30,11 +29,7 @@ export const parseToml = (text: string, options: TomlOptions): Effect.Effect<Man
     const merged = mergeManifests(mergeManifests(options.defaults, data), options.overrides)
     const result = check(merged, options.baseDir)
     if (result._tag === "Success") return Effect.succeed(result.success)
-    const positions = tomlPositions(text)
-    const problems = result.failure
-      .map((problem): ManifestProblem => Object.assign({}, problem, locate(positions, problem.key)))
-      .toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0))
-    return Effect.fail(new ManifestError({ subject: options.file, problems }))
+    return Effect.fail(new ManifestError({ subject: options.file, problems: withPlaces(text, result.failure) }))
   })
 
 /** The bare values of a TOML text, for merging before they are decoded. Fails on the first syntax error only. */
@@ -56,14 +51,6 @@ const syntaxProblem = (message: string): ManifestProblem => {
     ...(place === null ? {} : { line: Number(place[2]), column: Number(place[3]) }),
     ...(reason === "Invalid value" ? { hint: "text needs quotes" } : {})
   }
-}
-
-/** Where a key stands, or the nearest table around it that does. */
-const locate = (positions: ReadonlyMap<string, TextPosition>, key: string): Partial<TextPosition> => {
-  const found = positions.get(key) ?? positions.get(oldSpelling(key) ?? "")
-  if (found !== undefined) return found
-  const outer = key.replace(/(?:\[\d+\]|\.?(?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_-]+))$/, "")
-  return outer === key || outer === "" ? {} : locate(positions, outer)
 }
 
 /** The whole manifest, defaults spelled out. `parseToml` reads the same manifest back. */

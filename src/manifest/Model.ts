@@ -12,6 +12,7 @@ import { nearest } from "../protocol/Nearest.ts"
 import { type CatalogProvider, findModel, findProvider, models, providers } from "./Catalog.ts"
 import { type Environment, modelFromEnvironment, variable } from "./Default.ts"
 import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
+import { withPlaces } from "./Places.ts"
 import type { Auth, Capability, ModelLimits, ModelTable, Scheme } from "./tables/Model.ts"
 import { readTextFile } from "./TextFile.ts"
 
@@ -42,7 +43,16 @@ export interface ResolveOptions {
   readonly key?: string
   /** What messages call the manifest. */
   readonly subject?: string
+  /** The TOML text that the table was read from: problems then have the line of their key. */
+  readonly source?: string
 }
+
+/** Names the line too, if there is a text in which the key stands. */
+export const modelError = (
+  problem: ManifestProblem,
+  { source, subject = "manifest" }: Pick<ResolveOptions, "source" | "subject">
+): ManifestError =>
+  new ManifestError({ subject, problems: source === undefined ? [problem] : withPlaces(source, [problem]) })
 
 const unknownContextWindow = 200_000
 const keyFileBytes = 64 * 1024
@@ -53,8 +63,7 @@ export const resolveModel = Effect.fn("Model.resolve")(function* (
   options: ResolveOptions
 ): Effect.fn.Return<ResolvedModel, ManifestError, FileSystem.FileSystem> {
   const key = options.key ?? "model"
-  const fail = (problem: ManifestProblem) =>
-    new ManifestError({ subject: options.subject ?? "manifest", problems: [problem] })
+  const fail = (problem: ManifestProblem) => modelError(problem, options)
   const planned = planModel(table, options.env, key)
   if (planned._tag === "Failure") return yield* fail(planned.failure)
   const { credential, ...plan } = planned.success
@@ -110,7 +119,7 @@ export const planModel = (
   if (scheme === undefined) return Result.fail(missing(`${key}.scheme`))
   if (modelId === undefined) return Result.fail(missing(`${key}.model_id`))
   if (auth === undefined) return Result.fail(missing(`${key}.auth`))
-  if (!isAvailable(scheme)) return Result.fail(unavailableScheme(scheme, table.ref, key))
+  if (!isAvailable(scheme)) return Result.fail(unavailableScheme(scheme, table, key))
   if (scheme === "scripted" && table.script === undefined) return Result.fail(missing(`${key}.script`))
 
   const credential = credentialFrom(auth, provider, scheme, env, key)
@@ -194,9 +203,10 @@ const credentialFrom = (
   const value = variable(env, name)
   if (value !== undefined) return Result.succeed({ kind: "key", key: Redacted.make(value) })
   if (auth.file !== undefined) return Result.succeed({ kind: "file", path: auth.file, env: name })
+  const isWritten = auth.env !== undefined && auth !== provider?.auth
   return Result.fail({
-    key: `${key}.auth`,
-    message: `\`${key}\`: the variable ${name} is not set`,
+    key: isWritten ? `${key}.auth.env` : `${key}.auth`,
+    message: `\`${isWritten ? `${key}.auth.env` : key}\`: the variable ${name} is not set`,
     hint:
       `set it, or name another with ${key}.auth.env, or a file with ${key}.auth.file; ` +
       'a server that wants no key: auth = { kind = "none" }'
@@ -222,8 +232,8 @@ const missing = (key: string): ManifestProblem => ({
     : `or name a model of the catalog with ref = "${models[0]?.provider}/${models[0]?.id}"`
 })
 
-const unavailableScheme = (scheme: Scheme, ref: string | undefined, key: string): ManifestProblem => {
-  const place = ref === undefined ? `${key}.scheme` : `${key}.ref`
+const unavailableScheme = (scheme: Scheme, table: Pick<ModelTable, "scheme">, key: string): ManifestProblem => {
+  const place = table.scheme === undefined ? `${key}.ref` : `${key}.scheme`
   return {
     key: place,
     message: `\`${place}\`: the scheme ${scheme} is not available in this version`,

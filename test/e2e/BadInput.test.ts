@@ -245,6 +245,26 @@ describe("a manifest with a mistake", () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(/scope/)])
   })
 
+  it("that only shows when the model is looked up has its file and line too", async () => {
+    const ask = async (key: string, lines: ReadonlyArray<string>) => {
+      manifest([...pod, ...scope, "", "[model]", ...lines])
+      const served = await run(place, ["serve", "--manifest", "m.toml"])
+      expect([served.code, served.stdout]).toEqual([1, ""])
+      expect(existsSync(join(place.home, "data/pods/m")), "no pod is made").toBe(false)
+      const doctor = await run(place, ["doctor", "--manifest", "m.toml"])
+      expect(doctor.code).toBe(1)
+      const [, message = ""] = /^effect-pod: (.*)$/m.exec(served.stderr) ?? []
+      expect(message).toContain(`\`${key}\``)
+      expect(doctor.stdout).toContain(message)
+      return message
+    }
+    expect(await ask("model.ref", ['ref = "antropic/claude"'])).toMatch(/^m\.toml, line 8: .*did you mean "anthropic/)
+    expect(await ask("model.model_id", ["", 'scheme = "anthropic"'])).toMatch(/^m\.toml, line 7: .*is required/)
+    expect(
+      await ask("model.auth.env", ['ref = "openai/gpt-5.4"', "[model.auth]", 'kind = "api_key"', 'env = "MY_OWN_KEY"'])
+    ).toMatch(/^m\.toml, line 11: .*MY_OWN_KEY is not set/)
+  })
+
   it("names the variable of a key that is missing, and the file of one that cannot be read", async () => {
     const keyed = (auth: string) =>
       manifest([...pod, "[model]", 'scheme = "anthropic"', 'model_id = "x"', `auth = ${auth}`, ...scope])

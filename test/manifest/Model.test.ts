@@ -6,6 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Manifest from "../../src/manifest/Manifest.ts"
 import { models, providers } from "../../src/manifest/Catalog.ts"
 import type { Environment } from "../../src/manifest/Default.ts"
+import { parseToml } from "../../src/manifest/ManifestToml.ts"
 import { resolveModel } from "../../src/manifest/Model.ts"
 
 const keys = { ANTHROPIC_API_KEY: "anthropic-key", OPENAI_API_KEY: "openai-key" }
@@ -175,6 +176,45 @@ describe("resolving a model", () => {
           yield* refusal({ scheme: "anthropic", model_id: "m", auth }),
           `"${auth.kind}" is not available in this version`
         )
+      }
+    })
+  )
+
+  it.effect("refusals name the line of the key, or of the table in which it is missing", () =>
+    Effect.gen(function* () {
+      const refusalOf = (model: ReadonlyArray<string>) =>
+        Effect.gen(function* () {
+          const source = [
+            "[pod]",
+            'name = "agent"',
+            "[[scope.allow]]",
+            'target = "/w"',
+            'permission = "read"',
+            ...model
+          ]
+          const manifest = yield* parseToml(source.join("\n"), { file: "pod.toml", baseDir: "/w" })
+          const options = { env: {}, subject: "pod.toml", source: source.join("\n") }
+          return (yield* Effect.flip(resolveModel(manifest.model, options))).message
+        }).pipe(Effect.provide(NodeFileSystem.layer))
+      const cases = [
+        [["[model]", 'ref = "antropic/x"'], "line 7: `model.ref`: there is no provider"],
+        [["[model]", 'ref = "anthropic/x"', 'scheme = "gemini"'], "line 8: `model.scheme`: the scheme gemini"],
+        [["", "[model]", 'model_id = "m"'], "line 7: `model.scheme` is required"],
+        [["[model]", 'ref = "anthropic/x"'], "line 6: `model`: the variable ANTHROPIC_API_KEY is not set"],
+        [
+          ["[model]", 'ref = "anthropic/x"', "[model.auth]", 'kind = "api_key"', 'env = "MINE"'],
+          "line 10: `model.auth.env`: the variable MINE is not set"
+        ],
+        [
+          ["[model]", 'ref = "anthropic/x"', "", 'auth = { kind = "api_key", file = "/nowhere" }'],
+          "line 9: `model.auth.file`: /nowhere does not exist"
+        ],
+        [["[model]", 'ref = "anthropic/x"', "[model.auth]", 'kind = "codex_oauth"'], "line 9: `model.auth.kind`"],
+        [["[model]", 'scheme = "scripted"'], "line 6: `model.script` is required"]
+      ] as const
+      for (const [lines, message] of cases) {
+        const said = yield* refusalOf(lines)
+        assert.isTrue(said.startsWith(`pod.toml, ${message}`), said)
       }
     })
   )
