@@ -154,6 +154,18 @@ const segmentFile = (
     )
   )
 
+  const syncAll = Effect.gen(function* () {
+    if (broken !== undefined) return yield* broken
+    const { size } = yield* file.stat
+    yield* Effect.tapError(file.sync, (error) =>
+      Effect.sync(() => {
+        broken = cannotTrust(path, error)
+      })
+    )
+    if (directories.size > 0) yield* syncDirectories
+    syncedTo = size
+  })
+
   const cutTail = Effect.fnUntraced(function* (keep: number) {
     if (broken !== undefined) return yield* broken
     const savedTo = yield* saveTail(file, keep)
@@ -168,6 +180,7 @@ const segmentFile = (
     path,
     size: Effect.map(file.stat, ({ size }) => size),
     append: (bytes, { at, sync }) => writing.withPermit(Effect.uninterruptible(append(bytes, at, sync))),
+    sync: writing.withPermit(Effect.uninterruptible(syncAll)),
     read: file.read,
     cutTail: (keep) => writing.withPermit(Effect.uninterruptible(cutTail(keep)))
   }

@@ -120,6 +120,7 @@ const segmentFile = (
         bytes.append(batch)
         return Effect.void
       }),
+    sync: Effect.void,
     read: (from, to) => Effect.sync(() => bytes.slice(from, to)),
     cutTail: (keep) =>
       Effect.suspend(() => {

@@ -12,18 +12,25 @@ import { resolveReferences } from "./ResolveInput.ts"
 import { ofStorage } from "./RunFailure.ts"
 
 export const drain = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress, turn: number) {
-  const items = Array.from(services.journal.state.inbox.values()).filter((item) => joinsRun(item, progress.runId))
+  // What has begun is finished under the lock: an interrupt does not call a commit back.
+  const items = yield* services.inboxLock.withPermit(Effect.uninterruptible(takeItems(services, progress, turn)))
   if (items.length === 0) return
-  const steps = items.flatMap((item) => deliver(services, progress, turn, item))
-  const onPublish = () => {
-    progress.taken.push(...items)
-  }
-  yield* Effect.mapError(services.journal.commit(steps, true, { onPublish }), ofStorage)
   yield* resolveReferences(
     services,
     progress,
     items.flatMap((item) => item.segments ?? [])
   )
+})
+
+const takeItems = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress, turn: number) {
+  const items = Array.from(services.journal.state.inbox.values()).filter((item) => joinsRun(item, progress.runId))
+  if (items.length === 0) return items
+  const steps = items.flatMap((item) => deliver(services, progress, turn, item))
+  const onPublish = () => {
+    progress.taken.push(...items)
+  }
+  yield* Effect.mapError(services.journal.commit(steps, true, { onPublish }), ofStorage)
+  return items
 })
 
 /** A queued run waits for a run of its own, a steering input for the run that it was sent into. */

@@ -3,6 +3,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Semaphore from "effect/Semaphore"
 import type { LlmClient } from "../llm/LlmClient.ts"
 import type { Limits } from "../llm/Patience.ts"
 import type { RequestConfig, RunUsage } from "../protocol/LogEntry.ts"
@@ -26,6 +27,8 @@ export interface LegServices {
   /** Bytes of a tool's content that the model gets. */
   readonly outputLimit: (tool: string) => number
   readonly notificationBody: (text: string) => string
+  /** Held while items of the inbox are given to the model, or removed. */
+  readonly inboxLock: Semaphore.Semaphore
 }
 
 /** What is written down about a leg while it goes on; it belongs to the leg's fiber, and to the controller after it. */

@@ -34,7 +34,7 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
   turn: number
 ): Effect.fn.Return<ModelResponse, RunFailure> {
   const { journal } = services
-  const request = assemble(services)
+  const request = yield* assemble(services)
   if (request === "too_long") return yield* overflow("the conversation is longer than the model's context window")
   const llmCall = journal.live.llmCalls
   yield* journal.emit({ event: "llm_call_start", data: { llm_call: llmCall } })
@@ -76,15 +76,18 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
  * Puts the request together. This is where compaction will have its say: a context that is known not to fit is
  * answered here, before anything is sent.
  */
-const assemble = (services: LegServices): LlmRequest | "too_long" => {
+const assemble = (services: LegServices): Effect.Effect<LlmRequest | "too_long", RunFailure> => {
   const { state } = services.journal
-  return {
-    system: state.systemPrompt,
-    messages: transcript(state.history),
-    tools: services.toolbox.specs,
-    config: services.config,
-    cacheKey: services.journal.segmentId() ?? ""
-  }
+  return state.history.items.pipe(
+    Effect.map((history) => ({
+      system: state.systemPrompt,
+      messages: transcript(history),
+      tools: services.toolbox.specs,
+      config: services.config,
+      cacheKey: services.journal.segmentId() ?? ""
+    })),
+    Effect.mapError(ofStorage)
+  )
 }
 
 const receive = Effect.fnUntraced(function* (

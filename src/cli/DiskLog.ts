@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { readEntries } from "../session/Attach.ts"
+import { readLog } from "../session/LogReader.ts"
 import { replay } from "../session/Replay.ts"
 import type { SegmentRef } from "../session/SessionStore.ts"
 import type { StorageError } from "../session/StorageError.ts"
@@ -24,12 +24,12 @@ export const openLog = Effect.fn("DiskLog.open")(function* (
   ref: SegmentRef
 ): Effect.fn.Return<DiskLog, StorageError, Scope.Scope> {
   const file = yield* machine.sessions.open(ref)
-  const { index, tornBytes } = yield* replay(file)
-  const view = index.view()
+  const { content, tornBytes } = yield* replay(file, { sessions: machine.sessions })
+  const log = content.source(file)
   return {
     path: file.path,
-    total: view.total,
+    total: log.view.total,
     tornBytes,
-    entries: (from, to) => readEntries(file, view, from, to)
+    entries: (from, to) => readLog(log, from, to)
   }
 })

@@ -13,30 +13,32 @@ import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
 import type { LegProgress, LegServices } from "../agent/LegContext.ts"
 import { noUsage } from "../protocol/LogEntry.ts"
-import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
+import type { Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
-import type { Draft } from "../session/Announce.ts"
-import { announce, inboxItem } from "../session/Announce.ts"
+import type { Rollback } from "../session/Change.ts"
 import * as Fold from "../session/Fold.ts"
 import type { Committed, Journal, Step } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import * as Answering from "./Answering.ts"
 import { decide, type Decision, type Phase, validate } from "./Decide.ts"
-import { closeCalls, flowsOn, outcomeOf, type StopReason, terminal } from "./Ending.ts"
+import { owing } from "./Owing.ts"
+import { closeLeg, flowsOn, outcomeOf, type StopReason } from "./Ending.ts"
+import * as Editing from "./Editing.ts"
+import type { Fork } from "./Forking.ts"
 import * as InboxItems from "./InboxItems.ts"
 import * as Ledger from "./Ledger.ts"
 import { isMethod, type LegEnded, type MethodMail, type PodMailbox } from "./Mail.ts"
-import { addToInbox, type NewRun, openLeg, openRun, queued, receiptStep, selfStarted } from "./Opening.ts"
+import { addToInbox, mayGoOn, type NewRun, openLeg, openRun, queued, receiptStep, selfStarted } from "./Opening.ts"
 import { Receipts } from "./Receipts.ts"
 
 interface Current {
   readonly progress: LegProgress
   readonly kind: RunKind
   /** Where the run's first line stands and what was true before it; a resumed leg cannot be undone. */
-  readonly undo: { readonly from: number; readonly checkpoint: Fold.Checkpoint } | undefined
+  readonly undo: Pick<Rollback, "segmentId" | "from" | "checkpoint"> | undefined
   readonly fiber: Fiber.Fiber<void>
   reason: StopReason | undefined
 }
@@ -45,6 +47,9 @@ export interface ControllerOptions {
   readonly journal: Journal
   readonly mailbox: PodMailbox
   readonly services: LegServices
+  readonly fork: Fork
+  /** A run that a crash has cut is taken up by the start itself. */
+  readonly resumesCut: boolean
   readonly writeStatus: (status: PodStatus) => Effect.Effect<void>
   /** Owns the legs. */
   readonly scope: Scope.Scope
@@ -58,8 +63,10 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const { state } = journal
   const stopped = yield* Deferred.make<void>()
   const receipts = new Receipts(state.receipts, journal.syncs)
-  const { commit, owe, settle } = Ledger.make(journal)
-  const { answer, refuse, refuseStorage } = Answering.make(journal)
+  const ledger = Ledger.make(journal)
+  const { commit, settle } = ledger
+  const answering = Answering.make(journal)
+  const { answer, refuse, refuseStorage } = answering
   let current: Current | undefined
   let stopping = false
   let isEnded = false
@@ -87,11 +94,12 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   const startRun = Effect.fnUntraced(function* (run: NewRun, onAccepted: (committed: Committed, at: number) => void) {
     yield* settle
-    const checkpoint = Fold.checkpoint(state as Fold.SessionState)
-    const steps = openRun(state as Fold.SessionState, run)
+    const checkpoint = Fold.checkpoint(state)
+    const steps = openRun(state, run)
     const at = steps.findIndex((step) => "kind" in step && step.kind === "user_input")
     const committed = yield* commit(steps, { onPublish: (result) => onAccepted(result, at) })
-    const undo = run.segments === undefined ? undefined : { from: committed.line, checkpoint }
+    const undo =
+      run.segments === undefined ? undefined : { segmentId: journal.segmentId(), from: committed.line, checkpoint }
     const progress: LegProgress = { runId: run.runId, leg: 1, active: false, usage: noUsage, taken: [] }
     yield* launch(progress, run.kind, { segments: run.segments ?? [], resumed: false }, undo)
   })
@@ -145,9 +153,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         mail.reply?.({ ok: true, result })
       }
     })
-    const ok = yield* Effect.as(accepted, true).pipe(
-      Effect.catch((error) => Effect.as(refuseStorage(mail)(error), false))
-    )
+    const ok = yield* isDone(accepted, refuseStorage(mail))
     if (ok && decision.wake) yield* startTurn(item)
     else yield* showHeld
   })
@@ -190,25 +196,35 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     )
   })
 
-  const nextLeg = Effect.fnUntraced(function* (mail: MethodMail) {
+  /** `attempt` counts the legs that starts of the pod began by themselves; `mail` is who asked, if somebody did. */
+  const nextLeg = Effect.fnUntraced(function* (mail: MethodMail | undefined, attempt?: number) {
     const run = state.run
-    if (run === undefined) return yield* refuse(mail, "not_paused", "the pod is not paused")
+    if (run === undefined) {
+      return mail === undefined ? undefined : yield* refuse(mail, "not_paused", "the pod is not paused")
+    }
     const leg = run.leg + 1
     const accepted = Effect.andThen(
       settle,
-      commit(openLeg(run.runId, leg), {
+      commit(openLeg(run.runId, leg, attempt), {
         onPublish: () => {
           held = false
-          mail.reply?.({ ok: true, result: { run_id: run.runId, leg } })
+          mail?.reply?.({ ok: true, result: { run_id: run.runId, leg } })
         }
       })
     )
-    const ok = yield* Effect.as(accepted, true).pipe(
-      Effect.catch((error) => Effect.as(refuseStorage(mail)(error), false))
+    const ok = yield* isDone(accepted, (error) =>
+      mail === undefined
+        ? Effect.logError("cannot go on with the run that was cut", { error: error.message })
+        : refuseStorage(mail)(error)
     )
     if (!ok) return
     const progress: LegProgress = { runId: run.runId, leg, active: true, usage: noUsage, taken: [] }
     yield* launch(progress, "resume", { segments: [], resumed: true }, undefined)
+  })
+
+  const resumeCut = Effect.suspend(() => {
+    const { run } = state
+    return options.resumesCut && mayGoOn(run) ? nextLeg(undefined, run.attempts + 1) : Effect.void
   })
 
   const interrupt = (reason: StopReason): Effect.Effect<void> =>
@@ -223,14 +239,15 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     const run = state.run
     if (run === undefined) return yield* refuse(mail, "not_running", "the pod is not running")
     held = state.inbox.size > 0
-    yield* commit(
-      [
-        ...closeCalls(state as Fold.SessionState, "stopped", run.runId, run.leg),
-        ...terminal(run.runId, run.leg, state.turnCount, { result: "abandoned", usage: noUsage }),
-        { emit: { event: "status", data: { status: "idle" } } }
-      ],
-      { onPublish: () => mail.reply?.({ ok: true, result: { run_id: run.runId } }) }
-    ).pipe(Effect.andThen(options.writeStatus("idle")), Effect.andThen(showHeld), Effect.catch(refuseStorage(mail)))
+    const steps: ReadonlyArray<Step> = [
+      ...closeLeg(state, run.runId, run.leg, { result: "abandoned", usage: noUsage }),
+      { emit: { event: "status", data: { status: "idle" } } }
+    ]
+    yield* commit(steps, { onPublish: () => mail.reply?.({ ok: true, result: { run_id: run.runId } }) }).pipe(
+      Effect.andThen(options.writeStatus("idle")),
+      Effect.andThen(showHeld),
+      Effect.catch(refuseStorage(mail))
+    )
   })
 
   const stop = Effect.fnUntraced(function* (mail: MethodMail) {
@@ -242,17 +259,21 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     yield* interrupt("shutdown")
   })
 
-  const read = Effect.fnUntraced(function* (mail: MethodMail) {
-    if (mail.method.method === "list_inbox" && mail.reply !== undefined) {
-      const items = Array.from(state.inbox.values(), inboxItem)
-      return yield* answer(mail, { ok: true, result: { items } })
-    }
-    return yield* refuse(
-      mail,
-      "invalid_request",
-      `${mail.method.method} is answered to its sender alone and needs an id`
-    )
+  const editing = Editing.make({
+    journal,
+    ledger,
+    answering,
+    fork: options.fork,
+    inboxLock: services.inboxLock,
+    scope: options.scope
   })
+
+  const edit = (mail: MethodMail): Effect.Effect<void> =>
+    Effect.flatMap(editing.carryOut(mail), (isRewound) => {
+      // What a rewind hides may have been the end of a run that held the inbox; what comes back may be one.
+      if (isRewound) held = state.held
+      return showHeld
+    })
 
   const carryOut = (mail: MethodMail, decision: Decision): Effect.Effect<void> => {
     switch (decision._tag) {
@@ -274,7 +295,8 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       case "Stop":
         return stop(mail)
       case "Answer":
-        return read(mail)
+      case "Edit":
+        return edit(mail)
       case "Nothing":
         return answer(mail, { ok: true, result: { run_id: state.run?.runId ?? "" } })
       case "Refuse":
@@ -310,18 +332,20 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       undo !== undefined && !progress.active && (outcome.result === "cancelled" || outcome.result === "paused")
     const status: PodStatus = outcome.result === "paused" && !undone ? "paused" : "idle"
     const after: Step = { emit: { event: "status", data: { status } } }
-    const closing = (): ReadonlyArray<Draft> => [
-      ...(outcome.result === "paused"
-        ? []
-        : closeCalls(state as Fold.SessionState, "stopped", progress.runId, progress.leg)),
-      ...terminal(progress.runId, progress.leg, state.turnCount, outcome)
-    ]
+    const closing = (as: Outcome) => closeLeg(state, progress.runId, progress.leg, as)
     const written = undone
       ? journal.rollback(
-          { ...undo, runId: progress.runId, leg: progress.leg, outcome: { ...outcome, result: "rolled_back" } },
+          {
+            _tag: "Rollback",
+            ...undo,
+            runId: progress.runId,
+            leg: progress.leg,
+            outcome: { ...outcome, result: "rolled_back" },
+            otherwise: [...closing({ ...outcome, result: "cancelled" }), after]
+          },
           [...progress.taken.toReversed().map((item) => addToInbox(item, true)), after]
         )
-      : commit([...closing(), after])
+      : commit([...closing(outcome), after])
     current = undefined
     const result = undone ? "rolled_back" : outcome.result
     if (!flowsOn(result) && result !== "paused") held = true
@@ -332,29 +356,10 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     yield* flow()
   })
 
-  /**
-   * The end cannot be written. Whatever the leg was on its way to, it has failed now: clients are told so, and the same
-   * is owed to the journal.
-   */
-  const ownUp = Effect.fnUntraced(function* ({ progress: { leg, runId, usage } }: Current, error: StorageError) {
-    const outcome: Outcome = {
-      result: "failed",
-      error: { code: "storage_error", message: error.message, phase: "store" },
-      usage
-    }
-    const answers = closeCalls(state as Fold.SessionState, "stopped", runId, leg)
-    owe([...answers, ...terminal(runId, leg, state.turnCount, outcome)])
+  const ownUp = ({ progress }: Current, error: StorageError): Effect.Effect<void> => {
     held = true
-    const told = answers.flatMap((draft) => announce({ ...draft, ts: 0 } as LogEntry, state) ?? [])
-    yield* journal.emit(
-      ...told,
-      { event: "run_end", data: { run_id: runId, leg, ...outcome } },
-      { event: "status", data: { status: "idle" } }
-    )
-    // What the pod waits for is said after this, and must not be said before it.
-    yield* Effect.ignore(journal.commit([], false))
-    yield* options.writeStatus("idle")
-  })
+    return Effect.andThen(owing(journal, ledger, progress, error), options.writeStatus("idle"))
+  }
 
   const finish = Effect.gen(function* () {
     isEnded = true
@@ -368,6 +373,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   })
 
   const loop = Effect.gen(function* () {
+    yield* resumeCut
     yield* flow()
     while (!stopping || current !== undefined) {
       const mail = yield* mailbox.take
@@ -380,3 +386,12 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   yield* showHeld
   return { loop, stopped: Deferred.await(stopped), isStopped: () => isEnded }
 })
+
+const isDone = <A>(
+  effect: Effect.Effect<A, StorageError>,
+  onFailure: (error: StorageError) => Effect.Effect<void>
+): Effect.Effect<boolean> =>
+  Effect.matchEffect(effect, {
+    onFailure: (error) => Effect.as(onFailure(error), false),
+    onSuccess: () => Effect.succeed(true)
+  })

@@ -40,6 +40,8 @@ export type Decision =
   | { readonly _tag: "Stop" }
   /** A read; it changes nothing and is answered at once. */
   | { readonly _tag: "Answer" }
+  /** A change of what was said or of what waits, or a new pod with the same past; it starts no leg. */
+  | { readonly _tag: "Edit" }
   /** Accepted, and there is nothing to do. */
   | { readonly _tag: "Nothing" }
   /** Waits, in order, until compaction has ended. */
@@ -56,6 +58,7 @@ type Table = { readonly [Name in MethodName]: Row<Name> }
 
 const start: Decision = { _tag: "Start" }
 const answer: Decision = { _tag: "Answer" }
+const edit: Decision = { _tag: "Edit" }
 const later: Decision = { _tag: "Later" }
 const direct: Decision = { _tag: "Direct" }
 const nothing: Decision = { _tag: "Nothing" }
@@ -149,20 +152,15 @@ const table: Table = {
     paused: refuse("invalid_request", "cannot compact while the pod is paused; resume it or start a new run first"),
     compacting: refuse("already_running", "the pod is compacting already")
   },
-  list_rewind_targets: {
-    idle: notYet("list_rewind_targets"),
-    running: busyEdit,
-    paused: notYet("list_rewind_targets"),
-    compacting: notYet("list_rewind_targets")
-  },
+  list_rewind_targets: { idle: answer, running: busyEdit, paused: answer, compacting: answer },
   rewind_to: {
-    idle: notYet("rewind_to"),
+    idle: edit,
     running: busyEdit,
     paused: refuse("invalid_request", "cannot rewind while the pod is paused; resume it or wait until it is idle"),
     compacting: later
   },
   undo_rewind: {
-    idle: notYet("undo_rewind"),
+    idle: edit,
     running: busyEdit,
     paused: refuse("invalid_request", "cannot undo a rewind while the pod is paused"),
     compacting: later
@@ -173,9 +171,9 @@ const table: Table = {
   read_entries: always(direct),
   attach_status: always(direct),
   list_inbox: always(answer),
-  remove_inbox: always(notYet("remove_inbox")),
+  remove_inbox: always<"remove_inbox">(edit),
   approve: always(notYet("approve")),
-  fork: always(notYet("fork")),
+  fork: always<"fork">(edit),
   list_visible_pods: {
     idle: notYet("list_visible_pods"),
     running: busyDiscovery,

@@ -49,7 +49,7 @@ export const outcomeOf = (
 
 /** Results for calls that will never get one, in call order. A call that had started may have had an effect. */
 export const closeCalls = (
-  state: SessionState,
+  state: Readonly<SessionState>,
   cause: "stopped" | "crashed",
   runId: string,
   leg: number
@@ -79,12 +79,15 @@ export const closeCalls = (
 /** What the log of the original says about a run that its user stopped; its readers look for this word. */
 const stopped = "Cancelled"
 
+const cut = "Interrupted: the pod ended in the middle of this run"
+
 const message = (outcome: Outcome): string => {
+  if (outcome.by_crash === true) return cut
   switch (outcome.result) {
     case "failed":
       return outcome.error?.message ?? "failed"
     case "interrupted":
-      return "Interrupted: the pod ended in the middle of this run"
+      return cut
     case "abandoned":
       return "Abandoned: the paused run was cancelled"
     default:
@@ -100,6 +103,17 @@ export const terminal = (runId: string, leg: number, turnCount: number, outcome:
       : { kind: "run_errored", interrupted: true, message: message(outcome), ...ours }
   return [{ kind: "turn_end", turn_count: turnCount, run_id: runId, leg }, end]
 }
+
+/** All that closes a leg: answers for its open calls, unless it only pauses, and its end. */
+export const closeLeg = (
+  state: Readonly<SessionState>,
+  runId: string,
+  leg: number,
+  outcome: Outcome
+): ReadonlyArray<Draft> => [
+  ...(outcome.result === "paused" ? [] : closeCalls(state, "stopped", runId, leg)),
+  ...terminal(runId, leg, state.turnCount, outcome)
+]
 
 /** After these, what is queued flows on by itself; after any other end it waits for a person. */
 export const flowsOn = (result: RunResult | undefined): boolean =>

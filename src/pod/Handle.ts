@@ -8,12 +8,23 @@ import type { Envelope } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
 import { type LogEntry, noUsage } from "../protocol/LogEntry.ts"
 import type { Method } from "../protocol/Method.ts"
+import type { RewindSummary } from "../protocol/Rewind.ts"
 import { type Segment, text } from "../protocol/Segment.ts"
-import { readEntries } from "../session/Attach.ts"
+import { inboxItem } from "../session/Announce.ts"
 import type { Journal } from "../session/Journal.ts"
+import { readLog } from "../session/LogReader.ts"
 import { hasStopped } from "./Answering.ts"
 import type { PodMailbox } from "./Mail.ts"
-import { type Answer, type PodHandle, PodRefused, type Reply, type RunAccepted, type RunEnd } from "./PodHandle.ts"
+import {
+  type Answer,
+  type Forked,
+  type PodHandle,
+  PodRefused,
+  type Reply,
+  type RewindTargets,
+  type RunAccepted,
+  type RunEnd
+} from "./PodHandle.ts"
 import { canonicalJson, type Keyed } from "./Receipts.ts"
 
 export interface HandleOptions {
@@ -59,11 +70,7 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
   })
 
   const run: PodHandle["run"] = (input, extra) =>
-    // The shape of the answer is the controller's own.
-    Effect.map(
-      ask({ method: "run", params: { input: segments(input), ...extra } }),
-      (result) => result as unknown as RunAccepted
-    )
+    Effect.map(ask({ method: "run", params: { input: segments(input), ...extra } }), as<RunAccepted>)
 
   const runToEnd: PodHandle["runToEnd"] = Effect.fn("Pod.runToEnd")(function* (input, extra) {
     return yield* Effect.scoped(
@@ -96,9 +103,9 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     submit,
     attach: journal.attach,
     readEntries: Effect.fnUntraced(function* (from, limit) {
-      const view = journal.view()
-      const pieces = yield* Stream.runCollect(readEntries(journal.file(), view, from, from + limit))
-      return { entries: pieces.flat(), total: view.total }
+      const log = journal.source()
+      const pieces = yield* Stream.runCollect(readLog(log, from, from + limit))
+      return { entries: pieces.flat(), total: log.view.total }
     }),
     completions: options.completions,
     stopped: options.stopped,
@@ -107,11 +114,22 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     notify: (message, extra) =>
       Effect.map(
         ask({ method: "notify", params: { message, ...extra } }),
-        (result) => result as unknown as { readonly item_id: string; readonly accepted_seq: number }
+        as<{ readonly item_id: string; readonly accepted_seq: number }>
       ),
     pause: Effect.asVoid(ask({ method: "pause" })),
-    resume: Effect.map(ask({ method: "resume" }), (result) => result as unknown as { run_id: string; leg: number }),
+    resume: Effect.map(ask({ method: "resume" }), as<{ readonly run_id: string; readonly leg: number }>),
     cancel: Effect.asVoid(ask({ method: "cancel" })),
+    inbox: Effect.sync(() => Array.from(journal.state.inbox.values(), inboxItem)),
+    removeInbox: (itemId) => Effect.asVoid(ask({ method: "remove_inbox", params: { item_id: itemId } })),
+    rewindTargets: Effect.map(ask({ method: "list_rewind_targets" }), as<RewindTargets>),
+    rewindTo: (target, expected) =>
+      Effect.map(ask({ method: "rewind_to", params: { target, expected_head_entries: expected } }), as<RewindSummary>),
+    undoRewind: Effect.map(ask({ method: "undo_rewind" }), as<{ readonly entries: number }>),
+    fork: (podName, at) =>
+      Effect.map(
+        ask({ method: "fork", params: { pod_name: podName, ...(at === undefined ? {} : { at }) } }),
+        as<Forked>
+      ),
     shutdown: Effect.andThen(
       submit({ method: "shutdown" }, () => {}),
       options.stopped
@@ -120,6 +138,9 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
   }
   return handle
 })
+
+/** The shape of an answer is the controller's own. */
+const as = <A>(result: unknown): A => result as A
 
 /** A reply runs in the pod's own fibers: what breaks in it is its owner's affair. */
 const guarded =
@@ -161,9 +182,9 @@ const isAhead = ({ live, state }: Journal, runId: string): boolean =>
 
 /** How a run ended that the log still knows; what the log does not know any more was undone. */
 const pastEnd = Effect.fnUntraced(function* (journal: Journal, runId: string): Effect.fn.Return<RunEnd, PodRefused> {
-  const view = journal.view()
+  const log = journal.source()
   let end: RunEnd = { run_id: runId, leg: 1, result: "rolled_back", usage: noUsage }
-  yield* readEntries(journal.file(), view, 0, view.total).pipe(
+  yield* readLog(log, 0, log.view.total).pipe(
     Stream.runForEach((lines) =>
       Effect.sync(() => {
         for (const line of lines) {

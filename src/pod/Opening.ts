@@ -7,7 +7,7 @@ import type { InboxRecord, Receipt } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { RunKind } from "../protocol/Status.ts"
 import type { Emission } from "../session/Announce.ts"
-import type { SessionState } from "../session/Fold.ts"
+import type { LiveRun, SessionState } from "../session/Fold.ts"
 import type { Step } from "../session/Journal.ts"
 import { closeCalls } from "./Ending.ts"
 
@@ -48,7 +48,7 @@ export const queued = (item: InboxRecord): NewRun => ({
 
 export const running: Emission = { emit: { event: "status", data: { status: "running" } } }
 
-export const openRun = (state: SessionState, run: NewRun): ReadonlyArray<Step> => {
+export const openRun = (state: Readonly<SessionState>, run: NewRun): ReadonlyArray<Step> => {
   const ours = { run_id: run.runId, leg: 1 }
   const steps: Array<Step> = [...closeCalls(state, "stopped", run.runId, 1)]
   if (state.interrupted && run.segments !== undefined) {
@@ -90,10 +90,28 @@ export const receiptStep = (receipt: Receipt): Step => ({
   payload: { ...receipt, result: { ...receipt.result } }
 })
 
-export const openLeg = (runId: string, leg: number): ReadonlyArray<Step> => [
-  { kind: "extension", domain: "pod.run", payload: { op: "start", run_id: runId, leg, kind: "resume" } },
+/** `attempt`: no person asked for this leg. */
+export const openLeg = (runId: string, leg: number, attempt?: number): ReadonlyArray<Step> => [
+  {
+    kind: "extension",
+    domain: "pod.run",
+    payload: { op: "start", run_id: runId, leg, kind: "resume", ...(attempt === undefined ? {} : { attempt }) }
+  },
   running
 ]
+
+/** Times that starts of the pod take up one run by themselves. */
+export const maxAttempts = 3
+
+/** A crash has cut it, and that was not so often that the run itself may be what brings the pod down. */
+export const mayGoOn = (run: LiveRun | undefined): run is LiveRun =>
+  run?.state === "paused" && run.cut && run.attempts < maxAttempts
+
+export const removeFromInbox = (itemId: string): Step => ({
+  kind: "extension",
+  domain: "pod.inbox",
+  payload: { op: "remove", item_id: itemId }
+})
 
 /** `front`: before everything that waits already, as for an item that is given back. */
 export const addToInbox = (item: InboxRecord, front = false): Step => ({

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { LegServices } from "../agent/LegContext.ts"
 import * as Toolbox from "../agent/Toolbox.ts"
 import type { PromptDirectories } from "../knowledge/Instruction.ts"
@@ -24,11 +25,13 @@ import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import { summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
+import { PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
 import type { Tool } from "../tools/Tool.ts"
 import * as Authority from "./Authority.ts"
 import * as Controller from "./Controller.ts"
+import * as Forking from "./Forking.ts"
 import * as Handle from "./Handle.ts"
 import { isMethod, type LegEnded, type MethodMail } from "./Mail.ts"
 import * as Mailbox from "./Mailbox.ts"
@@ -63,14 +66,17 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const runtime = yield* RuntimeDir
   const { found, lease } = yield* own(name, options.session, yield* runtime.socketPath(name))
   const restored = yield* Session.restore(found)
-  const isNew = restored === undefined || restored.index.lines === 0
+  const isNew = restored === undefined || restored.content.index.lines === 0
   const authority = Authority.decide(
     {
       manifest,
       cwd: options.cwd,
       named: { manifest: options.named?.manifest ?? false, cwd: options.named?.cwd ?? false }
     },
-    { scope: isNew ? undefined : restored.state.scope, cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined }
+    {
+      scope: isNew ? undefined : restored.content.state.scope,
+      cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined
+    }
   )
   const current = Recorded.settings(manifest.permissions, client.info)
   const isNamed = options.named?.manifest === true
@@ -90,7 +96,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
   const toolbox = Toolbox.make([...tools, ...(options.tools ?? [])])
   const scopeSummary = summary(authority.scope)
-  const config = isNew ? requestConfig(manifest.worker) : restored.state.config
+  const config = isNew ? requestConfig(manifest.worker) : restored.content.state.config
   yield* Fiber.join(claim)
   const journal = yield* Session.open({
     podName: name,
@@ -108,8 +114,9 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
           scopeSummary,
           sandbox: sandbox.report
         })
-      : Effect.succeed({ text: restored.state.systemPrompt ?? "", alerts: [] }),
-    syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs
+      : Effect.succeed({ text: restored.content.state.systemPrompt ?? "", alerts: [] }),
+    syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs,
+    onInterrupted: manifest.session.on_interrupted
   })
   const notes = [
     ...(options.notes ?? []),
@@ -148,7 +155,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     config,
     maxTurns: manifest.worker.max_turns,
     outputLimit: (tool) => manifest.worker.tool_output.per_tool[tool] ?? manifest.worker.tool_output.default_max_bytes,
-    notificationBody
+    notificationBody,
+    inboxLock: Semaphore.makeUnsafe(1)
   }
   const writeStatus = yield* statusWriter((status) =>
     Effect.ignore(dir.writeStatus({ segmentId: journal.segmentId(), state: status }))
@@ -157,7 +165,17 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
   // A Scope of their own: one that is being closed starts nothing, and the pod's closes while its last leg may begin.
   const legs = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-  const controller = yield* Controller.make({ journal, mailbox, services, writeStatus, scope: legs })
+  const fork = Forking.make({ name, journal, sessions: yield* SessionStore, pods: yield* PodStore })
+  const resumesCut = manifest.session.on_interrupted === "resume"
+  const controller = yield* Controller.make({
+    journal,
+    mailbox,
+    services,
+    fork,
+    resumesCut,
+    writeStatus,
+    scope: legs
+  })
   const fiber = yield* Effect.forkScoped(controller.loop)
   const handle = yield* Handle.make({
     name,

@@ -10,8 +10,9 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Completion, Envelope, ReplyError } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
-import type { WaitingOn } from "../protocol/Inbox.ts"
+import type { InboxItem, WaitingOn } from "../protocol/Inbox.ts"
 import type { Delivery, Method } from "../protocol/Method.ts"
+import type { RewindSummary, RewindTarget, RewindTargetId } from "../protocol/Rewind.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import { ErrorCode, type CompletionKind, type PodStatus } from "../protocol/Status.ts"
 import type { Attachment } from "../session/Attachment.ts"
@@ -40,6 +41,17 @@ export interface RunAccepted {
   readonly synced: boolean
   /** Set when the input waits in the inbox. */
   readonly item_id?: string
+}
+
+export interface RewindTargets {
+  readonly head_entries: number
+  readonly targets: ReadonlyArray<RewindTarget>
+}
+
+export interface Forked {
+  readonly pod_name: string
+  readonly session_id: string
+  readonly segment_id: string
 }
 
 export type RunEnd = Extract<Envelope, { readonly event: "run_end" }>["data"]
@@ -87,8 +99,25 @@ export interface PodHandle {
   readonly pause: Effect.Effect<void, PodRefused>
   readonly resume: Effect.Effect<{ readonly run_id: string; readonly leg: number }, PodRefused>
   readonly cancel: Effect.Effect<void, PodRefused>
+  readonly inbox: Effect.Effect<ReadonlyArray<InboxItem>>
+  /** Takes an item out of the inbox; `not_found` if it is not there (any more). */
+  readonly removeInbox: (itemId: string) => Effect.Effect<void, PodRefused>
+  /** Where the session can be taken back to, newest first; refused while a turn goes on. */
+  readonly rewindTargets: Effect.Effect<RewindTargets, PodRefused>
+  /**
+   * Takes the session back to before that input. `conflict` if the log is not `expectedHeadEntries` long any more.
+   * Nothing is lost: `undoRewind` brings it back as long as nothing was said since.
+   */
+  readonly rewindTo: (target: RewindTargetId, expectedHeadEntries: number) => Effect.Effect<RewindSummary, PodRefused>
+  /** Returns the number of entries in the log then. */
+  readonly undoRewind: Effect.Effect<{ readonly entries: number }, PodRefused>
+  /** Makes a pod of that name with the same past, up to here or to before that input. It is not started. */
+  readonly fork: (podName: string, at?: RewindTargetId) => Effect.Effect<Forked, PodRefused>
   /** Stops the pod: a current run is cancelled. Returns when it has stopped. */
   readonly shutdown: Effect.Effect<void>
-  /** Events from now on. Ends when the pod stops; fails with `overloaded` if this subscriber falls behind. */
+  /**
+   * Events from now on. Ends when the pod stops; fails with `overloaded` if this subscriber falls behind. A
+   * `rewind_applied` holds no entries here: `readEntries` has them.
+   */
   readonly events: Stream.Stream<Envelope, PodRefused>
 }

@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import type { RequestConfig } from "../protocol/LogEntry.ts"
+import type { Outcome, RequestConfig } from "../protocol/LogEntry.ts"
 import { formatVersion } from "../protocol/PodRecord.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import * as Ids from "../runtime/Ids.ts"
-import * as Fold from "../session/Fold.ts"
+import { Content } from "../session/Content.ts"
+import type * as Fold from "../session/Fold.ts"
 import * as Journal from "../session/Journal.ts"
-import { LogIndex } from "../session/LogIndex.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { replay, type Replayed } from "../session/Replay.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
@@ -67,7 +67,7 @@ export const restore = Effect.fn("Session.restore")(function* (found: Found) {
     .open(found.ref)
     .pipe(Effect.catch((error) => (error.reason === "NotFound" ? Effect.undefined : Effect.fail(error))))
   if (file === undefined) return undefined
-  return { ...(yield* replay(file)), file } satisfies Restored
+  return { ...(yield* replay(file, { sessions: store })), file } satisfies Restored
 })
 
 export interface OpenOptions {
@@ -82,25 +82,32 @@ export interface OpenOptions {
   /** Renders the system prompt; called once, when a new segment gets its first line. */
   readonly prompt: Effect.Effect<Prompt>
   readonly syncs: boolean
+  readonly onInterrupted: OnInterrupted
 }
+
+/** What becomes of a run that a crash has cut: it ends, it waits for `resume`, or it goes on by itself. */
+export type OnInterrupted = "idle" | "paused" | "resume"
 
 export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
   const { found, restored } = options
   const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
-  const empty = restored === undefined || restored.index.lines === 0
+  const content = restored?.content ?? new Content()
+  const empty = content.index.lines === 0
+  const sessions = yield* SessionStore
   const save = yield* Effect.cached(remember(options, empty, yield* PodStore))
   const journal = yield* Journal.make({
     epoch: yield* Ids.uuid,
-    state: restored?.state ?? Fold.make(),
-    index: restored?.index ?? new LogIndex(),
-    file: empty ? undefined : restored.file,
+    content,
+    file: empty ? undefined : restored?.file,
     materialise: Effect.andThen(Effect.ignore(save), yield* materialise(options, restored?.file)),
+    next: yield* next(options),
+    sessions,
     syncs: options.syncs
   })
   // A file of the seed says from here on whose records stand in it.
   if (!empty && journal.state.format === undefined) yield* journal.commit([format], true)
   if (repaired !== undefined && !empty) yield* journal.commit([repaired], true)
-  yield* closeCutLeg(journal)
+  yield* closeCutLeg(journal, options.onInterrupted)
   if (!empty && !isSameScope(options.scope, journal.state.scope)) {
     const { allow, deny } = options.scope
     yield* journal.commit([{ kind: "extension", domain: "pod.scope", payload: { allow, deny } }], true)
@@ -128,7 +135,7 @@ const isSameScope = (a: ScopeRules, b: ScopeRules | undefined): boolean =>
 
 const format: Journal.Step = { kind: "extension", domain: "pod.format", payload: { version: formatVersion } }
 
-const cutTornTail = Effect.fnUntraced(function* ({ file, index, tornBytes }: Restored) {
+const cutTornTail = Effect.fnUntraced(function* ({ content: { index }, file, tornBytes }: Restored) {
   if (tornBytes === 0) return undefined
   const { savedTo } = yield* file.cutTail(index.bytes)
   return {
@@ -171,11 +178,34 @@ const materialise = Effect.fnUntraced(function* (options: OpenOptions, empty: Se
   })
 })
 
-/** A leg without an end is a crash: its open calls are answered and never run again. */
-const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal) {
+/** An empty segment in the same session, for a pod that cannot go on in the one that it has. */
+const next = Effect.fnUntraced(function* ({ found, podName }: OpenOptions) {
+  const store = yield* SessionStore
+  const pods = yield* PodStore
+  const owner = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
+  return Effect.gen(function* () {
+    const active = { session_id: found.ref.sessionId, segment_id: yield* Ids.uuid }
+    const ref: SegmentRef = { sessionId: active.session_id, segmentId: active.segment_id }
+    const file = yield* Scope.provide(store.create(ref), owner)
+    return { file, adopt: pods.update(podName, { active }) }
+  })
+})
+
+/**
+ * A leg without an end is a crash. If its run ends with it, its open calls are answered and never run again. A run that
+ * is to go on is paused with them open: the next leg runs what had not started, and says of the rest that its outcome is
+ * not known.
+ */
+const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal, policy: OnInterrupted) {
   const { run } = journal.state
   if (run === undefined || run.state !== "open") return
   const state = journal.state as Fold.SessionState
+  if (policy !== "idle" && run.runId !== "") {
+    const outcome: Outcome = { result: "paused", by_crash: true, usage: run.usage }
+    const paused: Journal.Step = { emit: { event: "status", data: { status: "paused" } } }
+    yield* journal.commit([...terminal(run.runId, run.leg, state.turnCount, outcome), paused], true)
+    return
+  }
   // A run of the seed has no name; its end needs one.
   const runId = run.runId === "" ? yield* Ids.uuid : run.runId
   yield* journal.commit(

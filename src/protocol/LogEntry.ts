@@ -66,6 +66,8 @@ export const Outcome = Schema.Struct({
     })
   ),
   limit: Schema.optionalKey(Schema.String),
+  /** With `paused`: a crash cut the leg, and the run waits for `resume`. */
+  by_crash: Schema.optionalKey(Schema.Literal(true)),
   usage: RunUsage
 })
 export type Outcome = typeof Outcome.Type

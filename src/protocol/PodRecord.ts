@@ -7,8 +7,9 @@
 import * as Schema from "effect/Schema"
 import { Count } from "./Fields.ts"
 import { InboxMode } from "./Inbox.ts"
-import type { Extension, LogEntry } from "./LogEntry.ts"
+import { type Extension, type LogEntry, RunUsage } from "./LogEntry.ts"
 import { PodEvent } from "./PodEvent.ts"
+import { RewindSummary } from "./Rewind.ts"
 import { ScopeRules } from "./ScopeRule.ts"
 import { Segment } from "./Segment.ts"
 import { RunKind } from "./Status.ts"
@@ -40,6 +41,58 @@ export const Receipt = Schema.Struct({
 })
 export type Receipt = typeof Receipt.Type
 
+/** A run that has not ended for good, restated by a segment that takes the place of another in the middle of it. */
+export const CarriedRun = Schema.Struct({
+  run_id: Schema.String,
+  leg: Count,
+  kind: RunKind,
+  state: Schema.Literals(["open", "paused"]),
+  turns: Count,
+  usage: RunUsage,
+  attempts: Count,
+  cut: Schema.Boolean
+})
+export type CarriedRun = typeof CarriedRun.Type
+
+/**
+ * Hides lines from ≤ i < to of its file, or (`undo`) lifts the mark that stands on line `mark`. `input` is what the
+ * user had said where a rewind cut, so that it can be said again in other words.
+ */
+export const MarkRecord = Schema.Union([
+  Schema.Struct({
+    op: Schema.tag("rewind"),
+    from: Count,
+    to: Count,
+    input: Schema.optionalKey(Schema.Array(Segment)),
+    summary: Schema.optionalKey(RewindSummary)
+  }),
+  Schema.Struct({
+    op: Schema.tag("rollback"),
+    from: Count,
+    to: Count,
+    run_id: Schema.optionalKey(Schema.String),
+    leg: Schema.optionalKey(Count),
+    outcome: Schema.optionalKey(Schema.Json)
+  }),
+  Schema.Struct({ op: Schema.tag("undo"), mark: Count, summary: Schema.optionalKey(RewindSummary) })
+])
+export type MarkRecord = typeof MarkRecord.Type
+
+/**
+ * The segment, of the same session, behind whose first `bytes` this one goes on; they hold `entries` entries of its log.
+ * `rewound` is where the log ended that this one takes the place of, if it came by a rewind; `input` and `summary` are
+ * what was told about that.
+ */
+export const BaseRecord = Schema.Struct({
+  segment: Schema.String,
+  entries: Count,
+  bytes: Count,
+  rewound: Schema.optionalKey(Schema.Struct({ segment: Schema.String, entries: Count, bytes: Count, turns: Count })),
+  input: Schema.optionalKey(Schema.Array(Segment)),
+  summary: Schema.optionalKey(RewindSummary)
+})
+export type BaseRecord = typeof BaseRecord.Type
+
 export const PodRecord = Schema.Union([
   Schema.Struct({ domain: Schema.tag("pod.scope"), payload: ScopeRules }),
   Schema.Struct({ domain: Schema.tag("pod.format"), payload: Schema.Struct({ version: Count }) }),
@@ -51,7 +104,9 @@ export const PodRecord = Schema.Union([
       leg: Count,
       kind: RunKind,
       key: Schema.optionalKey(Schema.String),
-      supersedes: Schema.optionalKey(Schema.String)
+      supersedes: Schema.optionalKey(Schema.String),
+      /** Counts the legs that a start of the pod has begun by itself. */
+      attempt: Schema.optionalKey(Count)
     })
   }),
   Schema.Struct({
@@ -92,21 +147,7 @@ export const PodRecord = Schema.Union([
       })
     ])
   }),
-  Schema.Struct({
-    domain: Schema.tag("pod.mark"),
-    payload: Schema.Union([
-      Schema.Struct({ op: Schema.tag("rewind"), from: Count, to: Count }),
-      Schema.Struct({
-        op: Schema.tag("rollback"),
-        from: Count,
-        to: Count,
-        run_id: Schema.optionalKey(Schema.String),
-        leg: Schema.optionalKey(Count),
-        outcome: Schema.optionalKey(Schema.Json)
-      }),
-      Schema.Struct({ op: Schema.tag("undo"), mark: Count })
-    ])
-  }),
+  Schema.Struct({ domain: Schema.tag("pod.mark"), payload: MarkRecord }),
   Schema.Struct({
     domain: Schema.tag("pod.repair"),
     payload: Schema.Struct({
@@ -118,16 +159,16 @@ export const PodRecord = Schema.Union([
       saved_to: Schema.String
     })
   }),
-  Schema.Struct({
-    domain: Schema.tag("pod.base"),
-    payload: Schema.Struct({ segment: Schema.String, entries: Count, bytes: Count })
-  }),
+  Schema.Struct({ domain: Schema.tag("pod.base"), payload: BaseRecord }),
   Schema.Struct({
     domain: Schema.tag("pod.carry"),
     payload: Schema.Struct({
       receipts: Schema.Array(Receipt),
       inbox: Schema.Array(InboxRecord),
-      approvals: Schema.Array(Schema.Json)
+      approvals: Schema.Array(Schema.Json),
+      run: Schema.optionalKey(CarriedRun),
+      /** What is queued waits for a person. */
+      held: Schema.optionalKey(Schema.Boolean)
     })
   })
 ])

@@ -20,6 +20,7 @@ import * as SeedProjection from "../protocol/SeedProjection.ts"
 import { encodeLine } from "../protocol/Wire.ts"
 import type { Attachment } from "../session/Attachment.ts"
 import type { Item, Outbox, Pieces } from "./Outbox.ts"
+import * as LateEvent from "./LateEvent.ts"
 import * as Snapshot from "./Snapshot.ts"
 
 export interface Feed {
@@ -49,6 +50,8 @@ const burst = 128
 /** How events become lines for this client, and what happens when it cannot take one. */
 interface Mode {
   readonly encode: (event: Envelope) => string
+  /** What stands beside the data of an event. */
+  readonly envelope: (event: Envelope) => object
   readonly lagged: (seq: number) => void
 }
 
@@ -64,14 +67,21 @@ export const make = Effect.fnUntraced(function* (options: FeedOptions): Effect.f
   /** The last event that the snapshot holds or that is in the outbox. */
   let position = 0
 
+  /** False if the client has fallen too far behind to take it. */
+  const put = (event: Envelope, mode: Mode): boolean => {
+    const pieces = LateEvent.pieces(event, mode.envelope(event))
+    if (pieces !== undefined) return outbox.lateEvent(pieces, event.seq, feed)
+    const line = mode.encode(event)
+    return line === "" || outbox.event(line, event.seq)
+  }
+
   const move = Effect.fnUntraced(function* (attachment: Attachment, mode: Mode) {
     while (true) {
       const events = yield* attachment.take
       for (let i = 0; i < events.length; i++) {
         const event = events[i]!
         const next = position + 1
-        const line = event.seq === next ? mode.encode(event) : undefined
-        if (line === undefined || (line !== "" && !outbox.event(line, next))) return mode.lagged(next)
+        if (event.seq !== next || !put(event, mode)) return mode.lagged(next)
         position = next
         if (i % burst === burst - 1) yield* Effect.yieldNow
       }
@@ -105,6 +115,7 @@ export const make = Effect.fnUntraced(function* (options: FeedOptions): Effect.f
     const own = feed
     return {
       encode: encodeLine,
+      envelope: ({ durable, seq }) => ({ seq, ...(durable === undefined ? {} : { durable }) }),
       lagged: (seq) => outbox.resync(outbox.dropEvents() ?? seq, own)
     }
   }
@@ -116,6 +127,7 @@ export const make = Effect.fnUntraced(function* (options: FeedOptions): Effect.f
     outbox.pieces(Snapshot.seed(attachment, handle.greeting, status), feed)
     return {
       encode: (event) => projection.project(event).map(encodeLine).join(""),
+      envelope: () => ({}),
       lagged: (seq) => options.cut(`it has fallen behind the event with seq ${seq}`)
     }
   })

@@ -16,13 +16,19 @@ export type Pieces = Stream.Stream<string, StorageError>
 
 /**
  * * `Line`: whole lines for this client alone; `answer` if they answer one of its lines.
- * * `Event`: the lines of one broadcast event.
+ * * `Event`: the lines of one broadcast event; `pieces` for one that is read from the log while it is written.
  * * `Pieces`: a snapshot, or events of before. `feed` is the attachment that it belongs to.
  * * `Resync`: events from `missedFrom` on were dropped; a fresh snapshot has to follow.
  */
 export type Item =
   | { readonly _tag: "Line"; readonly text: string; readonly answer: boolean }
-  | { readonly _tag: "Event"; readonly text: string; readonly seq: number }
+  | {
+      readonly _tag: "Event"
+      readonly text: string
+      readonly seq: number
+      readonly pieces?: Pieces
+      readonly feed?: number
+    }
   | { readonly _tag: "Pieces"; readonly pieces: Pieces; readonly feed: number }
   | { readonly _tag: "Resync"; readonly missedFrom: number; readonly feed: number }
 
@@ -108,6 +114,13 @@ export class Outbox {
     const full = this.events >= this.limits.maxEvents || this.eventSize + text.length > this.limits.maxEventSize
     if (full && this.events > 0) return false
     this.push({ _tag: "Event", text, seq })
+    return true
+  }
+
+  /** As `event`, for one whose line is produced while it is written. */
+  lateEvent(pieces: Pieces, seq: number, feed: number): boolean {
+    if (this.events >= this.limits.maxEvents && this.events > 0) return false
+    this.push({ _tag: "Event", text: "", seq, pieces, feed })
     return true
   }
 

@@ -69,6 +69,8 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
         yield* flush
         const pieces = yield* feed.resync(item)
         if (pieces !== null) yield* stream(pieces, item.feed)
+      } else if (item._tag === "Event" && item.pieces !== undefined) {
+        yield* stream(item.pieces, item.feed ?? 0)
       } else {
         text += item.text
         if (item._tag === "Line" && item.answer) answers += 1

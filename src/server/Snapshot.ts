@@ -9,17 +9,20 @@ import type { InFlight } from "../protocol/Inbox.ts"
 import type { SeedStatus } from "../protocol/Status.ts"
 import { encodeLine } from "../protocol/Wire.ts"
 import type { Attachment } from "../session/Attachment.ts"
-import type { StorageError } from "../session/StorageError.ts"
+import * as LateEvent from "./LateEvent.ts"
 import type { Pieces } from "./Outbox.ts"
+import { spliced } from "./Splice.ts"
+
+const head = `{"event":"snapshot","data":{"entries":[`
 
 /** Exactly the three fields of the seed. */
 export const seed = (attachment: Attachment, greeting: Greeting, status: SeedStatus): Pieces =>
-  spliced(attachment.entries(0), { greeting, status })
+  spliced(head, attachment.entries(0), "]", { greeting, status }, {})
 
 /** The last `tail` entries, or all of them. */
 export const native = (attachment: Attachment, greeting: Greeting, tail: number | undefined): Pieces => {
   const from = tail === undefined ? 0 : Math.max(0, attachment.total - tail)
-  return spliced(attachment.entries(from), {
+  const data = {
     greeting,
     status: attachment.status,
     seq: attachment.seq,
@@ -30,29 +33,16 @@ export const native = (attachment: Attachment, greeting: Greeting, tail: number 
     inbox: attachment.inbox,
     pending_approvals: attachment.pendingApprovals,
     waiting_on: attachment.waitingOn
-  })
+  }
+  return spliced(head, attachment.entries(from), "]", data, {})
 }
 
 /** Durable events that a client missed, and what is in flight now. */
 export const resumed = (events: ReadonlyArray<Envelope>, inFlight: InFlight | null): Pieces =>
   Stream.concat(
-    Stream.map(Stream.fromIterable(events), encodeLine),
+    Stream.flatMap(
+      Stream.fromIterable(events),
+      (event) => LateEvent.pieces(event, { seq: event.seq, durable: true }) ?? Stream.succeed(encodeLine(event))
+    ),
     Stream.succeed(encodeLine({ event: "in_flight", data: inFlight }))
   )
-
-const spliced = (entries: Stream.Stream<ReadonlyArray<string>, StorageError>, rest: object): Pieces => {
-  const body = Stream.suspend(() => {
-    let separator = ""
-    return Stream.map(entries, (texts) => {
-      if (texts.length === 0) return ""
-      const piece = separator + texts.join(",")
-      separator = ","
-      return piece
-    })
-  })
-  return Stream.succeed(`{"event":"snapshot","data":{"entries":[`).pipe(
-    Stream.concat(body),
-    // The rest goes behind the entries: a failure in the middle of them must not look like a whole snapshot.
-    Stream.concat(Stream.sync(() => `],${encodeLine(rest).slice(1, -1)}}\n`))
-  )
-}

@@ -8,6 +8,8 @@ import type { BroadcastEvent } from "../protocol/Event.ts"
 import type { InboxItem } from "../protocol/Inbox.ts"
 import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord, PodRecord } from "../protocol/PodRecord.ts"
+import type { RewindSummary } from "../protocol/Rewind.ts"
+import type { Segment } from "../protocol/Segment.ts"
 
 /** An entry before it is written: the journal puts the time on it. */
 export type Draft = LogEntry extends infer E ? (E extends LogEntry ? Omit<E, "ts"> : never) : never
@@ -86,6 +88,15 @@ const runEnd = (runId: string | undefined, leg: number | undefined, outcome: Out
   data: { run_id: runId ?? "", leg: leg ?? 1, ...outcome }
 })
 
+/** The entries are read from the file by whoever writes the event: a log is never held in memory for it. */
+const rewindApplied = (change: {
+  readonly input?: ReadonlyArray<Segment>
+  readonly summary?: RewindSummary
+}): BroadcastEvent | undefined =>
+  change.summary === undefined
+    ? undefined
+    : { event: "rewind_applied", data: { entries: [], input: change.input ?? [], summary: change.summary } }
+
 /** Only entries that this process has just written come here, so their payloads are well-formed. */
 const ofRecord = (record: PodRecord, before: InboxView): BroadcastEvent | undefined => {
   switch (record.domain) {
@@ -136,9 +147,12 @@ const ofRecord = (record: PodRecord, before: InboxView): BroadcastEvent | undefi
       }
     }
     case "pod.mark":
-      return record.payload.op === "rollback" && record.payload.outcome !== undefined
-        ? runEnd(record.payload.run_id, record.payload.leg, record.payload.outcome as unknown as Outcome)
-        : undefined
+      if (record.payload.op !== "rollback") return rewindApplied(record.payload)
+      return record.payload.outcome === undefined
+        ? undefined
+        : runEnd(record.payload.run_id, record.payload.leg, record.payload.outcome as unknown as Outcome)
+    case "pod.base":
+      return rewindApplied(record.payload)
     case "pod.repair": {
       const { op: _, ...place } = record.payload
       return { event: "log_repaired", data: place }

@@ -5,37 +5,29 @@
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import type { Envelope } from "../protocol/Event.ts"
 import { inboxItem } from "./Announce.ts"
 import type { Attachment } from "./Attachment.ts"
 import type { SessionState } from "./Fold.ts"
 import * as Live from "./Live.ts"
-import type { LogIndex, LogView } from "./LogIndex.ts"
+import { type LogSource, readLog } from "./LogReader.ts"
 import type { Retained } from "./Retained.ts"
-import type { SegmentFile } from "./SessionStore.ts"
-import type { StorageError } from "./StorageError.ts"
 
 export interface AttachSource {
   readonly epoch: string
   readonly hub: PubSub.PubSub<Envelope>
-  readonly index: LogIndex
   readonly live: Live.Live
   readonly state: SessionState
   readonly retained: Retained
   readonly seq: () => number
-  readonly file: () => SegmentFile | undefined
+  readonly source: () => LogSource
 }
-
-/** Bytes of one read of the file on behalf of a snapshot. */
-const chunkBytes = 256 * 1024
 
 export const attach = (source: AttachSource): Effect.Effect<Attachment, never, Scope.Scope> =>
   Effect.flatMap(PubSub.subscribe(source.hub), (subscription) =>
     Effect.sync((): Attachment => {
       const seq = source.seq()
-      const view = source.index.view()
-      const file = source.file()
+      const log = source.source()
       return {
         epoch: source.epoch,
         seq,
@@ -45,8 +37,8 @@ export const attach = (source: AttachSource): Effect.Effect<Attachment, never, S
         pendingApprovals: Array.from(source.live.approvals.values()),
         waitingOn: source.live.waitingOn,
         alerts: source.live.alerts,
-        total: view.total,
-        entries: (from) => readEntries(file, view, from, view.total),
+        total: log.view.total,
+        entries: (from) => readLog(log, from, log.view.total),
         replay: (after) => source.retained.between(after, seq),
         take: takeAfter(subscription, seq)
       }
@@ -59,18 +51,3 @@ const takeAfter = (subscription: PubSub.Subscription<Envelope>, seq: number): Ef
     const later = events.filter((event) => event.seq > seq)
     return later.length > 0 ? Effect.succeed(later) : takeAfter(subscription, seq)
   })
-
-/** The entries from ≤ i < to as the texts that stand in the file, a piece of the file at a time. */
-export const readEntries = (
-  file: SegmentFile | undefined,
-  view: LogView,
-  from: number,
-  to: number
-): Stream.Stream<ReadonlyArray<string>, StorageError> =>
-  file === undefined
-    ? Stream.empty
-    : Stream.fromIterable(view.ranges(from, to, chunkBytes)).pipe(
-        Stream.mapEffect((range) =>
-          Effect.map(file.read(range.from, range.to), (bytes) => new TextDecoder().decode(bytes).trimEnd().split("\n"))
-        )
-      )

@@ -5,9 +5,7 @@
  * The state is one mutable value with one owner, the journal; everybody else reads it. Control records (`pod.*`) are
  * always applied; entries that a mark hides are never given to `apply`.
  */
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
-import { type LoggedItem, message, type ToolCallItem } from "../protocol/Item.ts"
+import type { LoggedItem, ToolCallItem } from "../protocol/Item.ts"
 import {
   defaultConfig,
   type LogEntry,
@@ -16,16 +14,12 @@ import {
   type RequestConfig,
   type RunUsage
 } from "../protocol/LogEntry.ts"
-import { type InboxRecord, PodRecord, type Receipt } from "../protocol/PodRecord.ts"
+import { type CarriedRun, type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
-import { flatten } from "../protocol/Segment.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
-
-/** One element of the model's context. Items of one generation share `turn`. */
-export interface HistoryItem {
-  readonly item: LoggedItem
-  readonly turn: number | undefined
-}
+import { decodeRecord } from "./DecodeEntry.ts"
+import { itemsOf } from "./EntryItems.ts"
+import { History, type LinePlace } from "./History.ts"
 
 /** A tool call that has no result yet. */
 export interface OpenCall {
@@ -43,9 +37,27 @@ export interface LiveRun {
   readonly state: "open" | "paused"
   /** Generations of this run so far, over all its legs. */
   readonly turns: number
+  /** Legs that a start of the pod began by itself, since a person last had a say in this run. */
+  readonly attempts: number
+  /** It is paused because a crash cut it, not because somebody asked for it. */
+  readonly cut: boolean
   /** What the current leg has used so far, as far as it is recorded. */
   readonly usage: RunUsage
 }
+
+/**
+ * What the last rewind hid, as long as nothing was said since: lines behind a mark, or the end of another segment of
+ * which this one has taken the place.
+ */
+export type Rewound =
+  | { readonly _tag: "Mark"; readonly mark: number }
+  | {
+      readonly _tag: "Segment"
+      readonly segment: string
+      readonly entries: number
+      readonly bytes: number
+      readonly turns: number
+    }
 
 /** Who or what cut a leg short. */
 export type CutBy = "user" | "failure" | "crash"
@@ -57,7 +69,7 @@ export interface SessionState {
   scope: ScopeRules | undefined
   /** Version of `pod.format`; undefined for a file of the seed. */
   format: number | undefined
-  readonly history: Array<HistoryItem>
+  readonly history: History
   /** By call id, in call order. */
   readonly openCalls: Map<string, OpenCall>
   /** Generations completed, over all runs. */
@@ -75,6 +87,7 @@ export interface SessionState {
   readonly receipts: Map<string, Receipt>
   /** Prompt tokens of the last measured request. */
   lastInputTokens: number
+  rewound: Rewound | undefined
 }
 
 export const make = (): SessionState => ({
@@ -83,7 +96,7 @@ export const make = (): SessionState => ({
   config: defaultConfig,
   scope: undefined,
   format: undefined,
-  history: [],
+  history: new History(),
   openCalls: new Map(),
   turnCount: 0,
   run: undefined,
@@ -92,33 +105,35 @@ export const make = (): SessionState => ({
   held: false,
   inbox: new Map(),
   receipts: new Map(),
-  lastInputTokens: 0
+  lastInputTokens: 0,
+  rewound: undefined
 })
 
-const decodeRecord = Schema.decodeUnknownOption(PodRecord)
-
-/** `hidden` entries of the log are skipped; control records of the same range still count. */
-export const apply = (state: SessionState, entry: LogEntry): void => {
+/**
+ * `hidden` entries of the log are skipped; control records of the same range still count. `place` is where the entry
+ * stands, for a replay: its items are then not kept in memory.
+ */
+export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
+  if (state.rewound !== undefined && !isControl(entry)) state.rewound = undefined
   switch (entry.kind) {
     case "segment_start":
       state.sessionId = entry.session_id
       state.systemPrompt = entry.system_prompt ?? undefined
       state.config = entry.config
-      state.history.length = 0
+      state.history.clear()
       state.openCalls.clear()
-      for (const item of entry.history) addItem(state, item, undefined)
+      addItems(state, entry, undefined, place)
       return
     case "invoke":
       // A file of the seed has no `pod.run`: its invoke is the only trace of a run that was cut.
-      if (entry.run_id === undefined) {
-        state.run = { runId: "", leg: 1, kind: kindOfTrigger(entry.trigger), state: "open", turns: 0, usage: noUsage }
-      }
+      if (entry.run_id === undefined) state.run = { ...newRun, runId: "", leg: 1, kind: kindOfTrigger(entry.trigger) }
       return
     case "user_input":
-      state.history.push({ item: message("user", flatten(entry.segments)), turn: undefined })
+    case "system_item":
+      addItems(state, entry, undefined, place)
       return
     case "assistant_item":
-      addItem(state, entry.item, entry.turn)
+      addItems(state, entry, entry.turn, place)
       // `turn_end` comes with the end of the leg only; a leg that was cut must not give its numbers away again.
       if (entry.turn !== undefined && entry.turn >= state.turnCount) {
         state.turnCount = entry.turn + 1
@@ -126,10 +141,7 @@ export const apply = (state: SessionState, entry: LogEntry): void => {
       }
       return
     case "tool_result":
-      addItem(state, entry.item, entry.turn)
-      return
-    case "system_item":
-      state.history.push({ item: message("system", entry.item.body), turn: undefined })
+      addItems(state, entry, entry.turn, place)
       return
     case "turn_end":
       state.turnCount = entry.turn_count
@@ -153,8 +165,22 @@ export const apply = (state: SessionState, entry: LogEntry): void => {
   }
 }
 
-const addItem = (state: SessionState, item: LoggedItem, turn: number | undefined): void => {
-  state.history.push({ item, turn })
+const newRun = { state: "open", turns: 0, usage: noUsage, attempts: 0, cut: false } as const
+
+const addItems = (
+  state: SessionState,
+  entry: LogEntry,
+  turn: number | undefined,
+  place: LinePlace | undefined
+): void => {
+  itemsOf(entry).forEach((item, index) => {
+    if (place === undefined) state.history.push({ item, turn })
+    else state.history.pushStored(place, index)
+    follow(state, item, turn)
+  })
+}
+
+const follow = (state: SessionState, item: LoggedItem, turn: number | undefined): void => {
   if (item.kind === "tool_call") state.openCalls.set(item.call_id, { call: item, turn, started: false })
   if (item.kind === "tool_result") state.openCalls.delete(item.call_id)
 }
@@ -167,9 +193,13 @@ const endLeg = (
 ): void => {
   const result = outcome?.result ?? fallback
   state.interrupted = interrupted
-  state.cutBy = result === "interrupted" ? "crash" : result === "failed" ? "failure" : "user"
+  state.cutBy =
+    result === "interrupted" || outcome?.by_crash === true ? "crash" : result === "failed" ? "failure" : "user"
   if (!flowsOn(result)) state.held = true
-  state.run = result === "paused" && state.run !== undefined ? { ...state.run, state: "paused" } : undefined
+  state.run =
+    result === "paused" && state.run !== undefined
+      ? { ...state.run, state: "paused", cut: outcome?.by_crash === true }
+      : undefined
 }
 
 const addUsage = (sum: RunUsage, call: Extract<LogEntry, { readonly kind: "llm_usage" }>): RunUsage => ({
@@ -196,10 +226,8 @@ const putInFront = (inbox: Map<string, InboxRecord>, item: InboxRecord): void =>
 
 /** Unknown domains and malformed payloads are other programs' business: they stay in the file and change nothing here. */
 const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly kind: "extension" }>): void => {
-  if (!entry.domain.startsWith("pod.")) return
-  const decoded = decodeRecord({ domain: entry.domain, payload: entry.payload })
-  if (Option.isNone(decoded)) return
-  const record = decoded.value
+  const record = decodeRecord(entry)
+  if (record === undefined) return
   switch (record.domain) {
     case "pod.scope":
       state.scope = record.payload
@@ -208,10 +236,11 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       state.format = record.payload.version
       return
     case "pod.run": {
-      const { kind, leg, run_id } = record.payload
+      const { attempt, kind, leg, run_id } = record.payload
       if (kind === "run" || kind === "resume") state.held = false
       const turns = state.run?.runId === run_id ? state.run.turns : 0
-      state.run = { runId: run_id, leg, kind, state: "open", turns, usage: noUsage }
+      state.run = { ...newRun, runId: run_id, leg, kind, turns, attempts: attempt ?? 0 }
+      state.rewound = undefined
       return
     }
     case "pod.tool": {
@@ -230,19 +259,69 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
     case "pod.carry":
       for (const receipt of record.payload.receipts) state.receipts.set(receipt.key, receipt)
       for (const item of record.payload.inbox) state.inbox.set(item.item_id, item)
+      if (record.payload.run !== undefined) state.run = carried(record.payload.run)
+      state.held = record.payload.held === true
       return
     case "pod.mark":
-      // What the mark hides was skipped already; a rolled-back leg has no other terminal record.
-      if (record.payload.op === "rollback") {
-        state.run = undefined
-        state.held = true
+      applyMark(state, record.payload)
+      return
+    case "pod.base":
+      // What the base holds was folded already. What waits in its inbox is this pod's only if it says so again.
+      state.inbox.clear()
+      state.receipts.clear()
+      if (state.run?.state === "open") {
+        state.interrupted = true
+        state.cutBy = "user"
       }
+      state.run = undefined
+      state.held = false
+      state.rewound = record.payload.rewound === undefined ? undefined : { _tag: "Segment", ...record.payload.rewound }
       return
     case "pod.approval":
     case "pod.repair":
-    case "pod.base":
       return
   }
+}
+
+/** What the mark hides was skipped already. A leg that it hides has no other end; what is queued waits for a person. */
+const applyMark = (state: SessionState, mark: MarkRecord): void => {
+  if (mark.op === "undo") {
+    state.rewound = undefined
+    return
+  }
+  state.run = undefined
+  state.held = true
+  if (mark.op === "rewind") state.rewound = { _tag: "Mark", mark: mark.to }
+}
+
+const carried = (run: CarriedRun): LiveRun => ({ ...newRun, ...run, runId: run.run_id })
+
+/** As a segment restates it that takes the place of another. */
+export const carry = (run: LiveRun): CarriedRun => {
+  const { runId, ...rest } = run
+  return { run_id: runId, ...rest }
+}
+
+/** Takes over the whole of another state, in place: whoever holds this one sees the new one. */
+export const become = (state: SessionState, other: SessionState): void => {
+  const { history, inbox, openCalls, receipts, ...values } = other
+  Object.assign(state, values)
+  state.history.become(history)
+  replaceAll(state.openCalls, openCalls)
+  replaceAll(state.inbox, inbox)
+  replaceAll(state.receipts, receipts)
+}
+
+const replaceAll = <K, V>(map: Map<K, V>, other: ReadonlyMap<K, V>): void => {
+  const entries = Array.from(other)
+  map.clear()
+  for (const [key, value] of entries) map.set(key, value)
+}
+
+/** Takes over what a base has said, for a segment that goes on behind it; prompt, config and scope are its own. */
+export const inherit = (state: SessionState, base: SessionState): void => {
+  const { config, format, scope, sessionId, systemPrompt } = state
+  become(state, { ...base, config, format, scope, sessionId, systemPrompt })
 }
 
 /**
@@ -257,7 +336,7 @@ export interface Checkpoint {
   readonly lastInputTokens: number
 }
 
-export const checkpoint = (state: SessionState): Checkpoint => ({
+export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
   historyLength: state.history.length,
   openCalls: Array.from(state.openCalls, ([id, open]) => [id, { ...open }] as const),
   turnCount: state.turnCount,
@@ -266,7 +345,7 @@ export const checkpoint = (state: SessionState): Checkpoint => ({
 })
 
 export const restore = (state: SessionState, to: Checkpoint): void => {
-  state.history.length = to.historyLength
+  state.history.truncate(to.historyLength)
   state.openCalls.clear()
   for (const [id, open] of to.openCalls) state.openCalls.set(id, { ...open })
   state.turnCount = to.turnCount

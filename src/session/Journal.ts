@@ -5,7 +5,6 @@
  * nothing happened. `emit` publishes what is not kept. Both wait when the journal is behind: that is the back-pressure
  * on a model that talks faster than anything can be written.
  */
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,26 +12,27 @@ import * as Fiber from "effect/Fiber"
 import type * as Cause from "effect/Cause"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
-import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { WaitingOn } from "../protocol/Inbox.ts"
-import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
-import { isControl } from "../protocol/PodRecord.ts"
-import { encodeLine } from "../protocol/Wire.ts"
-import { announce, type Draft, type Emission, type Silent } from "./Announce.ts"
+import type { RewindSummary } from "../protocol/Rewind.ts"
+import type { Segment } from "../protocol/Segment.ts"
+import { announce, type Emission } from "./Announce.ts"
 import type { Attachment } from "./Attachment.ts"
 import { attach } from "./Attach.ts"
-import * as Fold from "./Fold.ts"
+import type { Step } from "./Batch.ts"
+import * as Change from "./Change.ts"
+import type * as Fold from "./Fold.ts"
 import * as Live from "./Live.ts"
-import type { LogIndex } from "./LogIndex.ts"
-import * as PatientFile from "./PatientFile.ts"
+import { lateLog, type LogSource } from "./LogReader.ts"
+import { inputAt } from "./PointInput.ts"
 import { Retained } from "./Retained.ts"
+import type { RewindPoint, RewindPoints } from "./RewindPoints.ts"
+import * as SegmentWriter from "./SegmentWriter.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
 
-/** One element of a batch: an entry, or an event that belongs in this place among them. */
-export type Step = Draft | Emission | Silent
+export type { Step } from "./Batch.ts"
 
 export interface Committed {
   /** Number of the event that announced each step; 0 for a step that has none. */
@@ -54,8 +54,6 @@ export interface Journal {
   readonly syncs: boolean
   readonly state: Readonly<Fold.SessionState>
   readonly live: Readonly<Live.Live>
-  /** Lines in the file so far, or 0 if there is none yet. */
-  readonly lines: () => number
   readonly segmentId: () => string | null
   /**
    * Appends the entries as one batch, durable as the session's policy says if `sync`. Waits at most 30 seconds.
@@ -69,19 +67,25 @@ export interface Journal {
   readonly emit: (...events: ReadonlyArray<BroadcastEvent>) => Effect.Effect<void>
   readonly setWaitingOn: (waitingOn: WaitingOn | null) => void
   /** Hides the log's lines from `from` on and takes the state back to the checkpoint; the mark ends the leg. */
-  readonly rollback: (rollback: Rollback, steps: ReadonlyArray<Step>) => Effect.Effect<Committed, StorageError>
+  readonly rollback: (rollback: Change.Rollback, steps: ReadonlyArray<Step>) => Effect.Effect<Committed, StorageError>
+  /** Takes the log back, or brings back what was hidden. The first number is that of the event that tells. */
+  readonly change: (
+    change: Change.Rewind | Change.Undo,
+    steps: ReadonlyArray<Step>,
+    options?: CommitOptions
+  ) => Effect.Effect<Committed, StorageError>
+  readonly points: RewindPoints
+  /** What going back to this point would do to the log. */
+  readonly summaryOf: (point: RewindPoint) => RewindSummary
+  /** What was said at this point, read from the file. */
+  readonly inputAt: (point: RewindPoint) => Effect.Effect<ReadonlyArray<Segment>, StorageError>
   readonly attach: Effect.Effect<Attachment, never, Scope.Scope>
-  readonly view: () => ReturnType<LogIndex["view"]>
-  readonly file: () => SegmentFile | undefined
-}
-
-/** A leg that is undone: from the first line of its acceptance to where its mark will stand. */
-export interface Rollback {
-  readonly from: number
-  readonly checkpoint: Fold.Checkpoint
-  readonly runId: string
-  readonly leg: number
-  readonly outcome: Outcome
+  /** The log as it is now. */
+  readonly source: () => LogSource
+  /** The segment that is written now, and those that it goes on behind, nearest first. */
+  readonly files: () => ReadonlyArray<SegmentFile>
+  /** Bytes of the current segment that are written and folded. */
+  readonly bytes: () => number
 }
 
 interface Commit {
@@ -89,7 +93,7 @@ interface Commit {
   readonly steps: ReadonlyArray<Step>
   readonly sync: boolean
   readonly onPublish: ((committed: Committed) => void) | undefined
-  readonly rollback: Rollback | undefined
+  readonly change: Change.Change | undefined
   readonly done: Deferred.Deferred<Committed, StorageError>
 }
 
@@ -100,19 +104,8 @@ interface Emit {
 
 type Op = Commit | Emit
 
-export interface JournalOptions {
+export interface JournalOptions extends Omit<SegmentWriter.WriterOptions, "owner"> {
   readonly epoch: string
-  readonly state: Fold.SessionState
-  readonly index: LogIndex
-  /** The open segment, or undefined if there is none yet. */
-  readonly file: SegmentFile | undefined
-  /** Makes the segment when the first entries come, and says what its first lines are. */
-  readonly materialise: Effect.Effect<
-    { readonly file: SegmentFile; readonly opening: ReadonlyArray<Step> },
-    StorageError
-  >
-  /** False if the session is kept without syncing (`[session] durability = "os"`, memory). */
-  readonly syncs: boolean
 }
 
 /** An event of a batch: which step it belongs to, and how long the entry behind it is (0: there is none). */
@@ -127,27 +120,19 @@ const opsBound = 4_096
 /** Events that a subscriber may be behind before it loses the oldest. */
 const hubBound = 4_096
 
-/** A commit as it was written. The first `opened` entries opened the segment and are nobody's steps. */
-interface Written {
-  readonly commit: Commit
-  readonly opened: number
-  readonly entries: ReadonlyArray<{ readonly step: Step; readonly entry: LogEntry | undefined; readonly bytes: number }>
-}
-
 export const make = Effect.fn("Journal.make")(function* (options: JournalOptions) {
-  const { epoch, index, state } = options
+  const { content, epoch } = options
+  const { index, points, state } = content
   const live = Live.make()
   live.turn = state.turnCount
   live.status = state.run?.state === "paused" ? "paused" : "idle"
   const ops = yield* Queue.bounded<Op, Cause.Done>(opsBound)
   const hub = yield* PubSub.sliding<Envelope>(hubBound)
   const retained = new Retained()
-  const encoder = new TextEncoder()
   // A Scope of its own: the journal still writes while the pod's is being closed.
   const owner = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-  let file = options.file === undefined ? undefined : PatientFile.make(options.file, owner)
-  /** First lines of a new segment that are not written yet. */
-  let opening: ReadonlyArray<Step> = []
+  const segment = SegmentWriter.make({ ...options, owner })
+  const segmentId = () => segment.file()?.ref.segmentId ?? ""
   let seq = 0
 
   /** `bytes` is the length of the entry behind a durable event, 0 for any other event. */
@@ -155,91 +140,73 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     seq += 1
     Live.apply(live, event)
     const envelope: Envelope = bytes > 0 ? { ...event, seq, durable: true } : { ...event, seq }
+    const isLate = event.event === "rewind_applied" || (event.event === "segment_rotated" && content.base !== undefined)
+    if (isLate) Object.assign(envelope, { [lateLog]: content.source(segment.file()) })
     if (bytes > 0) retained.add(envelope, bytes)
     out.push(envelope)
     return seq
   }
 
   /** Everything that becomes true with a commit becomes true here, without a pause in between. */
-  const publishCommit = ({ commit, entries, opened }: Written, synced: boolean, out: Array<Envelope>): Committed => {
-    const seqs = entries.map(() => 0)
+  const publishCommit = (
+    commit: Commit,
+    { opened, rollback, steps }: SegmentWriter.Written,
+    synced: boolean,
+    changed: number,
+    out: Array<Envelope>
+  ): Committed => {
+    const seqs = steps.map(() => 0)
     const events: Array<Announcement> = []
-    if (commit.rollback !== undefined) {
-      index.hide({ from: commit.rollback.from, to: index.lines })
-      Fold.restore(state, commit.rollback.checkpoint)
-    }
+    if (rollback !== undefined) content.rollback(rollback.from, rollback.checkpoint, segmentId())
     // Only entries are lines: what a segment opens with may have events among it.
-    const line = index.lines + entries.slice(0, opened).filter(({ entry }) => entry !== undefined).length
-    entries.forEach(({ bytes, entry, step }, at) => {
+    const line = index.lines + steps.slice(0, opened).filter(({ entry }) => entry !== undefined).length
+    steps.forEach(({ bytes, entry, step }, at) => {
       if (entry === undefined) {
         events.push({ at, event: (step as Emission).emit, bytes: 0 })
         return
       }
       const event = "silent" in step ? undefined : announce(entry, state)
       if (event !== undefined) events.push({ at, event, bytes })
-      index.add(bytes, isControl(entry))
-      Fold.apply(state, entry)
+      content.add(entry, bytes, segmentId())
     })
     for (const { at, bytes, event } of inOrder(events)) seqs[at] = number(event, bytes, out)
-    const committed = { seqs: opened === 0 ? seqs : seqs.slice(opened), synced, line }
+    const own = opened === 0 ? seqs : seqs.slice(opened)
+    const committed = { seqs: changed > 0 ? [changed, ...own] : own, synced, line }
     commit.onPublish?.(committed)
     return committed
   }
-
-  /** One write and at most one sync for all commits that wait; none of them happens if it fails. */
-  const write = Effect.fnUntraced(function* (commits: ReadonlyArray<Commit>) {
-    const now = yield* Clock.currentTimeMillis
-    // A barrier alone brings no segment into being.
-    const isEmpty = commits.every(({ rollback, steps }) => steps.length === 0 && rollback === undefined)
-    if (isEmpty) return { written: commits.map((commit): Written => ({ commit, opened: 0, entries: [] })), sync: false }
-    if (file === undefined) {
-      const made = yield* options.materialise
-      file = PatientFile.make(made.file, owner)
-      opening = made.opening
-    }
-    const pieces: Array<Uint8Array> = []
-    const written = commits.map((commit, i): Written => {
-      const opened = i === 0 ? opening : []
-      const mark = commit.rollback === undefined ? [] : [rollbackMark(commit.rollback, index.lines + pieces.length)]
-      const steps = [...opened, ...mark, ...commit.steps]
-      let more = steps.filter((step) => !("emit" in step)).length
-      const entries = steps.map((step) => {
-        if ("emit" in step) return { step, entry: undefined, bytes: 0 }
-        more -= 1
-        const draft = "silent" in step ? step.silent : step
-        const entry = { ...draft, ts: now, ...(more > 0 ? { more } : {}) } as LogEntry
-        const bytes = encoder.encode(encodeLine(entry))
-        pieces.push(bytes)
-        return { step, entry, bytes: bytes.length }
-      })
-      return { commit, opened: opened.length, entries }
-    })
-    const sync = options.syncs && commits.some((commit) => commit.sync)
-    if (pieces.length > 0) yield* file.append(concat(pieces), { at: index.bytes, sync })
-    opening = []
-    return { written, sync }
-  })
 
   const step = Effect.fnUntraced(function* (batch: ReadonlyArray<Op>) {
     const commits = batch.filter((op) => op._tag === "Commit")
     const exit =
       commits.length === 0
-        ? Exit.succeed({ written: [], sync: false })
-        : yield* Effect.exit(Effect.catchDefect(write(commits), broke))
+        ? Exit.succeed(nothingWritten)
+        : yield* Effect.exit(Effect.catchDefect(segment.write(commits), broke))
     const out: Array<Envelope> = []
     const done: Array<readonly [Commit, Exit.Exit<Committed, StorageError>]> = []
+    let changed = 0
+    if (Exit.isSuccess(exit)) {
+      segment.settle(exit.value)
+      for (const { bytes, event } of exit.value.rotation?.events ?? []) {
+        const given = number(event, bytes, out)
+        if (event.event === "rewind_applied") changed = given
+      }
+    }
     let next = 0
     for (const op of batch) {
       if (op._tag === "Emit") for (const event of op.events) number(event, 0, out)
       else if (Exit.isFailure(exit)) done.push([op, Exit.failCause(exit.cause)])
-      else done.push([op, Exit.succeed(publishCommit(exit.value.written[next++] as Written, exit.value.sync, out))])
+      else {
+        const written = exit.value.written[next++] as SegmentWriter.Written
+        done.push([op, Exit.succeed(publishCommit(op, written, exit.value.synced, changed, out))])
+      }
     }
     if (out.length > 0) yield* PubSub.publishAll(hub, out)
     for (const [op, result] of done) Deferred.doneUnsafe(op.done, result)
   })
 
   const writer = yield* Queue.takeAll(ops).pipe(
-    Effect.flatMap(step),
+    Effect.flatMap((batch) => Effect.forEach(groups(batch), step, { discard: true })),
     Effect.forever,
     Effect.catch(() => Effect.void),
     Effect.forkScoped({ uninterruptible: true })
@@ -255,31 +222,55 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     return yield* Effect.interruptible(Deferred.await(done))
   })
 
+  const files = () => {
+    const file = segment.file()
+    return file === undefined ? [] : [file, ...(content.base?.segments ?? []).map((under) => under.file)]
+  }
+
   const journal: Journal = {
     epoch,
     syncs: options.syncs,
     state,
     live,
-    lines: () => index.lines,
-    segmentId: () => file?.ref.segmentId ?? null,
-    commit: (steps, sync, extra) => offer({ steps, sync, onPublish: extra?.onPublish, rollback: undefined }),
-    rollback: (mark, steps) => offer({ steps, sync: true, onPublish: undefined, rollback: mark }),
+    points,
+    segmentId: () => segment.file()?.ref.segmentId ?? null,
+    commit: (steps, sync, extra) => offer({ steps, sync, onPublish: extra?.onPublish, change: undefined }),
+    rollback: (change, steps) => offer({ steps, sync: true, onPublish: undefined, change }),
+    change: (change, steps, extra) => offer({ steps, sync: true, onPublish: extra?.onPublish, change }),
+    summaryOf: (point) => Change.summaryOf(content, segmentId(), point),
+    inputAt: (point) => inputAt(files(), point),
     emit: (...events) => Effect.asVoid(Queue.offer(ops, { _tag: "Emit", events })),
     setWaitingOn: (waitingOn) => {
       live.waitingOn = waitingOn
     },
-    attach: attach({ epoch, hub, index, live, retained, state, seq: () => seq, file: () => file }),
-    view: () => index.view(),
-    file: () => file
+    attach: attach({ epoch, hub, live, retained, state, seq: () => seq, source: () => content.source(segment.file()) }),
+    source: () => content.source(segment.file()),
+    files,
+    bytes: () => index.bytes
   }
   return journal
 })
 
-const rollbackMark = ({ from, leg, outcome, runId }: Rollback, to: number): Draft => ({
-  kind: "extension",
-  domain: "pod.mark",
-  payload: { op: "rollback", from, to, run_id: runId, leg, outcome: outcome as unknown as Schema.Json }
-})
+const nothingWritten: SegmentWriter.Result = {
+  written: [],
+  synced: false,
+  rotation: undefined,
+  replaced: undefined
+}
+
+/** A change of what was written before comes alone; everything else is written with what waits beside it. */
+const groups = (batch: ReadonlyArray<Op>): ReadonlyArray<ReadonlyArray<Op>> => {
+  const isAlone = (op: Op | undefined) =>
+    op?._tag === "Commit" && op.change !== undefined && op.change._tag !== "Rollback"
+  if (!batch.some(isAlone)) return [batch]
+  const out: Array<Array<Op>> = []
+  for (const op of batch) {
+    const last = out.at(-1)
+    if (last === undefined || isAlone(op) || isAlone(last[0])) out.push([op])
+    else last.push(op)
+  }
+  return out
+}
 
 /** A user's message, and what was put right behind it, is announced before the invoke in front of it. */
 const inOrder = (events: ReadonlyArray<Announcement>): ReadonlyArray<Announcement> => {
@@ -296,17 +287,6 @@ const inOrder = (events: ReadonlyArray<Announcement>): ReadonlyArray<Announcemen
     i = last
   }
   return ordered
-}
-
-const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (pieces.length === 1) return pieces[0] as Uint8Array
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
 
 const closed = Effect.fail(

@@ -4,13 +4,7 @@
  * The file only grows. The log leaves out what a mark hides, the marks, and control records. Entry numbers count the
  * log, line numbers count the file; both start at 0.
  */
-
-/** Lines from ≤ i < to of the file, hidden by the mark that stands on line `mark`. */
-export interface HiddenRange {
-  readonly mark: number
-  readonly from: number
-  readonly to: number
-}
+import type { HiddenRange } from "./Marks.ts"
 
 /** A piece of the file: bytes from ≤ i < to, all of them entries of the log. */
 export interface ByteRange {
@@ -27,7 +21,7 @@ export interface LogView {
 
 export class LogIndex {
   /** Start of each line; line i ends where line i + 1 starts. */
-  private readonly starts: Array<number> = []
+  private starts: Array<number> = []
   /** Line numbers of the log's entries, ascending. Replaced, not edited, when something is hidden. */
   private log: Array<number> = []
   /** What a replay knows to be hidden, ascending and without overlap; lines come in order, so a cursor is enough. */
@@ -58,9 +52,21 @@ export class LogIndex {
     return true
   }
 
+  /** Where a line begins; the end of the file for the line that would come next. */
+  byteOf(line: number): number {
+    return this.starts[line] ?? this.bytes
+  }
+
   /** Takes lines out of the log that are in it. */
   hide(range: Omit<HiddenRange, "mark">): void {
     this.log = this.log.filter((line) => line < range.from || line >= range.to)
+  }
+
+  /** Takes over what another index holds, in place. Views that were taken before stay what they are. */
+  become(other: LogIndex): void {
+    this.starts = other.starts
+    this.log = other.log
+    this.bytes = other.bytes
   }
 
   private isHidden(line: number): boolean {
@@ -70,7 +76,7 @@ export class LogIndex {
   }
 
   view(): LogView {
-    const log = this.log
+    const { bytes, log, starts } = this
     const total = log.length
     return {
       total,
@@ -80,8 +86,8 @@ export class LogIndex {
         let end = -1
         for (let i = Math.max(0, from); i < Math.min(to, total); i++) {
           const line = log[i] as number
-          const lineStart = this.starts[line] as number
-          const lineEnd = this.starts[line + 1] ?? this.bytes
+          const lineStart = starts[line] as number
+          const lineEnd = starts[line + 1] ?? bytes
           if (lineStart === end && lineEnd - start <= chunk) {
             end = lineEnd
             continue

@@ -1,53 +1,67 @@
 /**
  * Reads a segment file from its first byte and folds it: what was committed, and nothing else.
  *
- * A line is complete with its newline, a batch with its last line. A tail that is not is reported, not read. A committed line that cannot be read stops
- * everything with its place: nothing is guessed.
+ * A line is complete with its newline, a batch with its last line. A tail that is not is reported, not read. A committed
+ * line that cannot be read stops everything with its place: nothing is guessed. A segment that goes on behind another
+ * is read with it: first what the base holds up to the byte that is named, then its own lines.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
-import { LogEntry } from "../protocol/LogEntry.ts"
-import { formatVersion, isControl } from "../protocol/PodRecord.ts"
-import * as Fold from "./Fold.ts"
-import { type HiddenRange, LogIndex } from "./LogIndex.ts"
-import type { SegmentFile } from "./SessionStore.ts"
+import type * as Scope from "effect/Scope"
+import type { LogEntry } from "../protocol/LogEntry.ts"
+import { type BaseRecord, formatVersion } from "../protocol/PodRecord.ts"
+import { Content } from "./Content.ts"
+import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
+import type { HiddenRange } from "./Marks.ts"
+import type { SegmentFile, SessionStore } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
 
 export interface Replayed {
-  readonly state: Fold.SessionState
-  readonly index: LogIndex
+  readonly content: Content
   /** Bytes behind the last whole batch: a write that was cut. 0 if the file ends well. */
   readonly tornBytes: number
 }
 
+export interface ReplayOptions {
+  /** Finds bases. */
+  readonly sessions: Pick<SessionStore["Service"], "open">
+  /** Bytes of the file that count; default: all that there are. */
+  readonly upTo?: number
+  /** What is hidden, instead of what the marks in the file say. */
+  readonly marks?: ReadonlyArray<HiddenRange>
+}
+
 const chunkBytes = 1 << 20
 const newline = 0x0a
+/** Segments that may stand behind one another; more are a circle, or as bad as one. */
+const maxDepth = 1_000
 
-type DecodeEntry = (json: unknown) => Exit.Exit<LogEntry, unknown>
+export const replay: (file: SegmentFile, options: ReplayOptions) => Effect.Effect<Replayed, StorageError, Scope.Scope> =
+  Effect.fn("Replay.replay")((file, options) => replayAt(file, options, 0))
 
-/** One decoder for each kind: trying a line against all of them takes most of the time of a long replay. */
-const decoders: ReadonlyMap<unknown, DecodeEntry> = new Map(
-  LogEntry.members.map((member) => [
-    member.fields.kind.schema.literal,
-    Schema.decodeUnknownExit(member as Schema.Codec<LogEntry, unknown>) as DecodeEntry
-  ])
-)
+const replayAt = (
+  file: SegmentFile,
+  options: ReplayOptions,
+  depth: number
+): Effect.Effect<Replayed, StorageError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const first = yield* pass(file, options, options.marks ?? [], depth)
+    const { marks } = first.content
+    // Marks are rare. Only a file that has some is read again, now knowing what they hide.
+    return options.marks !== undefined || marks.length === 0 ? first : yield* pass(file, options, marks, depth)
+  })
 
-export const replay = Effect.fn("Replay.replay")(function* (file: SegmentFile) {
-  const first = yield* pass(file, [])
-  // Marks are rare. Only a file that has some is read again, now knowing what they hide.
-  return first.hidden.length === 0 ? first.replayed : (yield* pass(file, first.hidden)).replayed
-})
-
-const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArray<HiddenRange>) {
-  const state = Fold.make()
-  const index = new LogIndex(hidden)
+const pass = Effect.fnUntraced(function* (
+  file: SegmentFile,
+  options: ReplayOptions,
+  hidden: ReadonlyArray<HiddenRange>,
+  depth: number
+): Effect.fn.Return<Replayed, StorageError, Scope.Scope> {
+  const content = new Content(hidden)
+  const { index, state } = content
   const text = new TextDecoder("utf-8", { fatal: true })
-  let marks: Array<HiddenRange> = []
   /** Lines of a batch whose last line has not come yet. */
   let open: Array<{ readonly entry: LogEntry | undefined; readonly bytes: number }> = []
-  const size = yield* file.size
+  const size = Math.min(yield* file.size, options.upTo ?? Infinity)
   let window = chunkBytes
   let at = 0
   while (at < size) {
@@ -62,10 +76,12 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
       // A batch counts when its last line is there: before that, none of it has happened.
       if (read.more > 0) continue
       for (const { bytes: length, entry } of open) {
-        const control = entry === undefined || isControl(entry)
-        if (entry !== undefined) marks = collectMark(marks, entry, index.lines)
-        const visible = index.add(length, control)
-        if (entry !== undefined && (visible || control)) Fold.apply(state, entry)
+        const record = entry?.kind === "extension" && entry.domain === "pod.base" ? decodeRecord(entry) : undefined
+        if (record?.domain === "pod.base" && content.base === undefined) {
+          const under = yield* readBase(file, record.payload, options, depth)
+          content.inherit(record.payload, under.content, under.file)
+        }
+        content.add(entry, length, file.ref.segmentId, file)
       }
       open = []
       // What comes behind it may be of kinds that this version cannot know.
@@ -76,7 +92,28 @@ const pass = Effect.fnUntraced(function* (file: SegmentFile, hidden: ReadonlyArr
     window = start === 0 ? window * 2 : chunkBytes
     at += start
   }
-  return { hidden: marks, replayed: { state, index, tornBytes: size - index.bytes } satisfies Replayed }
+  if (options.marks !== undefined) content.marks = options.marks
+  return { content, tornBytes: size - index.bytes }
+})
+
+/** The base is folded first, under what this segment has said of itself; what stands behind the named byte is not ours. */
+const readBase = Effect.fnUntraced(function* (
+  file: SegmentFile,
+  record: BaseRecord,
+  options: ReplayOptions,
+  depth: number
+): Effect.fn.Return<{ readonly file: SegmentFile; readonly content: Content }, StorageError, Scope.Scope> {
+  const ref = { sessionId: file.ref.sessionId, segmentId: record.segment }
+  if (depth >= maxDepth) return yield* broken(file, record, "more segments stand behind one another than can be")
+  const under = yield* Effect.catchIf(
+    options.sessions.open(ref),
+    ({ reason }) => reason === "NotFound",
+    () => broken(file, record, "there is no such segment in its session")
+  )
+  if ((yield* under.size) < record.bytes) return yield* broken(file, record, "that segment is shorter now")
+  const read = yield* replayAt(under, { sessions: options.sessions, upTo: record.bytes }, depth + 1)
+  if (read.tornBytes > 0) return yield* broken(file, record, "no batch ends at that byte")
+  return { file: under, content: read.content }
 })
 
 interface Line {
@@ -97,10 +134,8 @@ const decodeLine = (text: TextDecoder, bytes: Uint8Array): Line | string => {
     return cause instanceof SyntaxError ? "not JSON" : "not UTF-8"
   }
   const { kind, more } = (json ?? {}) as { readonly kind?: unknown; readonly more?: unknown }
-  const entry = decoders.get(kind)?.(json)
-  if (entry !== undefined && Exit.isSuccess(entry)) {
-    return { entry: entry.value, more: typeof more === "number" ? more : 0 }
-  }
+  const entry = decodeEntry(json)
+  if (entry !== undefined) return { entry, more: typeof more === "number" ? more : 0 }
   return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
 }
 
@@ -112,7 +147,16 @@ const corrupt = (file: SegmentFile, line: number, byte: number, message: string)
     message: `${file.path}, line ${line + 1}, byte ${byte}: ${message}`,
     line,
     byte,
-    hint: "nothing was changed; keep a copy of the file before you repair it"
+    hint: "nothing was changed; effect-pod repair sets a bad line aside and keeps the rest"
+  })
+
+const broken = (file: SegmentFile, { bytes, segment }: BaseRecord, why: string) =>
+  new StorageError({
+    reason: "Corrupt",
+    operation: "read",
+    path: file.path,
+    message: `${file.path} goes on behind byte ${bytes} of segment ${segment}, but ${why}`,
+    hint: "nothing was changed; bring the segment back into the session's directory"
   })
 
 const newer = (file: SegmentFile, version: number) =>
@@ -123,16 +167,3 @@ const newer = (file: SegmentFile, version: number) =>
     message: `${file.path} has format ${version}; this version of effect-pod reads formats up to ${formatVersion}`,
     hint: "open it with the newer version that wrote it"
   })
-
-const collectMark = (marks: Array<HiddenRange>, entry: LogEntry, line: number): Array<HiddenRange> => {
-  if (entry.kind !== "extension" || entry.domain !== "pod.mark") return marks
-  const payload = entry.payload as {
-    readonly op?: string
-    readonly from?: number
-    readonly to?: number
-    readonly mark?: number
-  }
-  if (payload.op === "undo") return marks.filter((range) => range.mark !== payload.mark)
-  if (typeof payload.from !== "number" || typeof payload.to !== "number") return marks
-  return [...marks, { mark: line, from: payload.from, to: payload.to }]
-}

@@ -29,6 +29,8 @@ export interface SegmentFile {
     bytes: Uint8Array,
     options: { readonly at: number; readonly sync: boolean }
   ) => Effect.Effect<void, StorageError>
+  /** What was appended until now survives a power cut when this returns. */
+  readonly sync: Effect.Effect<void, StorageError>
   /** Bytes `from` ≤ i < `to`; shorter at the end of the segment. */
   readonly read: (from: number, to: number) => Effect.Effect<Uint8Array, StorageError>
   /**

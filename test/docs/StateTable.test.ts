@@ -68,6 +68,8 @@ const word = (decision: Decision): string => {
       return "stops the pod"
     case "Answer":
       return "answers"
+    case "Edit":
+      return "does it"
     case "Direct":
       return "the connection answers"
     case "Nothing":

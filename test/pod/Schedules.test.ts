@@ -12,10 +12,10 @@ import type { Envelope } from "../../src/protocol/Event.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { SegmentFile } from "../../src/session/SessionStore.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
-import { replay } from "../../src/session/Replay.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import { open, until } from "../support/podBench.ts"
 import type { ProbeCall } from "../support/ProbeModel.ts"
+import { plain, restarted } from "../support/sessionState.ts"
 import { simulate } from "../support/World.ts"
 
 const nap = Effect.flatMap(Random.nextIntBetween(0, 12), (millis) => Effect.sleep(millis))
@@ -116,7 +116,7 @@ const scenario = Effect.scoped(
     const events = yield* Fiber.join(all)
     const late = yield* Effect.forEach(watchers, Fiber.join)
     const restored = yield* Effect.flatMap(SessionStore, (store) => store.open(ref)).pipe(
-      Effect.flatMap(replay),
+      Effect.flatMap(restarted),
       Effect.exit,
       Effect.provide(memory.layer)
     )
@@ -125,7 +125,7 @@ const scenario = Effect.scoped(
       events,
       late,
       restored,
-      state: journal.state,
+      state: yield* plain(journal.state),
       log: yield* handle.readEntries(0, 10_000),
       open: model.open(),
       reference

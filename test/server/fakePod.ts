@@ -166,6 +166,12 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
       notify: () => unused,
       pause: unused,
       resume: unused,
+      inbox: Effect.succeed([]),
+      removeInbox: () => unused,
+      rewindTargets: unused,
+      rewindTo: () => unused,
+      undoRewind: unused,
+      fork: () => unused,
       cancel: unused,
       shutdown: Effect.suspend(() => pod.stop),
       events: Stream.empty

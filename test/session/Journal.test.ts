@@ -9,13 +9,13 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { BroadcastEvent, Envelope } from "../../src/protocol/Event.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
+import { Content } from "../../src/session/Content.ts"
 import * as Fold from "../../src/session/Fold.ts"
 import * as Journal from "../../src/session/Journal.ts"
-import { LogIndex } from "../../src/session/LogIndex.ts"
-import { replay } from "../../src/session/Replay.ts"
 import { type SegmentFile, SessionStore } from "../../src/session/SessionStore.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
+import { plain, restarted } from "../support/sessionState.ts"
 import { simulate } from "../support/World.ts"
 
 const ref = {
@@ -37,18 +37,23 @@ const journalOn = Effect.fnUntraced(function* (wrap: (file: SegmentFile) => Segm
   let file: SegmentFile | undefined
   const journal = yield* Journal.make({
     epoch: "e1",
-    state: Fold.make(),
-    index: new LogIndex(),
+    content: new Content(),
     file: undefined,
     materialise: Effect.gen(function* () {
       file = yield* store.create(ref)
       return { file: wrap(file), opening }
     }).pipe(Scope.provide(scope)),
+    next: Effect.gen(function* () {
+      file = yield* store.create({ ...ref, segmentId: "0197a1c2-0000-7000-8000-000000000003" })
+      return { file, adopt: Effect.void }
+    }).pipe(Scope.provide(scope)),
+    sessions: store,
     syncs: true
   })
   return { journal, file: () => file as SegmentFile }
 })
 
+const rollback = { _tag: "Rollback", segmentId: ref.segmentId, otherwise: [] } as const
 const say = (text: string): Journal.Step => ({ kind: "user_input", segments: [{ kind: "text", content: text }] })
 const delta = (text: string): BroadcastEvent => ({ event: "text_delta", data: { text } })
 
@@ -126,7 +131,7 @@ describe("Journal", () => {
       yield* journal.emit(theEnd)
       const seen = yield* collect(attachment.take, isAlert)
       expect(seen.map((event) => event.event)).toEqual(["user_message", "alert"])
-      expect((yield* replay(file())).state.history).toEqual(journal.state.history)
+      expect((yield* restarted(file())).state).toEqual(yield* plain(journal.state))
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 
@@ -165,13 +170,14 @@ describe("Journal", () => {
       const { file, journal } = yield* journalOn()
       yield* journal.commit([say("kept")], true)
       const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
-      const before = JSON.stringify(journal.state.history)
+      const before = JSON.stringify(yield* journal.state.history.items)
       const { line } = yield* journal.commit(
         [{ kind: "invoke", trigger: "user_send", run_id: "r", leg: 1 }, say("undone")],
         true
       )
       yield* journal.rollback(
         {
+          ...rollback,
           from: line,
           checkpoint,
           runId: "r",
@@ -180,16 +186,16 @@ describe("Journal", () => {
         },
         []
       )
-      expect(JSON.stringify(journal.state.history)).toBe(before)
+      expect(JSON.stringify(yield* journal.state.history.items)).toBe(before)
       const attachment = yield* journal.attach
       expect((yield* entriesOf(attachment)).map((entry) => entry.kind)).toEqual(["segment_start", "user_input"])
-      expect(journal.lines()).toBe(6)
-      const replayed = yield* replay(file())
-      expect(replayed.state).toEqual(journal.state)
+      const replayed = yield* restarted(file())
+      expect(replayed.index.lines).toBe(6)
+      expect(replayed.state).toEqual(yield* plain(journal.state))
       expect(replayed.index.entries).toBe(2)
       // What is committed after a rollback is in the log again.
       yield* journal.commit([say("later")], true)
-      expect((yield* replay(file())).state.history).toEqual(journal.state.history)
+      expect((yield* restarted(file())).state).toEqual(yield* plain(journal.state))
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 
@@ -199,10 +205,10 @@ describe("Journal", () => {
       const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
       const { line } = yield* journal.commit([say("undone")], true)
       const outcome = { result: "rolled_back", usage: noUsage } as const
-      yield* journal.rollback({ from: line, checkpoint, runId: "r", leg: 1, outcome }, [])
+      yield* journal.rollback({ ...rollback, from: line, checkpoint, runId: "r", leg: 1, outcome }, [])
       const attachment = yield* journal.attach
       expect((yield* entriesOf(attachment)).map((entry) => entry.kind)).toEqual(["segment_start"])
-      expect(journal.state.history).toEqual([])
+      expect(journal.state.history).toHaveLength(0)
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 
@@ -214,7 +220,14 @@ describe("Journal", () => {
       const { line } = yield* journal.commit([say("three")], true)
       const attachment = yield* journal.attach
       yield* journal.rollback(
-        { from: line, checkpoint, runId: "r", leg: 1, outcome: { result: "rolled_back", usage: noUsage } },
+        {
+          ...rollback,
+          from: line,
+          checkpoint,
+          runId: "r",
+          leg: 1,
+          outcome: { result: "rolled_back", usage: noUsage }
+        },
         []
       )
       yield* journal.commit([say("four")], true)

@@ -5,8 +5,8 @@ import * as Cause from "effect/Cause"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { encodeLine } from "../../src/protocol/Wire.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
-import { replay } from "../../src/session/Replay.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
+import { restarted } from "../support/sessionState.ts"
 
 const ref = {
   sessionId: "0197a1c2-0000-7000-8000-000000000001",
@@ -42,7 +42,7 @@ const replayBytes = (bytes: Uint8Array) =>
   Effect.gen(function* () {
     const file = yield* (yield* SessionStore).create(ref)
     yield* file.append(bytes, { at: 0, sync: false })
-    return yield* replay(file)
+    return yield* restarted(file)
   }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
 
 const errorOf = <A, E>(exit: Exit.Exit<A, E>) => (Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : undefined)

@@ -3,12 +3,14 @@
  * test's hands, and tools that the test defines.
  */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import type * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
 import { defaultLimits } from "../../src/llm/Limits.ts"
 import * as Controller from "../../src/pod/Controller.ts"
+import * as Forking from "../../src/pod/Forking.ts"
 import * as Handle from "../../src/pod/Handle.ts"
 import { isMethod, type LegEnded, type MethodMail } from "../../src/pod/Mail.ts"
 import * as Mailbox from "../../src/pod/Mailbox.ts"
@@ -16,6 +18,7 @@ import * as Session from "../../src/pod/Session.ts"
 import type { Envelope } from "../../src/protocol/Event.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import * as Digest from "effect/crypto/Digest"
+import { PodStore } from "../../src/session/PodStore.ts"
 import type { SegmentFile, SegmentRef } from "../../src/session/SessionStore.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 import type { Tool } from "../../src/tools/Tool.ts"
@@ -24,6 +27,7 @@ import * as ProbeModel from "./ProbeModel.ts"
 export interface BenchOptions {
   readonly tools?: ReadonlyArray<Tool>
   readonly maxTurns?: number
+  readonly onInterrupted?: Session.OnInterrupted
   /** May break the file that the pod writes. */
   readonly wrap?: (file: SegmentFile) => SegmentFile
   readonly services?: Partial<LegServices>
@@ -53,12 +57,15 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         scope: { allow: [{ target: "/w", permission: "write", recursive: true }], deny: [] },
         config,
         prompt: Effect.succeed({ text: "be good", alerts: [] }),
-        syncs: true
+        syncs: true,
+        onInterrupted: options.onInterrupted ?? "idle"
       })
-      return { found, journal }
+      const sessions = yield* SessionStore
+      const fork = Forking.make({ name: "bench", journal, sessions, pods: yield* PodStore })
+      return { found, fork, journal }
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })
-  const { found, journal } = yield* Effect.provide(opened, memory.layer)
+  const { found, fork, journal } = yield* Effect.provide(opened, memory.layer)
   const services: LegServices = {
     journal,
     client: model.client,
@@ -70,6 +77,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     maxTurns: options.maxTurns,
     outputLimit: () => 65_536,
     notificationBody,
+    inboxLock: Semaphore.makeUnsafe(1),
     ...options.services
   }
   const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
@@ -77,6 +85,8 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     journal,
     mailbox,
     services,
+    fork,
+    resumesCut: options.onInterrupted === "resume",
     writeStatus: () => Effect.void,
     scope: yield* Effect.scope
   })

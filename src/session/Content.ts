@@ -1,0 +1,92 @@
+/**
+ * All that is known of the segment that is written now: what its session is, where its entries lie, where one can go
+ * back to. Replay and the live journal add entries in the same way, so a restart finds what the pod had.
+ *
+ * A mutable value with one owner, the journal; everybody else reads it.
+ */
+import type { LogEntry } from "../protocol/LogEntry.ts"
+import { type BaseRecord, isControl } from "../protocol/PodRecord.ts"
+import { decodeRecord } from "./DecodeEntry.ts"
+import * as Fold from "./Fold.ts"
+import type { HistorySlot } from "./History.ts"
+import { LogIndex } from "./LogIndex.ts"
+import type { LogSource } from "./LogReader.ts"
+import { type HiddenRange, withMark } from "./Marks.ts"
+import { RewindPoints } from "./RewindPoints.ts"
+import type { SegmentFile } from "./SessionStore.ts"
+
+/** What a segment has from the one that it goes on behind. */
+export interface Inherited {
+  readonly record: BaseRecord
+  /** The context that it begins with. */
+  readonly history: ReadonlyArray<HistorySlot>
+  /** The segments that are read with it, nearest first, and how many entries of their logs count. */
+  readonly segments: ReadonlyArray<{ readonly file: SegmentFile; readonly entries: number }>
+}
+
+export class Content {
+  readonly state: Fold.SessionState = Fold.make()
+  readonly index: LogIndex
+  readonly points = new RewindPoints()
+  base: Inherited | undefined
+  /** What hides lines of this segment now. */
+  marks: ReadonlyArray<HiddenRange> = []
+
+  /** `hidden` is what a replay knows to be hidden before it comes there. */
+  constructor(hidden: ReadonlyArray<HiddenRange> = []) {
+    this.index = new LogIndex(hidden)
+  }
+
+  /**
+   * The next line of the segment, `bytes` long with its newline; a blank one has no entry. `file` is given when the
+   * line was read from there: its items are then not kept in memory.
+   */
+  add(entry: LogEntry | undefined, bytes: number, segmentId: string, file?: SegmentFile): void {
+    const line = this.index.lines
+    const from = this.index.bytes
+    const to = from + bytes
+    const control = entry === undefined || isControl(entry)
+    const visible = this.index.add(bytes, control)
+    if (entry === undefined || !(visible || control)) return
+    if (entry.kind === "extension" && entry.domain === "pod.mark") this.mark(entry, line)
+    if (visible) {
+      const context = { segmentId, insideRun: this.state.run?.state === "open", turns: this.state.turnCount }
+      this.points.apply(entry, { entry: this.index.entries - 1, line, from, to }, context)
+    }
+    Fold.apply(this.state, entry, file === undefined ? undefined : { file, from, to })
+  }
+
+  /** Takes the lines from `line` on out of the log, and the state back to what it was before them. */
+  rollback(line: number, checkpoint: Fold.Checkpoint, segmentId: string): void {
+    this.index.hide({ from: line, to: this.index.lines })
+    this.points.hide(segmentId, line)
+    Fold.restore(this.state, checkpoint)
+  }
+
+  /** The segment goes on behind another: `under` is what that one held. */
+  inherit(record: BaseRecord, under: Content, file: SegmentFile): void {
+    Fold.inherit(this.state, under.state)
+    this.points.inherit(under.points)
+    const segments = [{ file, entries: under.index.entries }, ...(under.base?.segments ?? [])]
+    this.base = { record, history: under.state.history.copy(), segments }
+  }
+
+  /** Takes over the whole of another content, in place: whoever holds this one sees the new one. */
+  become(other: Content): void {
+    Fold.become(this.state, other.state)
+    this.index.become(other.index)
+    this.points.become(other.points)
+    this.base = other.base
+    this.marks = other.marks
+  }
+
+  /** The log as it is now. */
+  source(file: SegmentFile | undefined): LogSource {
+    return { file, view: this.index.view(), inherited: this.base?.history }
+  }
+
+  private mark(entry: Extract<LogEntry, { readonly kind: "extension" }>, line: number): void {
+    const record = decodeRecord(entry)
+    if (record?.domain === "pod.mark") this.marks = withMark(this.marks, record.payload, line)
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The items of the model's context, in order: in memory, or as places in segment files that are read when they are
+ * needed.
+ *
+ * Replay leaves places, so that a start costs neither the time nor the memory of a conversation that nobody has asked
+ * for yet. The first request after it reads them once.
+ */
+import * as Effect from "effect/Effect"
+import type { LoggedItem } from "../protocol/Item.ts"
+import type { LogEntry } from "../protocol/LogEntry.ts"
+import { itemsOf } from "./EntryItems.ts"
+import type { SegmentFile } from "./SessionStore.ts"
+import { StorageError } from "./StorageError.ts"
+
+/** One element of the model's context. Items of one generation share `turn`. */
+export interface HistoryItem {
+  readonly item: LoggedItem
+  readonly turn: number | undefined
+}
+
+/** A line of a segment file: its bytes `from` ≤ i < `to`. */
+export interface LinePlace {
+  readonly file: SegmentFile
+  readonly from: number
+  readonly to: number
+}
+
+/** One of the items that a line stands for. */
+interface StoredItem {
+  readonly place: LinePlace
+  readonly index: number
+}
+
+export type HistorySlot = HistoryItem | StoredItem
+
+/** Bytes of one read. */
+const windowBytes = 1 << 20
+
+export class History {
+  private slots: Array<HistorySlot> = []
+
+  get length(): number {
+    return this.slots.length
+  }
+
+  push(item: HistoryItem): void {
+    this.slots.push(item)
+  }
+
+  /** The `index`-th of the items that the entry at this place stands for. */
+  pushStored(place: LinePlace, index: number): void {
+    this.slots.push({ place, index })
+  }
+
+  truncate(length: number): void {
+    this.slots.length = Math.min(this.slots.length, length)
+  }
+
+  clear(): void {
+    this.slots = []
+  }
+
+  /** Takes over what another history holds. */
+  become(other: History): void {
+    this.slots = Array.from(other.slots)
+  }
+
+  /** As it is now; later changes do not reach it. */
+  copy(): ReadonlyArray<HistorySlot> {
+    return Array.from(this.slots)
+  }
+
+  /** Every item as of now. What has to be read is kept for the next time. */
+  readonly items: Effect.Effect<ReadonlyArray<HistoryItem>, StorageError> = Effect.suspend(() => {
+    const slots = this.slots
+    if (!slots.some(isStored)) return Effect.succeed(Array.from(slots) as ReadonlyArray<HistoryItem>)
+    const asked = Array.from(slots)
+    return Effect.tap(read(asked), (items) =>
+      Effect.sync(() => {
+        // The journal may have changed the history meanwhile: only what still stands where it stood is replaced.
+        if (this.slots !== slots) return
+        for (const [i, slot] of asked.entries()) if (slots[i] === slot) slots[i] = items[i] as HistoryItem
+      })
+    )
+  })
+}
+
+const isStored = (slot: HistorySlot): slot is StoredItem => "place" in slot
+
+/** The items of these slots, read from their files a window at a time. */
+export const read = Effect.fnUntraced(function* (
+  slots: ReadonlyArray<HistorySlot>
+): Effect.fn.Return<ReadonlyArray<HistoryItem>, StorageError> {
+  const items: Array<HistoryItem> = []
+  const text = new TextDecoder()
+  let window: { readonly file: SegmentFile; readonly from: number; readonly bytes: Uint8Array } | undefined
+  let line: { readonly place: LinePlace; readonly entry: LogEntry } | undefined
+  for (const slot of slots) {
+    if (!isStored(slot)) {
+      items.push(slot)
+      continue
+    }
+    const { index, place } = slot
+    const { file, from, to } = place
+    if (line?.place !== place) {
+      if (
+        window === undefined ||
+        window.file !== file ||
+        from < window.from ||
+        to > window.from + window.bytes.length
+      ) {
+        window = { file, from, bytes: yield* file.read(from, Math.max(to, from + windowBytes)) }
+      }
+      line = {
+        place,
+        entry: yield* parse(place, text.decode(window.bytes.subarray(from - window.from, to - window.from)))
+      }
+    }
+    const item = itemsOf(line.entry)[index]
+    if (item === undefined) return yield* changed(place)
+    items.push({ item, turn: turnOf(line.entry) })
+  }
+  return items
+})
+
+/** The line was read and checked once; that it cannot be now means that the file is not what it was. */
+const parse = (place: LinePlace, text: string): Effect.Effect<LogEntry, StorageError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(JSON.parse(text) as LogEntry)
+    } catch {
+      return changed(place)
+    }
+  })
+
+const changed = ({ file, from }: LinePlace) =>
+  Effect.fail(
+    new StorageError({
+      reason: "Corrupt",
+      operation: "read",
+      path: file.path,
+      byte: from,
+      message: `${file.path}, byte ${from}: the line is not what it was when the session was opened`,
+      hint: "somebody has changed the file; keep a copy of it, then run effect-pod repair"
+    })
+  )
+
+const turnOf = (entry: LogEntry): number | undefined =>
+  entry.kind === "assistant_item" || entry.kind === "tool_result" ? entry.turn : undefined

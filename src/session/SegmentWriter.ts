@@ -1,0 +1,199 @@
+/**
+ * Brings commits to the segment: what the file gets, and what becomes of the content when it has it.
+ *
+ * Writing and applying are two steps. Writing may fail, and then nothing has happened; applying is one synchronous step
+ * in the journal, in which everything becomes true that was written.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type { MarkRecord } from "../protocol/PodRecord.ts"
+import { concat, encode, type EncodedStep, type Step } from "./Batch.ts"
+import * as Change from "./Change.ts"
+import type { Content } from "./Content.ts"
+import type { Carried, Behind } from "./Lineage.ts"
+import { withMark } from "./Marks.ts"
+import * as PatientFile from "./PatientFile.ts"
+import { replay } from "./Replay.ts"
+import * as Rotation from "./Rotation.ts"
+import type { SegmentFile } from "./SessionStore.ts"
+import type { StorageError } from "./StorageError.ts"
+
+export interface WriterOptions extends Rotation.Options {
+  readonly content: Content
+  /** The open segment, or undefined if there is none yet. */
+  readonly file: SegmentFile | undefined
+  /** Makes the segment when the first entries come, and says what its first lines are. */
+  readonly materialise: Effect.Effect<
+    { readonly file: SegmentFile; readonly opening: ReadonlyArray<Step> },
+    StorageError
+  >
+  /** Owns what is opened; it must outlive whoever writes. */
+  readonly owner: Scope.Scope
+}
+
+export interface Request {
+  readonly steps: ReadonlyArray<Step>
+  readonly sync: boolean
+  readonly change: Change.Change | undefined
+}
+
+/** A request as it was written. The first `opened` steps opened the segment and are nobody's. */
+export interface Written {
+  readonly opened: number
+  readonly steps: ReadonlyArray<EncodedStep>
+  /** The leg that its first own step undoes. */
+  readonly rollback: Change.Rollback | undefined
+}
+
+export interface Result {
+  readonly written: ReadonlyArray<Written>
+  readonly synced: boolean
+  /** The pod goes on in another segment; told before anything of the requests. */
+  readonly rotation: Rotation.Prepared | undefined
+  /** What the content is without, or again with, what a mark hides. */
+  readonly replaced: Content | undefined
+}
+
+export interface SegmentWriter {
+  readonly file: () => SegmentFile | undefined
+  /** One write and at most one sync for all of them; none of them happens if it fails. A change comes alone. */
+  readonly write: (requests: ReadonlyArray<Request>) => Effect.Effect<Result, StorageError>
+  /** To be called in the step that applies the result. */
+  readonly settle: (result: Result) => void
+}
+
+export const make = (options: WriterOptions): SegmentWriter => {
+  const { content, owner } = options
+  const { index, state } = content
+  let file = options.file === undefined ? undefined : PatientFile.make(options.file, owner)
+  /** First lines of a new segment that are not written yet. */
+  let opening: ReadonlyArray<Step> = []
+
+  const ready = Effect.gen(function* () {
+    if (file !== undefined) return file
+    const made = yield* options.materialise
+    opening = made.opening
+    file = PatientFile.make(made.file, owner)
+    return file
+  })
+
+  /** Into a segment that has `lines` lines in `bytes` bytes so far. */
+  const append = Effect.fnUntraced(function* (
+    into: SegmentFile,
+    at: { readonly lines: number; readonly bytes: number },
+    requests: ReadonlyArray<Request>,
+    sync: boolean
+  ) {
+    const now = yield* Clock.currentTimeMillis
+    const pieces: Array<Uint8Array> = []
+    const written = requests.map(({ change, steps }, i): Written => {
+      const opened = i === 0 ? opening : []
+      const rollback = change?._tag === "Rollback" && change.segmentId === into.ref.segmentId ? change : undefined
+      const own =
+        rollback !== undefined
+          ? [Change.rollbackMark(rollback, at.lines + pieces.length), ...steps]
+          : change?._tag === "Rollback"
+            ? change.otherwise
+            : steps
+      const encoded = encode([...opened, ...own], now)
+      pieces.push(...encoded.pieces)
+      return { opened: opened.length, steps: encoded.steps, rollback }
+    })
+    if (pieces.length > 0) yield* into.append(concat(pieces), { at: at.bytes, sync })
+    return written
+  })
+
+  const rotate = (behind: Behind, carried: Carried) =>
+    Scope.provide(Rotation.prepare(options, content, behind, carried), owner)
+
+  const writeAll = Effect.fnUntraced(function* (
+    requests: ReadonlyArray<Request>
+  ): Effect.fn.Return<Result, StorageError> {
+    // A barrier alone brings no segment into being.
+    if (requests.every(({ change, steps }) => steps.length === 0 && change === undefined)) {
+      const nothing = requests.map(() => ({ opened: 0, steps: [], rollback: undefined }))
+      return { written: nothing, synced: false, rotation: undefined, replaced: undefined }
+    }
+    const into = yield* ready
+    const synced = options.syncs && requests.some(({ sync }) => sync)
+    return yield* append(into, index, requests, synced).pipe(
+      Effect.map((written): Result => ({ written, synced, rotation: undefined, replaced: undefined })),
+      Effect.catchIf(
+        (error) => error.reason === "Moved",
+        (error) => evade(into, requests, synced, error)
+      )
+    )
+  })
+
+  /** Somebody else has written behind our lines. They are theirs to explain; we go on behind our own in a new segment. */
+  const evade = Effect.fnUntraced(function* (
+    from: SegmentFile,
+    requests: ReadonlyArray<Request>,
+    synced: boolean,
+    error: StorageError
+  ): Effect.fn.Return<Result, StorageError> {
+    if (index.bytes === 0 || (yield* from.size) <= index.bytes) return yield* error
+    if (options.syncs) yield* from.sync
+    const base = { segment: from.ref.segmentId, entries: index.entries, bytes: index.bytes }
+    const sessionId = from.ref.sessionId
+    const rotation = yield* rotate({ sessionId, base, turns: state.turnCount }, { run: state.run, held: state.held })
+    const written = yield* append(rotation.file, rotation.content.index, requests, synced)
+    yield* rotation.adopt
+    yield* Effect.logWarning("somebody else has written to the journal; the pod goes on in a new segment", {
+      path: from.path,
+      segment: rotation.file.ref.segmentId
+    })
+    return { written, synced, rotation, replaced: undefined }
+  })
+
+  const change = Effect.fnUntraced(function* (
+    request: Request,
+    wanted: Change.Rewind | Change.Undo
+  ): Effect.fn.Return<Result, StorageError> {
+    const from = yield* ready
+    const plan = Change.plan(content, from.ref.segmentId, wanted)
+    const synced = options.syncs && request.sync
+    if (plan._tag === "Rotate") {
+      if (options.syncs) yield* from.sync
+      const behind = { sessionId: from.ref.sessionId, base: plan.base, turns: plan.turns }
+      const rotation = yield* rotate(behind, { run: undefined, held: true })
+      const written = yield* append(rotation.file, rotation.content.index, [{ ...request, change: undefined }], synced)
+      yield* rotation.adopt
+      return { written, synced, rotation, replaced: undefined }
+    }
+    const replaced = yield* remarked(from, plan.mark)
+    const mark =
+      plan.mark.op === "undo" ? { ...plan.mark, summary: Change.nothingGone(replaced.index.entries) } : plan.mark
+    const steps = [Change.mark(mark), ...request.steps]
+    const written = yield* append(from, index, [{ ...request, steps, change: undefined }], synced)
+    return { written, synced, rotation: undefined, replaced }
+  })
+
+  /** What the session will be, before it is decided: a file that cannot be read changes nothing. */
+  const remarked = Effect.fnUntraced(function* (from: SegmentFile, mark: MarkRecord) {
+    const read = yield* replay(from, {
+      sessions: Rotation.withOpen(options.sessions, content),
+      upTo: index.bytes,
+      marks: withMark(content.marks, mark, index.lines)
+    }).pipe(Scope.provide(owner))
+    return read.content
+  })
+
+  return {
+    file: () => file,
+    write: (requests) => {
+      const [first] = requests
+      return first?.change !== undefined && first.change._tag !== "Rollback"
+        ? change(first, first.change)
+        : writeAll(requests)
+    },
+    settle: ({ replaced, rotation, written }) => {
+      if (written.some(({ opened }) => opened > 0)) opening = []
+      if (replaced !== undefined) content.become(replaced)
+      if (rotation === undefined) return
+      content.become(rotation.content)
+      file = PatientFile.make(rotation.file, owner)
+    }
+  }
+}
