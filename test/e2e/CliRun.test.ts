@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { makePlace, type Place, run, serve, start } from "../support/cli.ts"
+import { makePlace, type Place, run, type Running, serve, start } from "../support/cli.ts"
 import { scriptedManifest } from "../support/script.ts"
 
 let place: Place
@@ -125,6 +125,46 @@ describe("run", () => {
     await busy.kill("SIGTERM")
     assert.strictEqual((await pod.kill("SIGTERM")).code, 0)
   })
+
+  it.each([
+    ["failed", [{ fail: { status: 400 } }], () => Promise.resolve()],
+    [
+      "cancelled",
+      [{ text: "half" }, hang],
+      async (one: Running) => {
+        await one.waitFor("stdout", /half/)
+        await run(place, ["send", "scripted", "cancel"])
+      }
+    ]
+  ] as const)(
+    "in the queue behind a run that %s says that it stays there, and ends with 1",
+    async (result, last, end) => {
+      const manifest = scriptedManifest(place.cwd, [
+        [{ tool: "Bash", id: "c1", args: { command: "until [ -e go ]; do sleep 0.05; done" } }],
+        last
+      ])
+      const pod = await serve(place, ["--manifest", manifest])
+      const one = start(place, ["run", "--pod", "scripted", "one"])
+      const busy = start(place, ["attach", "scripted"], { input: null })
+      await busy.waitFor("stdout", /› one/)
+      const two = start(place, ["run", "--pod", "scripted", "two"])
+      await two.waitFor("stderr", /scripted is busy: queued/)
+      writeFileSync(join(place.cwd, "go"), "")
+      await end(one)
+      const { code, stderr, stdout } = await two.ended
+      assert.deepStrictEqual([code, stdout], [1, ""])
+      assert.match(stderr, new RegExp(`the run ahead ended as ${result}, so yours stays in the queue`))
+      assert.match(stderr, /^ {2}hint: .*effect-pod send NAME resume/m)
+      // What it says is so.
+      const { stdout: inbox } = await run(place, ["send", "scripted", "list_inbox"])
+      assert.deepStrictEqual(
+        (JSON.parse(inbox) as { items: Array<{ preview: string }> }).items.map(({ preview }) => preview),
+        ["two"]
+      )
+      await busy.kill("SIGTERM")
+      assert.strictEqual((await pod.kill("SIGTERM")).code, 0)
+    }
+  )
 
   it("refuses bad input before it starts anything", async () => {
     assert.strictEqual((await run(place, ["run"])).code, 2)

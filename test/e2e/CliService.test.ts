@@ -1,6 +1,17 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import * as Effect from "effect/Effect"
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { parseToml } from "../../src/manifest/ManifestToml.ts"
 import { type Ended, makePlace, type Place, run, serve, start } from "../support/cli.ts"
 import { scriptedManifest } from "../support/script.ts"
 
@@ -119,6 +130,47 @@ describe("serve", () => {
       assert.match(stderr, new RegExp(`byte ${size}\\b`))
     }
     assert.deepInclude(json(await run(place, ["status", "p", "--json"])), { state: "broken" })
+  })
+
+  it("says in a line what it found changed: a journal that is gone, and a write that was cut", async () => {
+    const manifest = scriptedManifest(place.cwd, [[{ text: "ok" }]])
+    assert.strictEqual((await run(place, ["run", "--manifest", manifest, "one"])).code, 0)
+    const torn = '{"kind":"user_input","segm'
+    appendFileSync(segmentFile(), torn)
+    const cut = await run(place, ["run", "--manifest", manifest, "two"])
+    assert.strictEqual(cut.code, 0)
+    assert.match(
+      cut.stderr,
+      new RegExp(`^note: a write of ${torn.length} bytes that was cut at the end .* put aside$`, "m")
+    )
+    const sound = await run(place, ["run", "--manifest", manifest, "three"])
+    assert.notInclude(sound.stderr, "note: a write")
+
+    rmSync(segmentFile())
+    const gone = await serve(place, ["--manifest", manifest])
+    await gone.waitFor("stderr", /^note: the journal that this pod's metadata name is gone; it begins a new one$/m)
+    assert.strictEqual((await gone.kill("SIGTERM")).code, 0)
+    assert.strictEqual((await run(place, ["run", "--manifest", manifest, "four"])).code, 0)
+    const begun = await run(place, ["run", "--manifest", manifest, "five"])
+    assert.notInclude(begun.stderr, "note: the journal")
+  })
+
+  it("leaves its manifest and its children beside the socket while it lives", async () => {
+    const manifest = scriptedManifest(place.cwd, [[{ text: "ok" }]], "[worker]\nmax_turns = 7")
+    const pod = await serve(place, ["--manifest", manifest, "--pod", "other"])
+    const directory = dirname(pod.socket)
+    const children = join(directory, "spawned_pods.json")
+    // No start waits for them; the second one is written last.
+    while (!existsSync(children) || readFileSync(children, "utf8") === "") await run(place, ["status", "other"])
+    const left = readFileSync(join(directory, "manifest.toml"), "utf8")
+    const parse = (text: string, baseDir: string) => Effect.runPromise(parseToml(text, { file: "m", baseDir }))
+    const given = await parse(readFileSync(manifest, "utf8"), place.cwd)
+    assert.deepStrictEqual(await parse(left, "/elsewhere"), { ...given, pod: { ...given.pod, name: "other" } })
+    assert.deepStrictEqual(JSON.parse(readFileSync(children, "utf8")), [])
+    for (const file of ["manifest.toml", "spawned_pods.json"])
+      assert.strictEqual(statSync(join(directory, file)).mode & 0o777, 0o600, file)
+    assert.strictEqual((await pod.kill("SIGTERM")).code, 0)
+    assert.isFalse(existsSync(directory))
   })
 
   it("does not use a project's manifest unasked, and says so in one line", async () => {

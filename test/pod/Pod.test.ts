@@ -13,6 +13,7 @@ import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
+import { PodStore } from "../../src/session/PodStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import { isEvent, isStatus, until } from "../support/podBench.ts"
 
@@ -221,6 +222,31 @@ describe("Pod.make", () => {
       // It is recorded: what was given up once does not come back by itself.
       const fourth = yield* start(manifestFor(cwd), { cwd })
       expect(fourth.greeting.scope_summary).toBe(third.greeting.scope_summary)
+    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
+  )
+
+  it.effect("what a start found changed in the store is said to every client", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const cwd = yield* workspace
+      const start = Effect.scoped(
+        Effect.gen(function* () {
+          const pod = yield* Pod.make(yield* manifestFor(cwd))
+          yield* pod.runToEnd("go")
+          return pod.greeting.notes ?? []
+        })
+      ).pipe(Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }], store)))
+      expect(yield* start).toEqual([])
+      store.write(store.segments()[0]!, new TextEncoder().encode('{"kind":'))
+      expect(yield* start).toEqual(["a write of 8 bytes that was cut at the end of the journal was put aside"])
+      expect(yield* start, "what was cut once is whole").toEqual([])
+      const active = { session_id: "s", segment_id: "lost" }
+      yield* Effect.provide(
+        Effect.flatMap(PodStore, (pods) => pods.update("tester", { active })),
+        store.layer
+      )
+      expect(yield* start).toEqual(["the journal that this pod's metadata name is gone; it begins a new one"])
+      expect(yield* start, "what began is there").toEqual([])
     }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
   )
 
