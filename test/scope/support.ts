@@ -8,6 +8,7 @@ import * as NFS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
+import type { ScopeError } from "../../src/scope/ScopeError.ts"
 import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 
 /** A fresh directory, removed when the Scope closes. Its path is real. */
@@ -67,4 +68,22 @@ export const scoped = Effect.fnUntraced(function* (options: {
     ...(options.readable === undefined ? {} : { readable: options.readable })
   }).pipe(Effect.provide(meddled(options.beforeOpen)))
   return { fs, rules }
+})
+
+export const MiB = 1024 * 1024
+export const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+
+/** A work directory beside one that is out of scope. */
+export const world = Effect.gen(function* () {
+  const root = yield* tempDir
+  fill(root, { "work/a.txt": "alpha\n", "work/sub/b.txt": "beta\n", "outside/secret.txt": "secret\n" })
+  return {
+    work: Path.join(root, "work"),
+    outside: Path.join(root, "outside"),
+    at: (name: string) => Path.join(root, name)
+  }
+})
+
+export const refused = Effect.fnUntraced(function* <A, R>(effect: Effect.Effect<A, ScopeError, R>) {
+  return yield* Effect.flip(effect)
 })

@@ -77,3 +77,9 @@ export const workbench = Effect.fnUntraced(function* (
 
 export const lines = (count: number, line = (number: number) => `line ${number}`): string =>
   Array.from({ length: count }, (_, index) => `${line(index + 1)}\n`).join("")
+
+export const listed = (content: string | undefined): ReadonlyArray<string> => content?.split("\n") ?? []
+
+/** Paths below the work directory, in the order in which they came. */
+export const names = (bench: Workbench, content: string | undefined): ReadonlyArray<string> =>
+  listed(content).map((path) => path.replace(`${bench.work}/`, ""))
