@@ -2,41 +2,42 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
-import { isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { counting } from "../support/benchTools.ts"
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { fresh, isEvent, isStatus, rest, until } from "../support/podBench.ts"
 
-const rest = Effect.forEach(Array.from({ length: 500 }), () => Effect.yieldNow, { discard: true })
+/** A run with two calls that change one path: the first never ends, the second waits for its turn. */
+const twoOnOnePath = Effect.gen(function* () {
+  const begun = yield* Deferred.make<void>()
+  const ran: Array<string> = []
+  const put = Tool.make({
+    name: "Put",
+    description: "changes a path",
+    parameters: Schema.Struct({ tag: Schema.String }),
+    idempotent: false,
+    mutates: () => ["/w/a"],
+    run: ({ tag }) =>
+      Effect.suspend(() => {
+        ran.push(tag)
+        return tag === "stuck"
+          ? Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
+          : Effect.succeed({ summary: tag })
+      })
+  })
+  const bench = yield* fresh({ tools: [put] })
+  yield* bench.handle.run("go")
+  yield* Effect.flatMap(bench.model.next, (call) =>
+    call.callTools({ id: "c1", name: "Put", args: { tag: "stuck" } }, { id: "c2", name: "Put", args: { tag: "next" } })
+  )
+  yield* Deferred.await(begun)
+  return { ...bench, ran }
+})
 
 describe("a cancel while calls wait for their turn on a path", () => {
   it.effect("starts none of them", () =>
     Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const ran: Array<string> = []
-      const put = Tool.make({
-        name: "Put",
-        description: "changes a path",
-        parameters: Schema.Struct({ tag: Schema.String }),
-        idempotent: false,
-        mutates: () => ["/w/a"],
-        run: ({ tag }) =>
-          Effect.suspend(() => {
-            ran.push(tag)
-            return tag === "stuck"
-              ? Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-              : Effect.succeed({ summary: tag })
-          })
-      })
-      const { handle, model } = yield* open(MemoryStore.make(), { tools: [put] })
-      const { take } = yield* handle.attach
-      yield* handle.run("go")
-      yield* Effect.flatMap(model.next, (call) =>
-        call.callTools(
-          { id: "c1", name: "Put", args: { tag: "stuck" } },
-          { id: "c2", name: "Put", args: { tag: "next" } }
-        )
-      )
-      yield* Deferred.await(begun)
+      const { handle, ran, take } = yield* twoOnOnePath
       yield* handle.cancel
       yield* until(take, isStatus("idle"))
       expect(ran).toEqual(["stuck"])
@@ -47,32 +48,7 @@ describe("a cancel while calls wait for their turn on a path", () => {
 describe("a leg that goes on after a pause", () => {
   it.effect("by then nothing new has begun; what had waited for its turn on a path runs now", () =>
     Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const ran: Array<string> = []
-      const put = Tool.make({
-        name: "Put",
-        description: "changes a path",
-        parameters: Schema.Struct({ tag: Schema.String }),
-        idempotent: false,
-        mutates: () => ["/w/a"],
-        run: ({ tag }) =>
-          Effect.suspend(() => {
-            ran.push(tag)
-            return tag === "stuck"
-              ? Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-              : Effect.succeed({ summary: tag })
-          })
-      })
-      const { handle, model } = yield* open(MemoryStore.make(), { tools: [put] })
-      const { take } = yield* handle.attach
-      yield* handle.run("go")
-      yield* Effect.flatMap(model.next, (call) =>
-        call.callTools(
-          { id: "c1", name: "Put", args: { tag: "stuck" } },
-          { id: "c2", name: "Put", args: { tag: "next" } }
-        )
-      )
-      yield* Deferred.await(begun)
+      const { handle, model, ran, take } = yield* twoOnOnePath
       yield* handle.pause
       yield* until(take, isStatus("paused"))
       expect(ran, "before the run was resumed").toEqual(["stuck"])
@@ -84,48 +60,22 @@ describe("a leg that goes on after a pause", () => {
 
   it.effect("does not run a call whose arguments nobody could read", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const asked = yield* Deferred.make<void>()
-      let gated = false
-      const ran: Array<string> = []
-      const act = Tool.make({
-        name: "Act",
-        description: "acts on everything unless told what",
-        parameters: Schema.Struct({ only: Schema.optionalKey(Schema.String) }),
-        idempotent: false,
-        run: ({ only }) =>
-          Effect.sync(() => {
-            ran.push(only ?? "everything")
-            return { summary: "done" }
-          })
-      })
-      const { handle, model } = yield* open(MemoryStore.make(), {
-        tools: [act],
-        wrap: (file) => ({
-          ...file,
-          append: (bytes, options) =>
-            gated
-              ? Effect.andThen(
-                  Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate)),
-                  file.append(bytes, options)
-                )
-              : file.append(bytes, options)
-        })
-      })
-      const { take } = yield* handle.attach
+      const disk = faultyDisk()
+      const act = counting("Act")
+      const { handle, model, take } = yield* fresh({ tools: [act.tool], wrap: disk.wrap })
       yield* handle.run("go")
       const call = yield* model.next
-      gated = true
+      disk.set("still")
       yield* call.callTools({ id: "c1", name: "Act", args: '{"only": "th' })
       // The pause comes while the answer of the model is being written.
-      yield* Deferred.await(asked)
+      yield* disk.asked
       yield* handle.pause
       yield* rest
-      yield* Deferred.succeed(gate, undefined)
+      yield* disk.go
       yield* until(take, isStatus("paused"))
       yield* handle.resume
       const { request } = yield* model.next
-      expect(ran).toEqual([])
+      expect(act.runs()).toBe(0)
       expect(JSON.stringify(request.messages)).toContain("not a JSON object")
     }).pipe(Effect.scoped)
   )
@@ -141,8 +91,7 @@ describe("a tool", () => {
         idempotent: true,
         run: () => Effect.interrupt
       })
-      const { handle, model } = yield* open(MemoryStore.make(), { tools: [gives] })
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh({ tools: [gives] })
       yield* handle.run("go")
       yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "GivesUp", args: {} }))
       const seen = yield* until(take, (event) => event.event === "run_end" || event.event === "tool_result")

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { Answer } from "../../src/pod/PodHandle.ts"
 import type { Method } from "../../src/protocol/Method.ts"
-import { open } from "../support/podBench.ts"
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { open, rest } from "../support/podBench.ts"
 
-const rest = Effect.forEach(Array.from({ length: 2_000 }), () => Effect.yieldNow, { discard: true })
 const quiet = (message: string): Method => ({ method: "notify", params: { message, wake: false } })
 
 describe("the inbox", () => {
@@ -33,24 +32,17 @@ describe("the inbox", () => {
 describe("the mailbox", () => {
   it.effect("holds 1024 methods; then who wants an answer gets overloaded at once, and who wants none waits", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      let isStill = false
-      const { handle } = yield* open(MemoryStore.make(), {
-        wrap: (file) => ({
-          ...file,
-          append: (bytes, options) =>
-            isStill ? Effect.andThen(Deferred.await(gate), file.append(bytes, options)) : file.append(bytes, options)
-        })
-      })
+      const disk = faultyDisk()
+      const { handle } = yield* open(MemoryStore.make(), { wrap: disk.wrap })
       yield* handle.notify("makes the segment", { wake: false })
-      isStill = true
+      disk.set("still")
       const answers: Array<Answer> = []
       const send = handle.submit(quiet("n"), (answer) => {
         answers.push(answer)
       })
       // The controller has taken this one, and waits for the store.
       yield* send
-      yield* rest
+      yield* disk.asked
       yield* Effect.forEach(Array.from({ length: 1_024 }), () => send, { discard: true })
       expect(answers).toEqual([])
       yield* send
@@ -58,8 +50,7 @@ describe("the mailbox", () => {
       const silent = yield* Effect.forkChild(handle.submit(quiet("without an answer")))
       yield* rest
       expect(silent.pollUnsafe(), "it is in, beyond the bound").toBeUndefined()
-      isStill = false
-      yield* Deferred.succeed(gate, undefined)
+      yield* disk.go
       yield* rest
       yield* handle.notify("behind all of them", { wake: false })
       expect(silent.pollUnsafe()).toBeDefined()

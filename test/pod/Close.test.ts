@@ -1,29 +1,19 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
-import { names, open } from "../support/podBench.ts"
-
-/** Lets everything that can run go on, without time passing. */
-const rest = Effect.forEach(Array.from({ length: 2_000 }), () => Effect.yieldNow, { discard: true })
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { names, open, rest } from "../support/podBench.ts"
+import { directory, manifestFor } from "../support/workspace.ts"
 
 const podIn = Effect.fnUntraced(function* (scope: Scope.Scope) {
-  const fs = yield* FileSystem.FileSystem
-  const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
-  const manifest = yield* Manifest.make({
-    pod: { name: "closer" },
-    scope: { allow: [{ target: cwd, permission: "write" }] }
-  })
-  return yield* Scope.provide(Pod.make(manifest), scope)
+  return yield* Scope.provide(Pod.make(yield* manifestFor(yield* directory, "closer")), scope)
 })
 
 const endings = (file: ReadonlyArray<string>) =>
@@ -65,23 +55,14 @@ describe("closing the Scope of a pod", () => {
 describe("the handle", () => {
   it.effect("runToEnd that is interrupted before the answer leaves no run behind", () =>
     Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const asked = yield* Deferred.make<void>()
-      const { handle, model } = yield* open(MemoryStore.make(), {
-        wrap: (file) => ({
-          ...file,
-          append: (bytes, options) =>
-            Effect.andThen(
-              Effect.andThen(Deferred.succeed(asked, undefined), Deferred.await(gate)),
-              file.append(bytes, options)
-            )
-        })
-      })
+      const disk = faultyDisk()
+      disk.set("still")
+      const { handle, model } = yield* open(MemoryStore.make(), { wrap: disk.wrap })
       const fiber = yield* Effect.forkChild(handle.runToEnd("go"))
-      yield* Deferred.await(asked)
+      yield* disk.asked
       yield* Effect.forkChild(Fiber.interrupt(fiber))
       yield* rest
-      yield* Deferred.succeed(gate, undefined)
+      yield* disk.go
       yield* rest
       expect(yield* handle.status).toBe("idle")
       expect(model.open()).toBe(0)

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { PodWorld } from "../../layers/PodLive.ts"
@@ -8,8 +7,6 @@ import * as PodTest from "../../layers/PodTest.ts"
 import * as LeaseLive from "../../layers/runtime/Lease.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LlmClient } from "../../src/llm/LlmClient.ts"
-import { LlmError } from "../../src/llm/LlmError.ts"
-import * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { Lease } from "../../src/runtime/Lease.ts"
@@ -17,10 +14,10 @@ import { PodStore } from "../../src/session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
 import * as Tool from "../../src/tools/Tool.ts"
-import { fileOf, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { fileOf, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
+import { badRequest } from "../support/ProbeModel.ts"
+import { directory, manifestFor } from "../support/workspace.ts"
 
-const rest = Effect.forEach(Array.from({ length: 500 }), () => Effect.yieldNow, { discard: true })
-const refused = new LlmError({ reason: "Status", status: 400, provider: "probe", message: "bad request" })
 const ts = 1_780_000_000_000
 const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
 
@@ -203,13 +200,7 @@ describe("what a start finds", () => {
   it.effect("a receipt of a session that is not synced does not say that it was", () => {
     const store = MemoryStore.make()
     return Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
-      const manifest = yield* Manifest.make({
-        pod: { name: "loose" },
-        session: { durability: "os" },
-        scope: { allow: [{ target: cwd, permission: "write" }] }
-      })
+      const manifest = yield* manifestFor(yield* directory, "loose", { session: { durability: "os" } })
       const start = Effect.scoped(
         Effect.flatMap(Pod.make(manifest), (pod) => pod.notify("n", { key: "k", wake: false }))
       )
@@ -227,7 +218,7 @@ describe("what a start finds", () => {
       yield* first.handle.run("one")
       const call = yield* first.model.next
       yield* first.handle.run("queued", { delivery: "queue" })
-      yield* call.fail(refused)
+      yield* call.fail(badRequest)
       yield* until(take, isStatus("idle"))
       yield* first.handle.notify("a turn of its own")
       yield* Effect.flatMap(first.model.next, (next) => next.answer("noted"))
@@ -244,16 +235,12 @@ describe("what a start finds", () => {
 })
 
 describe("the name of a session", () => {
-  const manifestFor = Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
-    return yield* Manifest.make({ pod: { name: "named" }, scope: { allow: [{ target: cwd, permission: "write" }] } })
-  })
+  const named = Effect.flatMap(directory, (cwd) => manifestFor(cwd, "named"))
 
   it.effect("is read again once the lease is held: another owner may have made it meanwhile", () => {
     const store = MemoryStore.make()
     return Effect.gen(function* () {
-      const manifest = yield* manifestFor
+      const manifest = yield* named
       const real = yield* Lease
       let raced = false
       const context = yield* Effect.context<PodWorld | LlmClient>()
@@ -291,7 +278,7 @@ describe("the name of a session", () => {
   it.effect("that a start names is remembered before anything is accepted into it, or the start fails", () => {
     const store = MemoryStore.make()
     return Effect.gen(function* () {
-      const manifest = yield* manifestFor
+      const manifest = yield* named
       const other = {
         sessionId: "0197a1c2-0000-7000-8000-00000000000a",
         segmentId: "0197a1c2-0000-7000-8000-00000000000b"

@@ -3,11 +3,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import { LlmError } from "../../src/llm/LlmError.ts"
 import type { Answer, PodHandle } from "../../src/pod/PodHandle.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { LlmRequest } from "../../src/llm/LlmRequest.ts"
-import { isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { fresh, isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { badRequest } from "../support/ProbeModel.ts"
 
 const ask = Effect.fnUntraced(function* (handle: PodHandle, method: Method) {
   const answer = yield* Deferred.make<Answer>()
@@ -20,13 +20,20 @@ const ask = Effect.fnUntraced(function* (handle: PodHandle, method: Method) {
 const userTexts = (request: LlmRequest) =>
   request.messages.flatMap((message) => (message.role === "user" || message.role === "system" ? [message.text] : []))
 
-const refused = new LlmError({ reason: "Status", status: 400, provider: "probe", message: "bad request" })
+/** A run that failed, and one behind it that waits for a person. */
+const heldQueue = Effect.gen(function* () {
+  const bench = yield* fresh()
+  yield* bench.handle.run("one")
+  const first = yield* bench.model.next
+  yield* bench.handle.run("queued", { delivery: "queue" })
+  yield* first.fail(badRequest)
+  return { ...bench, seen: yield* until(bench.take, isStatus("idle")) }
+})
 
 describe("queued and steering runs", () => {
   it.effect("a second run is refused while one goes on, unless it may wait", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.run("one")
       const first = yield* model.next
       const error = yield* Effect.flip(handle.run("two"))
@@ -67,8 +74,7 @@ describe("queued and steering runs", () => {
 
   it.effect("a steering input that comes too late becomes the head of the queue, with a run of its own", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       const { run_id } = yield* handle.run("one")
       const first = yield* model.next
       yield* handle.run("queued", { delivery: "queue" })
@@ -85,13 +91,7 @@ describe("queued and steering runs", () => {
 
   it.effect("after a failure the queue waits for a person, says so, and flows with the next run", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
-      yield* handle.run("one")
-      const first = yield* model.next
-      yield* handle.run("queued", { delivery: "queue" })
-      yield* first.fail(refused)
-      const seen = yield* until(take, isStatus("idle"))
+      const { handle, model, seen } = yield* heldQueue
       expect(seen.find(isEvent("run_end"))).toMatchObject({
         data: { result: "failed", error: { code: "provider_error", phase: "request", message: "bad request" } }
       })
@@ -107,13 +107,7 @@ describe("queued and steering runs", () => {
 
   it.effect("resume lets a held queue flow", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
-      yield* handle.run("one")
-      const first = yield* model.next
-      yield* handle.run("queued", { delivery: "queue" })
-      yield* first.fail(refused)
-      yield* until(take, isStatus("idle"))
+      const { handle, model } = yield* heldQueue
       expect(yield* ask(handle, { method: "resume", id: "r" })).toMatchObject({ ok: true, result: { leg: 1 } })
       expect(userTexts((yield* model.next).request).at(-1)).toBe("queued")
     }).pipe(Effect.scoped)
@@ -142,8 +136,7 @@ describe("queued and steering runs", () => {
 describe("notifications", () => {
   it.effect("one that comes while the pod is idle starts a turn by itself", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.notify("build finished")
       const call = yield* model.next
       expect(userTexts(call.request)[0]).toMatch(/^\[Notification\]\nbuild finished\n\n.*not a blocking request/s)
@@ -208,8 +201,7 @@ describe("notifications", () => {
 
   it.effect("one that a rolled-back run had taken is delivered again", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.notify("keep me", { wake: false })
       yield* handle.run("one")
       yield* model.next
@@ -226,8 +218,7 @@ describe("notifications", () => {
 
   it.effect("a child's report is a notification too", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.submit({ method: "pod_event", params: { kind: "errored", pod_name: "kid", message: "429" } })
       const call = yield* model.next
       expect(userTexts(call.request)[0]).toContain("pod `kid` errored: 429")
@@ -241,8 +232,7 @@ describe("notifications", () => {
 describe("keys", () => {
   it.effect("the same key and payload is executed once and answered the same; another payload is a conflict", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       const first = yield* handle.run("one", { key: "k" })
       const again = yield* handle.run("one", { key: "k" })
       expect(again).toEqual(first)
@@ -260,8 +250,7 @@ describe("keys", () => {
 
   it.effect("waiting for the end of a run that is over gives that end", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.run("one", { key: "k" })
       yield* Effect.flatMap(model.next, (call) => call.answer("ok"))
       const seen = yield* until(take, isStatus("idle"))
@@ -277,8 +266,7 @@ describe("keys", () => {
 
   it.effect("a queue stays held after a run that a pause has undone", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.run("one")
       yield* model.next
       yield* handle.run("queued", { delivery: "queue" })
@@ -292,8 +280,7 @@ describe("keys", () => {
 
   it.effect("a rolled-back run keeps its receipt", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       const first = yield* handle.run("one", { key: "k" })
       yield* model.next
       yield* handle.cancel

@@ -6,20 +6,8 @@ import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { LlmError } from "../../src/llm/LlmError.ts"
 import * as Tool from "../../src/tools/Tool.ts"
-import { fileOf, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
-
-/** A tool that says when it has begun, and never ends by itself. */
-const stuck = (idempotent: boolean) =>
-  Effect.map(Deferred.make<void>(), (begun) => ({
-    begun,
-    tool: Tool.make({
-      name: "Stuck",
-      description: "never ends",
-      parameters: Schema.Struct({}),
-      idempotent,
-      run: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-    })
-  }))
+import { stuck } from "../support/benchTools.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
 
 const overloaded = new LlmError({ reason: "Status", status: 529, provider: "probe", message: "overloaded" })
 
@@ -27,7 +15,7 @@ const phases = ["before the first event", "mid-stream", "in a tool", "in a retry
 
 /** Brings a new run into one of its waits. */
 const enter = Effect.fnUntraced(function* (phase: (typeof phases)[number]) {
-  const { begun, tool } = yield* stuck(false)
+  const { begun, tool } = yield* stuck()
   const bench = yield* open(MemoryStore.make(), { tools: [tool] })
   const attachment = yield* bench.handle.attach
   const { run_id } = yield* bench.handle.run("go")
@@ -103,9 +91,8 @@ describe("cancel", () => {
           idempotent: false,
           run: () => Effect.succeed({ summary: "done" })
         })
-        const { begun, tool } = yield* stuck(false)
-        const { handle, model } = yield* open(MemoryStore.make(), { tools: [quick, tool] })
-        const { take } = yield* handle.attach
+        const { begun, tool } = yield* stuck()
+        const { handle, model, take } = yield* fresh({ tools: [quick, tool] })
         yield* handle.run("go")
         yield* Effect.flatMap(model.next, (call) =>
           call.callTools({ id: "c1", name: "Quick", args: {} }, { id: "c2", name: "Stuck", args: {} })
@@ -156,8 +143,7 @@ describe("cancel", () => {
 describe("pause and resume", () => {
   it.effect("mid-stream: the next leg sends the same request again", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       const { run_id } = yield* handle.run("go")
       const first = yield* model.next
       yield* first.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "half" })
@@ -181,8 +167,7 @@ describe("pause and resume", () => {
     (idempotent) =>
       Effect.gen(function* () {
         const { begun, tool } = yield* stuck(idempotent)
-        const { handle, model } = yield* open(MemoryStore.make(), { tools: [tool] })
-        const { take } = yield* handle.attach
+        const { handle, model, take } = yield* fresh({ tools: [tool] })
         yield* handle.run("go")
         yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
         yield* Deferred.await(begun)
@@ -213,9 +198,8 @@ describe("pause and resume", () => {
             return { summary: "ran" }
           })
       })
-      const { begun, tool } = yield* stuck(false)
-      const { handle, model } = yield* open(MemoryStore.make(), { tools: [picky, tool] })
-      const { take } = yield* handle.attach
+      const { begun, tool } = yield* stuck()
+      const { handle, model, take } = yield* fresh({ tools: [picky, tool] })
       yield* handle.run("go")
       yield* Effect.flatMap(model.next, (call) =>
         call.callTools({ id: "c1", name: "Picky", args: '{"cut of' }, { id: "c2", name: "Stuck", args: {} })
@@ -237,9 +221,8 @@ describe("pause and resume", () => {
 
   it.effect("max_turns holds for the run over its legs", () =>
     Effect.gen(function* () {
-      const { begun, tool } = yield* stuck(false)
-      const { handle, model } = yield* open(MemoryStore.make(), { tools: [tool], maxTurns: 2 })
-      const { take } = yield* handle.attach
+      const { begun, tool } = yield* stuck()
+      const { handle, model, take } = yield* fresh({ tools: [tool], maxTurns: 2 })
       yield* handle.run("go")
       yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
       yield* Deferred.await(begun)

@@ -16,22 +16,18 @@ import * as Pod from "../../src/pod/Pod.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import { isEvent, isStatus, until } from "../support/podBench.ts"
+import * as Workspace from "../support/workspace.ts"
 
-const workspace = Effect.flatMap(FileSystem.FileSystem, (fs) =>
-  Effect.gen(function* () {
-    const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
-    yield* fs.writeFileString(`${cwd}/notes.md`, "alpha\n")
-    yield* fs.writeFileString(`${cwd}/AGENTS.md`, "Always be brief.\n")
-    return cwd
-  })
-)
+const workspace = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const cwd = yield* Workspace.directory
+  yield* fs.writeFileString(`${cwd}/notes.md`, "alpha\n")
+  yield* fs.writeFileString(`${cwd}/AGENTS.md`, "Always be brief.\n")
+  return cwd
+})
 
-const manifestFor = (cwd: string, name = "tester", extra: Partial<Manifest.ManifestInput> = {}) =>
-  Manifest.make({
-    pod: { name },
-    scope: { allow: [{ target: cwd, permission: "write" }] },
-    ...extra
-  })
+const manifestFor = (cwd: string, name = "tester", extra?: Partial<Manifest.ManifestInput>) =>
+  Workspace.manifestFor(cwd, name, extra)
 
 const scriptWithPaths = Scripted.layer([
   {

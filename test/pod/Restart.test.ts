@@ -1,23 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import type { SegmentFile } from "../../src/session/SessionStore.ts"
-import { StorageError } from "../../src/session/StorageError.ts"
-import * as Tool from "../../src/tools/Tool.ts"
-import { fileOf, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
-
-const stuck = Effect.map(Deferred.make<void>(), (begun) => ({
-  begun,
-  tool: Tool.make({
-    name: "Stuck",
-    description: "never ends",
-    parameters: Schema.Struct({}),
-    idempotent: false,
-    run: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-  })
-}))
+import { counting, stuck } from "../support/benchTools.ts"
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
 
 /** A pod that stops answering and writing in the middle of things, as a killed process does: it is just left alone. */
 describe("a pod that is started again on its store", () => {
@@ -45,25 +32,14 @@ describe("a pod that is started again on its store", () => {
     () =>
       Effect.gen(function* () {
         const memory = MemoryStore.make()
-        const { begun, tool } = yield* stuck
+        const { begun, tool } = yield* stuck()
         const first = yield* open(memory, { tools: [tool] })
         const { run_id } = yield* first.handle.run("go")
         yield* Effect.flatMap(first.model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
         yield* Deferred.await(begun)
 
-        let runs = 0
-        const counting = Tool.make({
-          name: "Stuck",
-          description: "counts",
-          parameters: Schema.Struct({}),
-          idempotent: true,
-          run: () =>
-            Effect.sync(() => {
-              runs += 1
-              return { summary: "ran" }
-            })
-        })
-        const second = yield* open(memory, { tools: [counting] })
+        const again = counting("Stuck", true)
+        const second = yield* open(memory, { tools: [again.tool] })
         expect(yield* second.handle.status).toBe("idle")
         expect(names(fileOf(memory, first.ref)).slice(-3)).toEqual(["tool_result", "turn_end", "run_errored"])
         expect(fileOf(memory, first.ref).at(-1)).toMatchObject({ run_id, leg: 1, outcome: { result: "interrupted" } })
@@ -72,7 +48,7 @@ describe("a pod that is started again on its store", () => {
         expect(request.messages.find((message) => message.role === "tool")).toMatchObject({
           results: [{ id: "c1", isError: true }]
         })
-        expect(runs).toBe(0)
+        expect(again.runs()).toBe(0)
       }).pipe(Effect.scoped)
   )
 
@@ -169,40 +145,15 @@ describe("a pod that is started again on its store", () => {
 })
 
 describe("a store that fails", () => {
-  const breakable = () => {
-    let broken = false
-    return {
-      break: (value: boolean) =>
-        Effect.sync(() => {
-          broken = value
-        }),
-      wrap: (file: SegmentFile): SegmentFile => ({
-        ...file,
-        append: (bytes, options) =>
-          broken
-            ? Effect.fail(
-                new StorageError({
-                  reason: "Io",
-                  operation: "append",
-                  path: file.path,
-                  message: "no space left",
-                  code: "ENOSPC"
-                })
-              )
-            : file.append(bytes, options)
-      })
-    }
-  }
-
   it.effect("at acceptance: the sender is refused, nothing happens, and the pod goes on when the disk does", () =>
     Effect.gen(function* () {
-      const disk = breakable()
+      const disk = faultyDisk()
       const { handle, model } = yield* open(MemoryStore.make(), { wrap: disk.wrap })
-      yield* disk.break(true)
+      disk.set("full")
       const error = yield* Effect.flip(handle.run("one"))
       expect(error).toMatchObject({ code: "storage_error", message: "no space left" })
       expect(yield* handle.status).toBe("idle")
-      yield* disk.break(false)
+      disk.set("fine")
       yield* handle.run("two")
       expect((yield* model.next).request.messages).toEqual([{ role: "user", text: "two" }])
     }).pipe(Effect.scoped)
@@ -210,31 +161,19 @@ describe("a store that fails", () => {
 
   it.effect("before a tool starts: the tool does not run, and the run fails as storage_error", () =>
     Effect.gen(function* () {
-      const disk = breakable()
-      let runs = 0
-      const tool = Tool.make({
-        name: "Act",
-        description: "has an effect",
-        parameters: Schema.Struct({}),
-        idempotent: false,
-        run: () =>
-          Effect.sync(() => {
-            runs += 1
-            return { summary: "done" }
-          })
-      })
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { wrap: disk.wrap, tools: [tool] })
-      const { take } = yield* handle.attach
+      const disk = faultyDisk()
+      const act = counting("Act")
+      const { handle, memory, model, ref, take } = yield* fresh({ wrap: disk.wrap, tools: [act.tool] })
       yield* handle.run("go")
       const call = yield* model.next
-      yield* disk.break(true)
+      disk.set("full")
       yield* call.callTools({ id: "c1", name: "Act", args: {} })
       const seen = yield* until(take, isStatus("idle"))
       const ends = seen.filter(isEvent("run_end"))
       expect(ends).toMatchObject([{ data: { result: "failed", error: { code: "storage_error", phase: "store" } } }])
       expect(ends[0]?.durable).toBeUndefined()
-      expect(runs).toBe(0)
-      yield* disk.break(false)
+      expect(act.runs()).toBe(0)
+      disk.set("fine")
       yield* handle.run("again")
       yield* Effect.flatMap(model.next, (next) => next.answer("ok"))
       const later = yield* until(take, isStatus("idle"))

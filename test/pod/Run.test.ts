@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
-import { fileOf, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
 
 const echo = Tool.make({
   name: "Echo",
@@ -17,8 +17,7 @@ const echo = Tool.make({
 describe("a run", () => {
   it.effect("is accepted, announced, answered and closed in the order that clients know", () =>
     Effect.gen(function* () {
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, memory, model, ref, take } = yield* fresh()
       const accepted = yield* handle.run("hello")
       yield* Effect.flatMap(model.next, (call) => call.answer("hi there"))
       const seen = yield* until(take, isStatus("idle"))
@@ -68,8 +67,7 @@ describe("a run", () => {
 
   it.effect("the reply is given before the event that records the input can be seen", () =>
     Effect.gen(function* () {
-      const { handle, journal } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, journal, take } = yield* fresh()
       const replied = yield* Deferred.make<number>()
       yield* handle.submit({ method: "run", params: { input: [{ kind: "text", content: "x" }] } }, () => {
         Deferred.doneUnsafe(replied, Effect.succeed(journal.live.blocks.length))
@@ -90,8 +88,7 @@ describe("a run", () => {
         idempotent: false,
         run: ({ gate }) => Effect.as(Deferred.await(gates[gate]), { summary: `done ${gate}` })
       })
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { tools: [slow] })
-      const { take } = yield* handle.attach
+      const { handle, memory, model, ref, take } = yield* fresh({ tools: [slow] })
       yield* handle.run("go")
       yield* Effect.flatMap(model.next, (call) =>
         call.callTools({ id: "c1", name: "Slow", args: { gate: "a" } }, { id: "c2", name: "Slow", args: { gate: "b" } })

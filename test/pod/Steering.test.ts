@@ -1,20 +1,16 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import { LlmError } from "../../src/llm/LlmError.ts"
 import type { LlmRequest } from "../../src/llm/LlmRequest.ts"
-import { isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { fresh, isEvent, isStatus, until } from "../support/podBench.ts"
+import { badRequest } from "../support/ProbeModel.ts"
 
 const said = (request: LlmRequest) =>
   request.messages.flatMap((message) => (message.role === "user" || message.role === "system" ? [message.text] : []))
 
-const refused = new LlmError({ reason: "Status", status: 400, provider: "probe", message: "bad request" })
-
 describe("steering", () => {
   it.effect("while the run is paused: the answer names that run, which is the one that takes the input", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       const { run_id } = yield* handle.run("one")
       const first = yield* model.next
       yield* first.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "x" })
@@ -31,12 +27,11 @@ describe("steering", () => {
 
   it.effect("for a run that failed first: it becomes the head of the queue, and joins no other run", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.run("one")
       const first = yield* model.next
       yield* handle.run("for the first", { delivery: "steer" })
-      yield* first.fail(refused)
+      yield* first.fail(badRequest)
       yield* until(take, isStatus("idle"))
       yield* handle.run("second")
       const second = yield* model.next
@@ -50,8 +45,7 @@ describe("steering", () => {
 describe("notifications", () => {
   it.effect("that a rolled-back run had taken keep their place before later ones", () =>
     Effect.gen(function* () {
-      const { handle, model } = yield* open(MemoryStore.make())
-      const { take } = yield* handle.attach
+      const { handle, model, take } = yield* fresh()
       yield* handle.notify("first", { wake: false })
       yield* handle.run("one")
       yield* model.next

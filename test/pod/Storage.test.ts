@@ -1,52 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { Answer } from "../../src/pod/PodHandle.ts"
 import type { Method } from "../../src/protocol/Method.ts"
-import type { SegmentFile } from "../../src/session/SessionStore.ts"
-import { StorageError } from "../../src/session/StorageError.ts"
-import * as Tool from "../../src/tools/Tool.ts"
-import { fileOf, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { stuck } from "../support/benchTools.ts"
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
 
-const rest = Effect.forEach(Array.from({ length: 2_000 }), () => Effect.yieldNow, { discard: true })
 const run = (text: string): Method => ({ method: "run", params: { input: [{ kind: "text", content: text }] } })
-
-const noSpace = (path: string) =>
-  new StorageError({ reason: "Io", operation: "append", path, message: "no space left", code: "ENOSPC" })
-
-/** A disk that can be full, stand still, or be broken in a way that nobody foresaw. */
-const disk = () => {
-  let mode: "fine" | "full" | "still" | "broken" = "fine"
-  const gate = Deferred.makeUnsafe<void>()
-  return {
-    set: (next: typeof mode) => {
-      mode = next
-    },
-    /** What stood still goes on, and everything after it. */
-    go: Effect.suspend(() => {
-      mode = "fine"
-      return Deferred.succeed(gate, undefined)
-    }),
-    wrap: (file: SegmentFile): SegmentFile => ({
-      ...file,
-      append: (bytes, options) => {
-        switch (mode) {
-          case "fine":
-            return file.append(bytes, options)
-          case "full":
-            return Effect.fail(noSpace(file.path))
-          case "still":
-            return Effect.andThen(Deferred.await(gate), file.append(bytes, options))
-          case "broken":
-            return Effect.die(new Error("a defect of the store"))
-        }
-      }
-    })
-  }
-}
 
 const ends = (file: ReadonlyArray<string>) =>
   file.filter((name) => name === "run_errored" || name === "run_completed" || name === "pod.mark rollback")
@@ -54,9 +17,8 @@ const ends = (file: ReadonlyArray<string>) =>
 describe("a store that stands still for longer than its time-out, then goes on", () => {
   it.effect("at acceptance: the sender has one answer, and no run is left without an end", () =>
     Effect.gen(function* () {
-      const slow = disk()
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { wrap: slow.wrap })
-      const { take } = yield* handle.attach
+      const slow = faultyDisk()
+      const { handle, memory, model, ref, take } = yield* fresh({ wrap: slow.wrap })
       yield* handle.run("first")
       yield* Effect.flatMap(model.next, (call) => call.answer("ok"))
       yield* until(take, isStatus("idle"))
@@ -80,9 +42,8 @@ describe("a store that stands still for longer than its time-out, then goes on",
 
   it.effect("with the writer's queue full: who waits for a place is answered in time, too", () =>
     Effect.gen(function* () {
-      const slow = disk()
-      const { handle, journal, model } = yield* open(MemoryStore.make(), { wrap: slow.wrap })
-      const { take } = yield* handle.attach
+      const slow = faultyDisk()
+      const { handle, journal, model, take } = yield* fresh({ wrap: slow.wrap })
       yield* handle.run("first")
       yield* Effect.flatMap(model.next, (call) => call.answer("ok"))
       yield* until(take, isStatus("idle"))
@@ -109,9 +70,8 @@ describe("a store that stands still for longer than its time-out, then goes on",
 
   it.effect("at the end of a leg: one run_end, one terminal record", () =>
     Effect.gen(function* () {
-      const slow = disk()
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { wrap: slow.wrap })
-      const { take } = yield* handle.attach
+      const slow = faultyDisk()
+      const { handle, memory, model, ref, take } = yield* fresh({ wrap: slow.wrap })
       yield* handle.run("first")
       const call = yield* model.next
       yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "x" })
@@ -138,9 +98,8 @@ describe("a store that stands still for longer than its time-out, then goes on",
 describe("a store that is full when a leg ends", () => {
   it.effect("by a pause: the run is over for everybody, and the status can be left", () =>
     Effect.gen(function* () {
-      const full = disk()
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { wrap: full.wrap })
-      const { take } = yield* handle.attach
+      const full = faultyDisk()
+      const { handle, memory, model, ref, take } = yield* fresh({ wrap: full.wrap })
       yield* handle.run("first")
       const call = yield* model.next
       yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "x" })
@@ -164,7 +123,7 @@ describe("a store that is full when a leg ends", () => {
 
   it.effect("by a pause before any output: the pod does not come back as paused", () =>
     Effect.gen(function* () {
-      const full = disk()
+      const full = faultyDisk()
       const memory = MemoryStore.make()
       const { handle, model } = yield* open(memory, { wrap: full.wrap })
       const { take } = yield* handle.attach
@@ -182,9 +141,8 @@ describe("a store that is full when a leg ends", () => {
 
   it.effect("with something queued: what the pod waits for is said", () =>
     Effect.gen(function* () {
-      const full = disk()
-      const { handle, model } = yield* open(MemoryStore.make(), { wrap: full.wrap })
-      const { take } = yield* handle.attach
+      const full = faultyDisk()
+      const { handle, model, take } = yield* fresh({ wrap: full.wrap })
       yield* handle.run("first")
       const call = yield* model.next
       yield* handle.run("queued", { delivery: "queue" })
@@ -198,17 +156,9 @@ describe("a store that is full when a leg ends", () => {
 
   it.effect("with open calls: clients are told their results all the same", () =>
     Effect.gen(function* () {
-      const full = disk()
-      const begun = yield* Deferred.make<void>()
-      const stuck = Tool.make({
-        name: "Stuck",
-        description: "never ends",
-        parameters: Schema.Struct({}),
-        idempotent: false,
-        run: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-      })
-      const { handle, memory, model, ref } = yield* open(MemoryStore.make(), { wrap: full.wrap, tools: [stuck] })
-      const { take } = yield* handle.attach
+      const full = faultyDisk()
+      const { begun, tool } = yield* stuck()
+      const { handle, memory, model, ref, take } = yield* fresh({ wrap: full.wrap, tools: [tool] })
       yield* handle.run("first")
       yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
       yield* Deferred.await(begun)
@@ -228,7 +178,7 @@ describe("a store that is full when a leg ends", () => {
 describe("a store with a defect", () => {
   it.effect("refuses what came in that moment; the pod hears and answers what comes later", () =>
     Effect.gen(function* () {
-      const broken = disk()
+      const broken = faultyDisk()
       const { handle, model } = yield* open(MemoryStore.make(), { wrap: broken.wrap })
       broken.set("broken")
       const first = yield* Effect.forkChild(Effect.flip(handle.run("one")))

@@ -2,15 +2,15 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import { LlmError } from "../../src/llm/LlmError.ts"
-import * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
 import * as Tool from "../../src/tools/Tool.ts"
+import { stuck } from "../support/benchTools.ts"
 import { isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { badRequest } from "../support/ProbeModel.ts"
+import { directory, manifestFor } from "../support/workspace.ts"
 import { recorded, recorder } from "../support/recordingStore.ts"
 import { simulate } from "../support/World.ts"
 
@@ -21,21 +21,20 @@ const opened = Effect.fnUntraced(function* (tools: ReadonlyArray<Tool.Tool> = []
   return { ...bench, syncsOf, take }
 })
 
-const tool = (name: string, run: Effect.Effect<Tool.ToolOutput>, changes: ReadonlyArray<string> = []) =>
+const toolOf = (name: string, changes: ReadonlyArray<string> = []) =>
   Tool.make({
     name,
     description: "for this test",
     parameters: Schema.Struct({}),
     idempotent: false,
     mutates: () => changes,
-    run: () => run
+    run: () => Effect.succeed({ summary: "ready" })
   })
-const ready = Effect.succeed({ summary: "ready" })
 
 describe("what must survive a power cut", () => {
   it.effect("the input, the start and the result of a call, the end of the run; not an answer on its way", () =>
     Effect.gen(function* () {
-      const { handle, model, syncsOf, take } = yield* opened([tool("Ready", ready)])
+      const { handle, model, syncsOf, take } = yield* opened([toolOf("Ready")])
       expect(yield* handle.run("go")).toMatchObject({ run_id: expect.any(String) })
       yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Ready", args: {} }))
       yield* Effect.flatMap(model.next, (call) => call.answer("done"))
@@ -54,7 +53,7 @@ describe("what must survive a power cut", () => {
       const { exit } = await simulate(
         seed,
         Effect.gen(function* () {
-          const { handle, model, syncsOf, take } = yield* opened([tool("Change", ready, ["/w/file"])])
+          const { handle, model, syncsOf, take } = yield* opened([toolOf("Change", ["/w/file"])])
           yield* handle.run("go")
           const calls = ["c1", "c2"].map((id) => ({ id, name: "Change", args: {} }))
           yield* Effect.flatMap(model.next, (call) => call.callTools(...calls))
@@ -89,8 +88,7 @@ describe("what must survive a power cut", () => {
     Effect.gen(function* () {
       const { handle, model, syncsOf, take } = yield* opened()
       yield* handle.run("one")
-      const refused = new LlmError({ reason: "Status", status: 400, provider: "probe", message: "bad request" })
-      yield* Effect.flatMap(model.next, (call) => call.fail(refused))
+      yield* Effect.flatMap(model.next, (call) => call.fail(badRequest))
       yield* until(take, isStatus("idle"))
       expect(syncsOf("run_errored")).toEqual([true])
       yield* handle.run("two")
@@ -103,9 +101,8 @@ describe("what must survive a power cut", () => {
 
   it.effect("a pause, the next leg, and the answer to a call that the pause has cut", () =>
     Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const stuck = tool("Stuck", Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
-      const { handle, model, syncsOf, take } = yield* opened([stuck])
+      const { begun, tool } = yield* stuck()
+      const { handle, model, syncsOf, take } = yield* opened([tool])
       yield* handle.run("go")
       yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
       yield* Deferred.await(begun)
@@ -138,13 +135,8 @@ describe("[session] durability", () => {
   const appendsWith = Effect.fnUntraced(function* (durability: "fsync" | "os") {
     const record = recorder()
     const turn = Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const cwd = yield* fs.realPath(yield* fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }))
-      const manifest = yield* Manifest.make({
-        pod: { name: "durable" },
-        scope: { allow: [{ target: cwd, permission: "write" }] },
-        session: { durability }
-      })
+      const cwd = yield* directory
+      const manifest = yield* manifestFor(cwd, "durable", { session: { durability } })
       const pod = yield* Pod.make(manifest, { cwd })
       const { take } = yield* pod.attach
       const { synced } = (yield* pod.run("go")) as { readonly synced?: boolean }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { LlmClient } from "../../src/llm/LlmClient.ts"
-import type { LlmError } from "../../src/llm/LlmError.ts"
+import { LlmError } from "../../src/llm/LlmError.ts"
 import type { LlmEvent, StopReason } from "../../src/llm/LlmEvent.ts"
 import type { LlmRequest } from "../../src/llm/LlmRequest.ts"
 
@@ -29,6 +29,9 @@ export interface ProbeModel {
   /** Calls that are open now. */
   readonly open: () => number
 }
+
+/** What a vendor says to a request that it will not have: no attempt can help. */
+export const badRequest = new LlmError({ reason: "Status", status: 400, provider: "probe", message: "bad request" })
 
 const usage: LlmEvent = { type: "usage", usage: { inputTokens: 10, outputTokens: 5 } }
 const stop = (reason: StopReason): LlmEvent => ({ type: "stop", reason })

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
@@ -112,6 +112,16 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
   }).pipe(Effect.provide(Digest.layerWebCrypto))
   return { handle, journal, model, memory, ref: found.ref }
 })
+
+/** A pod on a store of its own, and what a client that is there from the start sees. */
+export const fresh = Effect.fnUntraced(function* (options: BenchOptions = {}) {
+  const bench = yield* open(MemoryStore.make(), options)
+  const { take } = yield* bench.handle.attach
+  return { ...bench, take }
+})
+
+/** Lets everything that can run go on, without time passing. */
+export const rest = Effect.forEach(Array.from({ length: 2_000 }), () => Effect.yieldNow, { discard: true })
 
 /** The lines of the file, parsed. */
 export const fileOf = (memory: MemoryStore.MemoryStore, ref: SegmentRef): ReadonlyArray<LogEntry> =>

@@ -1,0 +1,12 @@
+/** A directory for a whole pod to work in, and the manifest of one that may write there. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Manifest from "../../src/manifest/Manifest.ts"
+
+/** A fresh directory, removed when the Scope closes. Its path is real. */
+export const directory = Effect.flatMap(FileSystem.FileSystem, (fs) =>
+  Effect.flatMap(fs.makeTempDirectoryScoped({ prefix: "effect-pod-test-" }), (path) => fs.realPath(path))
+)
+
+export const manifestFor = (cwd: string, name: string, extra: Partial<Manifest.ManifestInput> = {}) =>
+  Manifest.make({ pod: { name }, scope: { allow: [{ target: cwd, permission: "write" }] }, ...extra })
