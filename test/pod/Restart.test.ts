@@ -159,31 +159,40 @@ describe("a store that fails", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("before a tool starts: the tool does not run, and the run fails as storage_error", () =>
-    Effect.gen(function* () {
-      const disk = faultyDisk()
-      const act = counting("Act")
-      const { handle, memory, model, ref, take } = yield* fresh({ wrap: disk.wrap, tools: [act.tool] })
-      yield* handle.run("go")
-      const call = yield* model.next
-      disk.set("full")
-      yield* call.callTools({ id: "c1", name: "Act", args: {} })
-      const seen = yield* until(take, isStatus("idle"))
-      const ends = seen.filter(isEvent("run_end"))
-      expect(ends).toMatchObject([{ data: { result: "failed", error: { code: "storage_error", phase: "store" } } }])
-      expect(ends[0]?.durable).toBeUndefined()
-      expect(act.runs()).toBe(0)
-      disk.set("fine")
-      yield* handle.run("again")
-      yield* Effect.flatMap(model.next, (next) => next.answer("ok"))
-      const later = yield* until(take, isStatus("idle"))
-      expect(later.filter(isEvent("run_end"))).toHaveLength(1)
-      // The record that was owed is written first, and nothing is told twice.
-      const file = names(fileOf(memory, ref))
-      expect(file.filter((name) => name === "run_errored" || name === "run_completed")).toEqual([
-        "run_errored",
-        "run_completed"
-      ])
-    }).pipe(Effect.scoped)
+  it.effect.each(["while the model answers", "before a tool starts"] as const)(
+    "%s: the tool does not run, and the run fails as storage_error",
+    (when) =>
+      Effect.gen(function* () {
+        const disk = faultyDisk()
+        const act = counting("Act")
+        // The permission is asked when the answer is written and the start of its call is not.
+        const permit = () =>
+          Effect.sync(() => {
+            disk.set("full")
+            return { _tag: "Allow" } as const
+          })
+        const services = when === "before a tool starts" ? { permit } : {}
+        const { handle, memory, model, ref, take } = yield* fresh({ wrap: disk.wrap, tools: [act.tool], services })
+        yield* handle.run("go")
+        const call = yield* model.next
+        if (when === "while the model answers") disk.set("full")
+        yield* call.callTools({ id: "c1", name: "Act", args: {} })
+        const seen = yield* until(take, isStatus("idle"))
+        const ends = seen.filter(isEvent("run_end"))
+        expect(ends).toMatchObject([{ data: { result: "failed", error: { code: "storage_error", phase: "store" } } }])
+        expect(ends[0]?.durable).toBeUndefined()
+        expect(act.runs()).toBe(0)
+        disk.set("fine")
+        yield* handle.run("again")
+        yield* Effect.flatMap(model.next, (next) => next.answer("ok"))
+        const later = yield* until(take, isStatus("idle"))
+        expect(later.filter(isEvent("run_end"))).toHaveLength(1)
+        // The record that was owed is written first, and nothing is told twice.
+        const file = names(fileOf(memory, ref))
+        expect(file.filter((name) => name === "run_errored" || name === "run_completed")).toEqual([
+          "run_errored",
+          "run_completed"
+        ])
+      }).pipe(Effect.scoped)
   )
 })
