@@ -1,9 +1,18 @@
-/** One line's JSON as an entry of the log, and an extension's payload as a record of ours. */
+/**
+ * From the JSON of a line to the entry it is.
+ *
+ * What this program wrote is an entry already and is taken as it is, which is what makes a long session quick to read.
+ * Anything else (the seed's lines, fields of a later version, nulls where a key may be absent) goes through the schema.
+ */
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { type Extension, LogEntry } from "../protocol/LogEntry.ts"
 import { PodRecord } from "../protocol/PodRecord.ts"
+import { isCanonical } from "./Canonical.ts"
+
+export const isCanonicalEntry = isCanonical(LogEntry)
+export const isCanonicalRecord = isCanonical(PodRecord)
 
 type Decode = (json: unknown) => Exit.Exit<LogEntry, unknown>
 
@@ -15,15 +24,19 @@ const decoders: ReadonlyMap<unknown, Decode> = new Map(
   ])
 )
 
-const decodeAnyRecord = Schema.decodeUnknownOption(PodRecord)
-
-/** Undefined if it is no entry that this version knows. */
+/** Undefined: not an entry that this version knows. */
 export const decodeEntry = (json: unknown): LogEntry | undefined => {
+  if (isCanonicalEntry(json)) return json
   const { kind } = (json ?? {}) as { readonly kind?: unknown }
-  const exit = decoders.get(kind)?.(json)
-  return exit !== undefined && Exit.isSuccess(exit) ? exit.value : undefined
+  const entry = decoders.get(kind)?.(json)
+  return entry !== undefined && Exit.isSuccess(entry) ? entry.value : undefined
 }
 
-/** Undefined for other programs' domains and for malformed payloads. */
-export const decodeRecord = ({ domain, payload }: Extension): PodRecord | undefined =>
-  domain.startsWith("pod.") ? Option.getOrUndefined(decodeAnyRecord({ domain, payload })) : undefined
+const decodeSlowly = Schema.decodeUnknownOption(PodRecord)
+
+/** Undefined: the record is of another program or of a later version, or it is malformed. */
+export const decodeRecord = ({ domain, payload }: Extension): PodRecord | undefined => {
+  if (!domain.startsWith("pod.")) return undefined
+  const json: unknown = { domain, payload }
+  return isCanonicalRecord(json) ? json : Option.getOrUndefined(decodeSlowly(json))
+}

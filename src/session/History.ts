@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { LoggedItem } from "../protocol/Item.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
+import { decodeEntry } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
@@ -127,7 +128,8 @@ export const read = Effect.fnUntraced(function* (
 const parse = (place: LinePlace, text: string): Effect.Effect<LogEntry, StorageError> =>
   Effect.suspend(() => {
     try {
-      return Effect.succeed(JSON.parse(text) as LogEntry)
+      const entry = decodeEntry(JSON.parse(text))
+      return entry === undefined ? changed(place) : Effect.succeed(entry)
     } catch {
       return changed(place)
     }

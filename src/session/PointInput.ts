@@ -1,7 +1,7 @@
 /** What a user had said at a place to which the session can be taken back. */
 import * as Effect from "effect/Effect"
-import type { LogEntry } from "../protocol/LogEntry.ts"
 import type { Segment } from "../protocol/Segment.ts"
+import { decodeEntry } from "./DecodeEntry.ts"
 import type { RewindPoint } from "./RewindPoints.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -14,7 +14,7 @@ export const inputAt = (
   const file = files.find(({ ref }) => ref.segmentId === segmentId)
   if (file === undefined) return Effect.succeed([])
   return Effect.map(file.read(input.from, input.to), (bytes) => {
-    const entry = JSON.parse(new TextDecoder().decode(bytes)) as LogEntry
-    return entry.kind === "user_input" ? entry.segments : []
+    const entry = decodeEntry(JSON.parse(new TextDecoder().decode(bytes)))
+    return entry?.kind === "user_input" ? entry.segments : []
   })
 }
