@@ -1,0 +1,39 @@
+/**
+ * A window of a segment file as lines, each parsed by itself, so that what cannot be read has a place.
+ *
+ * Line by line is also the quickest: a character outside of Latin-1 doubles what a string takes, and makes it slower to
+ * parse. Decoded as one string, the whole window would pay for it.
+ */
+
+/** `from`: where the line begins in the window. `bytes`: its length, the newline included. */
+export type JsonLine = { readonly from: number; readonly bytes: number } & (
+  | { readonly _tag: "Json"; readonly json: unknown }
+  | { readonly _tag: "Blank" }
+  | { readonly _tag: "Unreadable"; readonly problem: "not UTF-8" | "not JSON" }
+)
+
+const newline = 0x0a
+
+/** The lines that end in the window, in order. What stands behind the last newline is none of them. */
+export const jsonLines = function* (window: Uint8Array): Generator<JsonLine, void> {
+  const utf8 = new TextDecoder("utf-8", { fatal: true })
+  let from = 0
+  for (let end = window.indexOf(newline); end >= 0; end = window.indexOf(newline, from)) {
+    yield { from, bytes: end + 1 - from, ...read(utf8, window.subarray(from, end)) }
+    from = end + 1
+  }
+}
+
+const read = (utf8: TextDecoder, bytes: Uint8Array) => {
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return { _tag: "Unreadable", problem: "not UTF-8" } as const
+  }
+  try {
+    return { _tag: "Json", json: JSON.parse(text) as unknown } as const
+  } catch {
+    return text.trim() === "" ? ({ _tag: "Blank" } as const) : ({ _tag: "Unreadable", problem: "not JSON" } as const)
+  }
+}
