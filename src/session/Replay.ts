@@ -11,6 +11,7 @@ import type { LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, formatVersion } from "../protocol/PodRecord.ts"
 import { Content } from "./Content.ts"
 import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
+import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { HiddenRange } from "./Marks.ts"
 import type { SegmentFile, SessionStore } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
@@ -31,7 +32,6 @@ export interface ReplayOptions {
 }
 
 const chunkBytes = 1 << 20
-const newline = 0x0a
 /** Segments that may stand behind one another; more are a circle, or as bad as one. */
 const maxDepth = 1_000
 
@@ -58,7 +58,6 @@ const pass = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Replayed, StorageError, Scope.Scope> {
   const content = new Content(hidden)
   const { index, state } = content
-  const text = new TextDecoder("utf-8", { fatal: true })
   /** Lines of a batch whose last line has not come yet. */
   let open: Array<{ readonly entry: LogEntry | undefined; readonly bytes: number }> = []
   const size = Math.min(yield* file.size, options.upTo ?? Infinity)
@@ -67,12 +66,12 @@ const pass = Effect.fnUntraced(function* (
   while (at < size) {
     const bytes = yield* file.read(at, Math.min(size, at + window))
     let start = 0
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
+    for (const found of jsonLines(bytes)) {
       const line = index.lines + open.length
-      const read = decodeLine(text, bytes.subarray(start, end))
-      if (typeof read === "string") return yield* corrupt(file, line, at + start, read)
-      open.push({ entry: read.entry, bytes: end + 1 - start })
-      start = end + 1
+      const read = entryOf(found)
+      if (typeof read === "string") return yield* corrupt(file, line, at + found.from, read)
+      open.push({ entry: read.entry, bytes: found.bytes })
+      start = found.from + found.bytes
       // A batch counts when its last line is there: before that, none of it has happened.
       if (read.more > 0) continue
       for (const { bytes: length, entry } of open) {
@@ -124,18 +123,12 @@ interface Line {
 }
 
 /** The line, or a text that says why it cannot be read. */
-const decodeLine = (text: TextDecoder, bytes: Uint8Array): Line | string => {
-  let json: unknown
-  try {
-    const content = text.decode(bytes)
-    if (content.trim() === "") return { entry: undefined, more: 0 }
-    json = JSON.parse(content)
-  } catch (cause) {
-    return cause instanceof SyntaxError ? "not JSON" : "not UTF-8"
-  }
-  const { kind, more } = (json ?? {}) as { readonly kind?: unknown; readonly more?: unknown }
-  const entry = decodeEntry(json)
-  if (entry !== undefined) return { entry, more: typeof more === "number" ? more : 0 }
+const entryOf = (line: JsonLine): Line | string => {
+  if (line._tag === "Blank") return { entry: undefined, more: 0 }
+  if (line._tag === "Unreadable") return line.problem
+  const entry = decodeEntry(line.json)
+  if (entry !== undefined) return { entry, more: entry.more ?? 0 }
+  const { kind } = (line.json ?? {}) as { readonly kind?: unknown }
   return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
 }
 
