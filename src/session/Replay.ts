@@ -27,6 +27,8 @@ export interface ReplayOptions {
   readonly sessions: Pick<SessionStore["Service"], "open">
   /** Bytes of the file that count; default: all that there are. */
   readonly upTo?: number
+  /** The last of these bytes may cut a batch: what comes behind it was given up on purpose. */
+  readonly cutsBatch?: boolean
   /** What is hidden, instead of what the marks in the file say. */
   readonly marks?: ReadonlyArray<HiddenRange>
 }
@@ -91,6 +93,10 @@ const pass = Effect.fnUntraced(function* (
     window = start === 0 ? window * 2 : chunkBytes
     at += start
   }
+  const cut = open.reduce((sum, { bytes }) => sum + bytes, index.bytes)
+  if (options.cutsBatch === true && cut === size) {
+    for (const { bytes, entry } of open) content.add(entry, bytes, file.ref.segmentId, file)
+  }
   if (options.marks !== undefined) content.marks = options.marks
   return { content, tornBytes: size - index.bytes }
 })
@@ -110,8 +116,8 @@ const readBase = Effect.fnUntraced(function* (
     () => broken(file, record, "there is no such segment in its session")
   )
   if ((yield* under.size) < record.bytes) return yield* broken(file, record, "that segment is shorter now")
-  const read = yield* replayAt(under, { sessions: options.sessions, upTo: record.bytes }, depth + 1)
-  if (read.tornBytes > 0) return yield* broken(file, record, "no batch ends at that byte")
+  const read = yield* replayAt(under, { sessions: options.sessions, upTo: record.bytes, cutsBatch: true }, depth + 1)
+  if (read.tornBytes > 0) return yield* broken(file, record, "no line of it ends there")
   return { file: under, content: read.content }
 })
 

@@ -25,6 +25,8 @@ import type { Tool } from "../../src/tools/Tool.ts"
 import * as ProbeModel from "./ProbeModel.ts"
 
 export interface BenchOptions {
+  /** Default "bench". */
+  readonly name?: string
   readonly tools?: ReadonlyArray<Tool>
   readonly maxTurns?: number
   readonly onInterrupted?: Session.OnInterrupted
@@ -35,9 +37,10 @@ export interface BenchOptions {
 
 const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
 
-/** Opens a pod named "bench" on the store. Opening it again on the same store is a restart. */
+/** Opens a pod on the store. Opening it again on the same store is a restart. */
 export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore, options: BenchOptions = {}) {
   const model = yield* ProbeModel.make
+  const name = options.name ?? "bench"
   const opened = Effect.gen(function* () {
     const real = yield* SessionStore
     const wrapped = SessionStore.of({
@@ -46,10 +49,10 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
       open: (ref) => Effect.map(real.open(ref), options.wrap ?? ((file) => file))
     })
     return yield* Effect.gen(function* () {
-      const found = yield* Session.find("bench")
+      const found = yield* Session.find(name)
       const restored = yield* Session.restore(found)
       const journal = yield* Session.open({
-        podName: "bench",
+        podName: name,
         found,
         restored,
         cwd: "/w",
@@ -61,7 +64,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         onInterrupted: options.onInterrupted ?? "idle"
       })
       const sessions = yield* SessionStore
-      const fork = Forking.make({ name: "bench", journal, sessions, pods: yield* PodStore })
+      const fork = Forking.make({ name, journal, sessions, pods: yield* PodStore })
       return { found, fork, journal }
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })
@@ -92,9 +95,9 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
   })
   yield* Effect.forkScoped(controller.loop)
   const handle = yield* Handle.make({
-    name: "bench",
+    name,
     greeting: {
-      pod_name: "bench",
+      pod_name: name,
       cwd: "/w",
       provider: "probe",
       model: "probe-1",

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { LogEntry } from "../../src/protocol/LogEntry.ts"
+import { counting } from "../support/benchTools.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { plain } from "../support/sessionState.ts"
+import { entriesOf, inputs, say } from "../support/talk.ts"
+
+const foreign = new TextEncoder().encode(
+  '{"kind":"user_input","ts":1,"segments":[{"kind":"text","content":"foreign"}]}\n'
+)
+
+describe("a journal that somebody else has written to", () => {
+  it.effect("is left as it is: the pod goes on in a new segment, behind its own lines", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const before = bench.memory.lines(bench.ref)
+      const { take } = yield* bench.handle.attach
+      bench.memory.write(bench.ref, foreign)
+      const request = yield* say(bench, "two")
+      expect(JSON.stringify(request)).not.toContain("foreign")
+      // Not a byte of the other writer was touched, and none of ours came behind it.
+      expect(bench.memory.lines(bench.ref)).toEqual([...before, new TextDecoder().decode(foreign).trimEnd()])
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.map(({ event }) => event).slice(0, 2)).toEqual(["segment_rotated", "user_message"])
+      const segmentId = (yield* bench.handle.segmentId) ?? ""
+      expect(segmentId).not.toBe(bench.ref.segmentId)
+      const lines = fileOf(bench.memory, { ...bench.ref, segmentId })
+      expect(names(lines).slice(0, 5)).toEqual(["segment_start", "pod.scope", "pod.format", "pod.base", "pod.carry"])
+      expect(lines[1]).toMatchObject({ payload: { allow: [{ target: "/w" }] } })
+      const again = yield* open(bench.memory)
+      expect(again.journal.segmentId()).toBe(segmentId)
+      expect((yield* plain(again.journal.state)).history).toEqual((yield* plain(bench.journal.state)).history)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("in the middle of a run: the run goes on, and what it has done and what waits goes with it", () =>
+    Effect.gen(function* () {
+      const { runs, tool } = counting("Act")
+      const bench = yield* fresh({ tools: [tool] })
+      const { run_id } = yield* bench.handle.run("go", { key: "k" })
+      const call = yield* bench.model.next
+      yield* bench.handle.run("after", { delivery: "queue" })
+      bench.memory.write(bench.ref, foreign)
+      yield* call.callTools({ id: "c1", name: "Act", args: {} })
+      const second = yield* bench.model.next
+      expect(second.request.messages.at(-1)).toMatchObject({ role: "tool", results: [{ text: "done" }] })
+      expect(runs()).toBe(1)
+      yield* second.answer("finished")
+      yield* Effect.flatMap(bench.model.next, (next) => next.answer("and after"))
+      const seen = yield* until(bench.take, (event) => event.event === "run_end" && event.data.run_id !== run_id)
+      expect(seen.filter(({ event }) => event === "run_end")).toHaveLength(2)
+      const restart = yield* open(bench.memory)
+      expect((yield* restart.handle.run("go", { key: "k" })).run_id).toBe(run_id)
+      expect(restart.journal.state.history.length).toBe(bench.journal.state.history.length)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("right after a run was accepted: a cancel ends it, though its lines are in the segment before", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const { run_id } = yield* bench.handle.run("two")
+      yield* bench.model.next
+      bench.memory.write(bench.ref, foreign)
+      const { take } = yield* bench.handle.attach
+      yield* bench.handle.cancel
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.filter(({ event }) => event === "run_end")).toHaveLength(1)
+      const again = yield* open(bench.memory)
+      expect(again.journal.state.run).toBeUndefined()
+      const request = yield* say(again, "three")
+      expect(request.messages.at(-1)).toMatchObject({ text: "three" })
+      expect(run_id).not.toBe("")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a client that attaches then sees the log with its history filled in, like one that was there", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      bench.memory.write(bench.ref, foreign)
+      yield* say(bench, "two")
+      const attachment = yield* bench.handle.attach
+      const pieces = yield* Stream.runCollect(attachment.entries(0))
+      const [first] = pieces.flat().map((text) => JSON.parse(text) as LogEntry)
+      expect(first).toMatchObject({ kind: "segment_start", history: [{ role: "user" }, { role: "assistant" }] })
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["two"])
+      expect((yield* bench.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])
+    }).pipe(Effect.scoped)
+  )
+})

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import type { SegmentRef } from "../../src/session/SessionStore.ts"
+import { counting, stuck } from "../support/benchTools.ts"
+import { fileOf, isEvent, isStatus, open, rest, until } from "../support/podBench.ts"
+
+/** A pod that is killed while a tool runs; what was not started yet is open too. */
+const killedInTool = Effect.gen(function* () {
+  const memory = MemoryStore.make()
+  const { begun, tool } = yield* stuck()
+  const first = yield* open(memory, { tools: [tool] })
+  const { run_id } = yield* first.handle.run("go")
+  yield* Effect.flatMap(first.model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
+  yield* Deferred.await(begun)
+  return { memory, run_id, ref: first.ref }
+})
+
+const lastStart = (memory: MemoryStore.MemoryStore, ref: SegmentRef) =>
+  fileOf(memory, ref)
+    .flatMap((entry) => (entry.kind === "extension" && entry.domain === "pod.run" ? [entry.payload] : []))
+    .at(-1)
+
+describe("a run that a crash has cut", () => {
+  it.effect('"paused": waits, and goes on when it is told to, with the tool\'s outcome unknown', () =>
+    Effect.gen(function* () {
+      const { memory, ref, run_id } = yield* killedInTool
+      const { runs, tool } = counting("Stuck")
+      const pod = yield* open(memory, { tools: [tool], onInterrupted: "paused" })
+      expect(yield* pod.handle.status).toBe("paused")
+      expect(fileOf(memory, ref).at(-1)).toMatchObject({ outcome: { result: "paused", by_crash: true } })
+      yield* rest
+      expect(pod.model.open()).toBe(0)
+      expect(yield* pod.handle.resume).toEqual({ run_id, leg: 2 })
+      const { request } = yield* pod.model.next
+      expect(request.messages.at(-1)).toMatchObject({ role: "tool", results: [{ id: "c1", isError: true }] })
+      expect(runs()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect('"resume": goes on by itself, and after three starts waits for a person', () =>
+    Effect.gen(function* () {
+      const { memory, ref, run_id } = yield* killedInTool
+      for (const attempt of [1, 2, 3]) {
+        const pod = yield* open(memory, { onInterrupted: "resume" })
+        yield* pod.model.next
+        expect(lastStart(memory, ref)).toMatchObject({ run_id, leg: attempt + 1, attempt })
+      }
+      const last = yield* open(memory, { onInterrupted: "resume" })
+      yield* rest
+      expect([yield* last.handle.status, last.model.open()]).toEqual(["paused", 0])
+      // A person's word starts the count anew.
+      yield* last.handle.resume
+      yield* last.model.next
+      const next = yield* open(memory, { onInterrupted: "resume" })
+      yield* next.model.next
+      expect(lastStart(memory, ref)).toMatchObject({ leg: 6, attempt: 1 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect('"resume" leaves a run alone that a person has paused, and one pause is one record', () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const first = yield* open(memory)
+      const { take } = yield* first.handle.attach
+      yield* first.handle.run("go")
+      const call = yield* first.model.next
+      yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "half" })
+      yield* until(take, isEvent("text_delta"))
+      yield* first.handle.pause
+      yield* until(take, isStatus("paused"))
+      const pod = yield* open(memory, { onInterrupted: "resume" })
+      yield* rest
+      expect([yield* pod.handle.status, pod.model.open()]).toEqual(["paused", 0])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("paused and resumed after a restart asks the model the same bytes as without the pause", () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const first = yield* open(memory)
+      const { take } = yield* first.handle.attach
+      yield* first.handle.run("go")
+      const call = yield* first.model.next
+      yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "half" })
+      yield* until(take, isEvent("text_delta"))
+      yield* first.handle.pause
+      yield* until(take, isStatus("paused"))
+      const second = yield* open(memory)
+      yield* second.handle.resume
+      const again = yield* second.model.next
+      expect(JSON.stringify(again.request)).toBe(JSON.stringify(call.request))
+    }).pipe(Effect.scoped)
+  )
+})

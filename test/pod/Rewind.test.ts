@@ -1,0 +1,220 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { counting } from "../support/benchTools.ts"
+import { faultyDisk } from "../support/faultyDisk.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { back, entriesOf, inputs, say } from "../support/talk.ts"
+import { plain, restarted } from "../support/sessionState.ts"
+import { SessionStore } from "../../src/session/SessionStore.ts"
+
+describe("rewind", () => {
+  it.effect("lists every input, newest first, with what would be left", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      expect(yield* bench.handle.rewindTargets).toEqual({ head_entries: 0, targets: [] })
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      const entries = yield* entriesOf(bench.handle)
+      const { head_entries, targets } = yield* bench.handle.rewindTargets
+      expect(head_entries).toBe(entries.length)
+      expect(
+        targets.map(({ eligible, preview, turn_index, warning }) => [preview, turn_index, eligible, warning])
+      ).toEqual([
+        ["two", 2, true, undefined],
+        ["one", 1, true, undefined]
+      ])
+      for (const { expected_head_entries, id, truncate_entries } of targets) {
+        expect(expected_head_entries).toBe(head_entries)
+        expect(entries[id.user_input_entry_index]?.kind).toBe("user_input")
+        expect(entries[truncate_entries]?.kind).toBe("invoke")
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("takes log, context and numbers back, and gives back what was said", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const before = yield* entriesOf(bench.handle)
+      const state = yield* plain(bench.journal.state)
+      yield* say(bench, "two")
+      yield* say(bench, "three")
+      const head = (yield* entriesOf(bench.handle)).length
+      const { take } = yield* bench.handle.attach
+      const summary = yield* back(bench.handle, "two")
+      expect(summary).toMatchObject({
+        truncated_to_entries: before.length,
+        discarded_entries: head - before.length,
+        tool_side_effect_warning: false
+      })
+      expect(yield* entriesOf(bench.handle)).toEqual(before)
+      expect((yield* plain(bench.journal.state)).history).toEqual(state.history)
+      expect(bench.journal.state.turnCount).toBe(state.turnCount)
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.map(({ event }) => event)).toEqual(["rewind_applied", "status"])
+      expect(seen[0]).toMatchObject({ durable: true, data: { input: [{ kind: "text", content: "two" }] } })
+      const request = yield* say(bench, "other two")
+      expect(request.messages.map((message) => ("text" in message ? message.text : message.role))).toEqual([
+        "one",
+        "assistant",
+        "other two"
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("removes nothing from the file, and a restart finds the same", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      const lines = bench.memory.lines(bench.ref)
+      yield* back(bench.handle, "one")
+      expect(bench.memory.lines(bench.ref).slice(0, lines.length)).toEqual(lines)
+      expect(names(fileOf(bench.memory, bench.ref)).slice(lines.length)).toEqual(["pod.mark rewind"])
+      yield* say(bench, "again")
+      const live = yield* plain(bench.journal.state)
+      const found = yield* Effect.flatMap(SessionStore, (store) => store.open(bench.ref)).pipe(
+        Effect.flatMap(restarted),
+        Effect.provide(bench.memory.layer)
+      )
+      expect(found.state).toEqual(live)
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["again"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("warns where tools have run since", () =>
+    Effect.gen(function* () {
+      const { tool } = counting("Act")
+      const bench = yield* fresh({ tools: [tool] })
+      yield* say(bench, "one")
+      const { take } = yield* bench.handle.attach
+      yield* bench.handle.run("act")
+      yield* Effect.flatMap(bench.model.next, (call) => call.callTools({ id: "c", name: "Act", args: {} }))
+      yield* Effect.flatMap(bench.model.next, (call) => call.answer("done"))
+      yield* until(take, isStatus("idle"))
+      yield* say(bench, "three")
+      const { targets } = yield* bench.handle.rewindTargets
+      expect(targets.map(({ preview, warning }) => [preview, warning?.includes("side effects") ?? false])).toEqual([
+        ["three", false],
+        ["act", true],
+        ["one", true]
+      ])
+      expect(yield* back(bench.handle, "act")).toMatchObject({ tool_side_effect_warning: true })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is refused for a head that has moved, an entry that is no input, and a segment that is not ours", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const { head_entries, targets } = yield* bench.handle.rewindTargets
+      const [target] = targets
+      if (target === undefined) throw new Error("no target")
+      yield* say(bench, "two")
+      const now = (yield* entriesOf(bench.handle)).length
+      const stale = yield* Effect.flip(bench.handle.rewindTo(target.id, head_entries))
+      expect([stale.code, stale.message]).toEqual(["conflict", expect.stringContaining("session head changed")])
+      const noInput = yield* Effect.flip(bench.handle.rewindTo({ ...target.id, user_input_entry_index: 0 }, now))
+      expect(noInput.code).toBe("not_found")
+      const foreign = yield* Effect.flip(
+        bench.handle.rewindTo({ ...target.id, segment_id: "0197a1c2-0000-7000-8000-00000000000f" }, now)
+      )
+      expect(foreign.code).toBe("not_found")
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one", "two"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("does not offer an input that was sent into a turn", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh({ tools: [counting("Act").tool] })
+      yield* bench.handle.run("one")
+      const call = yield* bench.model.next
+      yield* bench.handle.run("steer", { delivery: "steer" })
+      yield* call.callTools({ id: "c", name: "Act", args: {} })
+      yield* Effect.flatMap(bench.model.next, (next) => next.answer("done"))
+      yield* until(bench.take, isEvent("run_end"))
+      const { targets } = yield* bench.handle.rewindTargets
+      expect(targets.map(({ eligible, preview }) => [preview, eligible])).toEqual([
+        ["steer", false],
+        ["one", true]
+      ])
+      expect((yield* Effect.flip(back(bench.handle, "steer"))).code).toBe("invalid_request")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("leaves the inbox alone: what waits is still there, and waits for a person", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* bench.handle.notify("note", { wake: false })
+      yield* back(bench.handle, "one")
+      expect((yield* bench.handle.inbox).map(({ preview }) => preview)).toEqual(["note"])
+      const request = yield* say(bench, "two")
+      expect(JSON.stringify(request.messages).split("note")).toHaveLength(2)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("undo_rewind", () => {
+  it.effect("brings back what the last rewind hid, also after a restart, and only once", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      const whole = yield* entriesOf(bench.handle)
+      const history = (yield* plain(bench.journal.state)).history
+      yield* back(bench.handle, "one")
+      const again = yield* open(bench.memory)
+      expect(inputs(yield* entriesOf(again.handle))).toEqual([])
+      const { take } = yield* again.handle.attach
+      expect(yield* again.handle.undoRewind).toMatchObject({ entries: whole.length })
+      expect(yield* entriesOf(again.handle)).toEqual(whole)
+      expect((yield* plain(again.journal.state)).history).toEqual(history)
+      expect((yield* until(take, isStatus("idle"))).map(({ event }) => event)).toEqual(["rewind_applied", "status"])
+      expect((yield* Effect.flip(again.handle.undoRewind)).code).toBe("conflict")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is a conflict once something was said, and without a rewind", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      expect((yield* Effect.flip(bench.handle.undoRewind)).code).toBe("conflict")
+      yield* back(bench.handle, "one")
+      yield* say(bench, "two")
+      expect((yield* Effect.flip(bench.handle.undoRewind)).code).toBe("conflict")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("of two rewinds undoes the last", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      for (const text of ["one", "two", "three"]) yield* say(bench, text)
+      yield* back(bench.handle, "three")
+      yield* back(bench.handle, "two")
+      yield* bench.handle.undoRewind
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one", "two"])
+      const found = yield* open(bench.memory)
+      expect(inputs(yield* entriesOf(found.handle))).toEqual(["one", "two"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a rewind that the store refuses", () => {
+  it.effect("has not happened, and can be tried again", () =>
+    Effect.gen(function* () {
+      const disk = faultyDisk()
+      const bench = yield* fresh({ wrap: disk.wrap })
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      const state = yield* plain(bench.journal.state)
+      disk.set("full")
+      expect((yield* Effect.flip(back(bench.handle, "two"))).code).toBe("storage_error")
+      expect(yield* plain(bench.journal.state)).toEqual(state)
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one", "two"])
+      disk.set("fine")
+      yield* back(bench.handle, "two")
+      expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one"])
+    }).pipe(Effect.scoped)
+  )
+})
