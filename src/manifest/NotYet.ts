@@ -11,10 +11,6 @@ export const notYet = (manifest: Manifest): ReadonlyArray<string> => {
   const { pod, sandbox, session, spawn } = manifest
   say(pod.pwd !== undefined, "pod.pwd is obsolete and ignored: the working directory is --cwd.")
   say(pod.prompt_pack !== undefined, "pod.prompt_pack has no effect in this version: the built-in texts are used.")
-  say(
-    session.on_interrupted !== "idle",
-    `session.on_interrupted = "${session.on_interrupted}" has no effect in this version: it behaves as "idle".`
-  )
   say(session.record_event_trace, "session.record_event_trace has no effect in this version.")
   say(
     sandbox.mode === "auto" && sandbox.network === "deny",

@@ -25,6 +25,7 @@ import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import { summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
+import type { LiveRun } from "../session/Fold.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
@@ -33,6 +34,7 @@ import * as Authority from "./Authority.ts"
 import * as Controller from "./Controller.ts"
 import * as Forking from "./Forking.ts"
 import * as Handle from "./Handle.ts"
+import { maxAttempts, mayGoOn } from "./Opening.ts"
 import { isMethod, type LegEnded, type MethodMail } from "./Mail.ts"
 import * as Mailbox from "./Mailbox.ts"
 import * as Prompt from "./Prompt.ts"
@@ -127,6 +129,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(restored !== undefined && restored.tornBytes > 0
       ? [`a write of ${restored.tornBytes} bytes that was cut at the end of the journal was put aside`]
       : []),
+    ...cutNote(restored?.content.state.run, manifest.session.on_interrupted),
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
     ...(before === undefined || before.model === current.model
       ? []
@@ -223,6 +226,14 @@ const warmUp = ({ specs }: Toolbox.Toolbox) =>
       ),
     { discard: true }
   )
+
+/** Said at the start; `run` is as it is after a leg that was cut has been closed. */
+const cutNote = (run: LiveRun | undefined, policy: Session.OnInterrupted): ReadonlyArray<string> => {
+  if (run?.state !== "paused" || !run.cut) return []
+  if (policy === "resume" && mayGoOn(run)) return ["the run that was cut when this pod ended goes on"]
+  const why = policy === "resume" ? `it was cut ${maxAttempts} times in a row, so it` : "the run that was cut"
+  return [`${why} is paused: resume goes on with it, cancel ends it`]
+}
 
 /** A pod whose directory is gone works where it is started. */
 const isThere = (path: string | undefined) =>

@@ -31,7 +31,6 @@ describe("what has no effect yet", () => {
       assert.deepStrictEqual(yield* subjects(everything), [
         "pod.pwd",
         "pod.prompt_pack",
-        "session.on_interrupted",
         "session.record_event_trace",
         "[permissions]",
         "[spawn]",
