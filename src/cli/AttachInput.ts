@@ -9,6 +9,7 @@ import type { MethodName } from "../protocol/Method.ts"
 import { nearest } from "../protocol/Nearest.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 import { quote } from "./Args.ts"
+import * as Edits from "./AttachEdits.ts"
 import type { Client, PodEvent } from "./Client.ts"
 import { finder } from "./FileReferences.ts"
 import { segmentsOf } from "./Input.ts"
@@ -22,9 +23,12 @@ const methods = {
 } as const satisfies Partial<Record<MethodName, string>>
 
 const help = [
-  ...Object.entries(methods).map(([name, text]) => `/${name.padEnd(9)} ${text}`),
-  "/quit      leave; the pod goes on (Ctrl-D does the same)",
-  "/help      this list",
+  ...Object.entries({
+    ...methods,
+    ...Edits.help,
+    quit: "leave; the pod goes on (Ctrl-D does the same)",
+    help: "this list"
+  }).map(([usage, text]) => `/${usage.padEnd(11)} ${text}`),
   "A line that does not begin with / is sent to the pod; // sends a line that begins with /.",
   "@path attaches a file. Ctrl-C pauses a run, and leaves when nothing runs."
 ].join("\n")
@@ -43,6 +47,7 @@ export interface Options {
 export class AttachInput {
   readonly note: (text: string) => Effect.Effect<void>
   private readonly options: Options
+  private readonly edits: Edits.AttachEdits
   private client: Client
   private status: PodStatus
   /** Ctrl-C has asked for a pause that has not come yet. */
@@ -57,6 +62,7 @@ export class AttachInput {
   constructor(options: Options) {
     this.options = options
     this.note = options.note
+    this.edits = new Edits.AttachEdits(options.note)
     this.client = options.client
     this.status = options.client.snapshot.status
   }
@@ -120,11 +126,12 @@ export class AttachInput {
   }
 
   private command(text: string): Effect.Effect<boolean> {
-    const [name = ""] = text.split(/\s/, 1)
+    const [name = "", argument = ""] = text.split(/\s+/, 2)
     if (name === "quit" || name === "exit") return Effect.succeed(true)
     if (name === "help") return Effect.as(this.note(help), false)
     if (isMethod(name)) return this.ask(name)
-    const meant = nearest(name, [...Object.keys(methods), "quit", "help"])
+    if (Edits.names.includes(name)) return Effect.as(this.edits.run(this.client, name, argument), false)
+    const meant = nearest(name, [...Object.keys(methods), ...Edits.names, "quit", "help"])
     return Effect.as(
       this.note(
         `unknown command ${quote(`/${name}`)}${meant === undefined ? "; /help lists them" : `; did you mean /${meant}?`}`

@@ -9,7 +9,7 @@ import { flatten } from "../protocol/Segment.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 import type { PodEvent } from "./Client.ts"
 import { runEndText } from "./RunEndText.ts"
-import { millis, oneLine, plain, style, type Style } from "./Text.ts"
+import { millis, oneLine, plain, plural, style, type Style } from "./Text.ts"
 import { callText, outcomeText, type ToolCall, toolLine } from "./ToolLine.ts"
 
 export interface Chunk {
@@ -171,7 +171,13 @@ export class Renderer {
       case "compact_failed":
         return this.line(yellow(`! compaction failed: ${oneLine(event.data.error, 200)}`))
       case "rewind_applied":
-        return this.line(dim(`· rewound; ${event.data.summary.discarded_entries} entries hidden`))
+        return this.line(
+          dim(
+            event.data.summary.discarded_entries === 0
+              ? "· what the rewind took away is there again"
+              : `· rewound; ${plural(event.data.summary.discarded_entries, "entry", "entries")} left out`
+          )
+        )
       case "segment_rotated":
         // The first lines of a session come as a rotation, too, and say nothing to a reader.
         return everything && event.data.entry.kind === "segment_start" && event.data.entry.history.length > 0

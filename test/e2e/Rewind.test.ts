@@ -139,3 +139,23 @@ describe("a journal that another program writes to", () => {
     await again.kill("SIGTERM")
   })
 })
+
+describe("attach", () => {
+  it("lists places and items by number, goes back, comes back, forks, and takes out of the inbox", async () => {
+    const { pod } = await told()
+    const typed = "/rewind,/rewind 9,/rewind 2,/undo,/undo,/fork copy,/fork,/inbox,/remove 1,/rewond".split(",")
+    const { code, stdout } = await cli(place, ["attach", "scripted"], { input: `${typed.join("\n")}\n` })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/ 1 {2}three\n {2}2 {2}two\n {2}3 {2}one\n/)
+    expect(stdout).toContain("there is no number 9; /rewind shows the list")
+    expect(stdout).toMatch(/back to before "two": \d+ entries left out. \/undo brings them back/)
+    expect(stdout).toMatch(/the log has \d+ entries again/)
+    expect(stdout).toContain("undo_rewind: there is no rewind to undo")
+    expect(stdout).toContain("effect-pod serve --pod copy starts it")
+    expect(stdout).toContain("/fork needs a name")
+    expect(stdout).toContain("nothing waits")
+    expect(stdout).toContain("there is no number 1; /inbox shows the list")
+    expect(stdout).toContain("did you mean /rewind?")
+    await pod.kill("SIGTERM")
+  })
+})
