@@ -17,7 +17,8 @@ const checks = {
   types: [tool("typescript", "bin", "tsc"), "--noEmit", "-p", "tsconfig.json"],
   lint: [tool("oxlint", "bin", "oxlint"), "--quiet"],
   format: [tool("@biomejs", "biome", "bin", "biome"), "format", "--reporter=summary"],
-  boundaries: [join(root, "scripts", "check-boundaries.mjs")]
+  boundaries: [join(root, "scripts", "check-boundaries.mjs")],
+  effect: [join(root, "scripts", "check-effect.mjs")]
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks)

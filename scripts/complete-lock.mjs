@@ -3,8 +3,8 @@
  *
  * npm leaves out of package-lock.json the optional platform packages that the registry in use cannot give (a mirror may
  * carry some platforms only), and `npm ci` then refuses that file everywhere. This adds them. Name and version are those
- * that the package which wants them pins, the platform is read off the name, and there is no integrity to compare with
- * until the file is made anew against a registry that has them all.
+ * that the package which wants them pins, the platform is read off the name (a libc only where a sibling names one), and
+ * there is no integrity to compare with until the file is made anew against a registry that has them all.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -25,8 +25,13 @@ const lock = JSON.parse(readFileSync(file, "utf8"))
 const { packages } = lock
 
 for (const [path, wanting] of Object.entries(packages)) {
-  for (const [name, version] of Object.entries(wanting.optionalDependencies ?? {})) {
-    const place = `${path.slice(0, path.lastIndexOf("node_modules/"))}node_modules/${name}`
+  const wanted = Object.entries(wanting.optionalDependencies ?? {})
+  const placeOf = (name) => `${path.slice(0, path.lastIndexOf("node_modules/"))}node_modules/${name}`
+  // A static binary runs on any: its packages for Linux name no libc.
+  const known = wanted.flatMap(([name]) => packages[placeOf(name)] ?? []).filter(({ os }) => os?.includes("linux"))
+  const hasLibc = known.length === 0 || known.some(({ libc }) => libc !== undefined)
+  for (const [name, version] of wanted) {
+    const place = placeOf(name)
     const platform = platformOf(name)
     const isExact = /^\d+\.\d+\.\d+$/.test(version)
     if (path === "" || packages[place] !== undefined || !isExact || platform.cpu.length === 0) continue
@@ -34,7 +39,7 @@ for (const [path, wanting] of Object.entries(packages)) {
       version,
       cpu: platform.cpu,
       ...(wanting.dev === true && { dev: true }),
-      ...(platform.libc !== undefined && { libc: platform.libc }),
+      ...(hasLibc && platform.libc !== undefined && { libc: platform.libc }),
       ...(wanting.license !== undefined && { license: wanting.license }),
       optional: true,
       ...(platform.os.length > 0 && { os: platform.os }),

@@ -68,13 +68,17 @@ const inUse = new Set(["ENOTEMPTY", "EEXIST"])
 
 /** Removes the directory if nothing is in it. What was removed from it or with it stays so after a power cut. */
 export const removeEmptyDirectory = (path: string): Effect.Effect<void, StorageError> =>
-  Effect.tryPromise({ try: () => Fs.rmdir(path), catch: (cause) => cause }).pipe(
-    Effect.matchEffect({
-      onSuccess: () => syncDirectory(Path.dirname(path)),
-      onFailure: (cause) => {
+  Effect.tryPromise({
+    try: async () => {
+      try {
+        await Fs.rmdir(path)
+        return Path.dirname(path)
+      } catch (cause) {
         const code = systemCode(cause) ?? ""
-        if (code === "ENOENT") return Effect.void
-        return inUse.has(code) ? syncDirectory(path) : Effect.fail(systemError("remove", path)(cause))
+        if (code === "ENOENT") return undefined
+        if (inUse.has(code)) return path
+        throw cause
       }
-    })
-  )
+    },
+    catch: systemError("remove", path)
+  }).pipe(Effect.flatMap((changed) => (changed === undefined ? Effect.void : syncDirectory(changed))))

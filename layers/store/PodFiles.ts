@@ -72,7 +72,7 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
     update: Effect.fn("PodFiles.update")((name, fields) =>
       Effect.andThen(checkName("update", name), inOrder(name, update(name, fields)))
     ),
-    list: Effect.fn("PodFiles.list")(function* () {
+    list: Effect.gen(function* () {
       const names = (yield* entriesOf(podsDir))
         .filter((entry) => entry.isDirectory() && isPodName(entry.name))
         .map((entry) => entry.name)
@@ -87,7 +87,7 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
         { concurrency: 16 }
       )
       return found.flat()
-    })()
+    }).pipe(Effect.withSpan("PodFiles.list"))
   }
 }
 

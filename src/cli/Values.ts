@@ -52,7 +52,7 @@ export const duration = (
 /** A whole number of at least `least`. */
 export const count = (flags: Flags, name: string, least: number): Effect.Effect<number | undefined, CliError> => {
   const value = text(flags, name)
-  if (value === undefined) return Effect.succeed(undefined)
+  if (value === undefined) return Effect.undefined
   const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
   return number >= least
     ? Effect.succeed(number)

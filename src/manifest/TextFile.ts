@@ -47,20 +47,21 @@ export const readTextFile: (
   const read = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   const cut = read > maxBytes
   const decoder = new TextDecoder("utf-8", { fatal: true })
-  let left = maxBytes
-  try {
-    let text = ""
-    for (const chunk of chunks) {
-      const kept = chunk.subarray(0, left)
-      left -= kept.length
-      text += decoder.decode(kept, { stream: true })
-    }
-    // Finishing the decoder complains about half a character, which is right unless we did the cutting.
-    if (!cut) text += decoder.decode()
-    return { text, size: Math.max(read, Number(info.size)), cut, mode: info.mode & 0o777 }
-  } catch {
-    return yield* new TextFileError({ path, reason: "NotUtf8", message: `${path} is not UTF-8 text` })
-  }
+  const text = yield* Effect.try({
+    try: () => {
+      let left = maxBytes
+      let decoded = ""
+      for (const chunk of chunks) {
+        const kept = chunk.subarray(0, left)
+        left -= kept.length
+        decoded += decoder.decode(kept, { stream: true })
+      }
+      // Finishing the decoder complains about half a character, which is right unless we did the cutting.
+      return cut ? decoded : decoded + decoder.decode()
+    },
+    catch: () => new TextFileError({ path, reason: "NotUtf8", message: `${path} is not UTF-8 text` })
+  })
+  return { text, size: Math.max(read, Number(info.size)), cut, mode: info.mode & 0o777 }
 })
 
 const platformError = (path: string, error: PlatformError): TextFileError =>

@@ -32,5 +32,6 @@ export const prepare = Effect.fnUntraced(function* (
       )
     }
   })
+  // @effect-diagnostics-next-line returnEffectInGen:off -- made now, run with the first input
   return Effect.provideContext(render, context)
 })

@@ -18,7 +18,6 @@ import * as Journal from "../session/Journal.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { replay, type Replayed } from "../session/Replay.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
-import type { StorageError } from "../session/StorageError.ts"
 import { closeCalls, terminal } from "./Ending.ts"
 import type { Prompt } from "./Prompt.ts"
 
@@ -63,9 +62,12 @@ export interface Restored extends Replayed {
 export const restore = Effect.fn("Session.restore")(function* (found: Found) {
   if (!found.written) return undefined
   const store = yield* SessionStore
-  const file = yield* store
-    .open(found.ref)
-    .pipe(Effect.catch((error) => (error.reason === "NotFound" ? Effect.undefined : Effect.fail(error))))
+  const file = yield* store.open(found.ref).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason === "NotFound",
+      () => Effect.undefined
+    )
+  )
   if (file === undefined) return undefined
   return { ...(yield* replay(file, { sessions: store })), file } satisfies Restored
 })
@@ -159,13 +161,17 @@ const materialise = Effect.fnUntraced(function* (options: OpenOptions, empty: Se
   const pods = yield* PodStore
   // A Scope of its own, made now: the file is opened late and must still outlive everything that writes to it.
   const owner = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
+  // @effect-diagnostics-next-line returnEffectInGen:off -- made now, run with the first input
   return Effect.gen(function* () {
     const { alerts, text } = yield* prompt
     yield* pods.update(podName, { active: { session_id: found.ref.sessionId, segment_id: found.ref.segmentId } })
     const file =
       empty ??
       (yield* store.create(found.ref).pipe(
-        Effect.catch((error: StorageError) => (error.reason === "Exists" ? store.open(found.ref) : Effect.fail(error))),
+        Effect.catchIf(
+          ({ reason }) => reason === "Exists",
+          () => store.open(found.ref)
+        ),
         Scope.provide(owner)
       ))
     const opening: ReadonlyArray<Journal.Step> = [
@@ -183,6 +189,7 @@ const next = Effect.fnUntraced(function* ({ found, podName }: OpenOptions) {
   const store = yield* SessionStore
   const pods = yield* PodStore
   const owner = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
+  // @effect-diagnostics-next-line returnEffectInGen:off -- made now, run when the journal asks for it
   return Effect.gen(function* () {
     const active = { session_id: found.ref.sessionId, segment_id: yield* Ids.uuid }
     const ref: SegmentRef = { sessionId: active.session_id, segmentId: active.segment_id }

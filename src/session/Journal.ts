@@ -208,7 +208,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
   const writer = yield* Queue.takeAll(ops).pipe(
     Effect.flatMap((batch) => Effect.forEach(groups(batch), step, { discard: true })),
     Effect.forever,
-    Effect.catch(() => Effect.void),
+    Effect.ignore,
     Effect.forkScoped({ uninterruptible: true })
   )
   // Whatever was accepted is written before the journal closes.

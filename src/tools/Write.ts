@@ -38,7 +38,7 @@ export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tr
 
   const stillMissing = Effect.fnUntraced(function* (path: string) {
     const now = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
-    if (now.exists) yield* failed(`${path} has appeared while it was being written: Read it, then decide.`)
+    if (now.exists) return yield* failed(`${path} has appeared while it was being written: Read it, then decide.`)
   })
 
   return Tool.make({

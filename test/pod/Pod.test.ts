@@ -153,7 +153,7 @@ describe("Pod.make", () => {
       const store = MemoryStore.make()
       const cwd = yield* workspace
       const denying = manifestFor(cwd, "tester", { permissions: { default_action: "deny" } })
-      const start = (input: Effect.Effect<Manifest.Manifest, unknown>, named: boolean) =>
+      const start = (input: ReturnType<typeof manifestFor>, named: boolean) =>
         Effect.scoped(
           Effect.gen(function* () {
             const pod = yield* Pod.make(yield* input, { cwd, named: { manifest: named } })
@@ -184,7 +184,7 @@ describe("Pod.make", () => {
       const store = MemoryStore.make()
       const cwd = yield* workspace
       const other = yield* workspace
-      const start = (input: Effect.Effect<Manifest.Manifest, unknown>, options?: Pod.PodOptions) =>
+      const start = (input: ReturnType<typeof manifestFor>, options?: Pod.PodOptions) =>
         Effect.scoped(
           Effect.gen(function* () {
             const pod = yield* Pod.make(yield* input, options)

@@ -192,7 +192,7 @@ const decodeSeed = decoder<typeof strictSeedEvent.Type>(strictSeedEvent.members,
 const decodeNative = decoder<NativeLine>(Event.members, { onExcessProperty: "error" })
 
 export type SeedClient = Client<typeof strictSeedEvent.Type>
-export type NativeLine = typeof Event.Type
+export type NativeLine = Event
 export type NativeClient = Client<NativeLine>
 
 /** A client that has never heard of the native protocol. */

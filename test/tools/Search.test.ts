@@ -66,9 +66,7 @@ layer(live)("a search", (it) => {
 
   it.effect("that cannot start says what is missing", () =>
     Effect.gen(function* () {
-      const bench = yield* workbench().pipe(
-        Effect.provide(Layer.succeed(Ripgrep, { path: Effect.succeed("/nowhere/rg") }))
-      )
+      const bench = yield* workbench().pipe(Effect.provideService(Ripgrep, { path: Effect.succeed("/nowhere/rg") }))
       const error = yield* Effect.flip(bench.call("Glob", { pattern: "*" }))
       assert.strictEqual(error.reason, "ExecutionFailed")
       assert.include(error.message, "/nowhere/rg could not be started")

@@ -101,10 +101,7 @@ describe("SocketClient", () => {
       let error: SocketClient.ConnectError | undefined
       // The kernel takes a few on its behalf.
       while (error === undefined) {
-        error = yield* Effect.matchEffect(attempt, {
-          onFailure: (failure) => Effect.succeed(failure),
-          onSuccess: () => Effect.succeed(undefined)
-        })
+        error = yield* Effect.match(attempt, { onFailure: (failure) => failure, onSuccess: () => undefined })
       }
       assert.strictEqual(error.reason, "Timeout")
       assert.match(error.message, /not taken within 50ms/)

@@ -19,7 +19,7 @@ const pathIn = (sessionsDir: string, ref: SegmentRef) => Path.join(sessionsDir, 
 sessionStoreContract("JsonLinesStore", () => {
   const sessionsDir = freshDir()
   return {
-    layer: () => JsonLinesStore.layer({ sessionsDir }),
+    layer: JsonLinesStore.layer({ sessionsDir }),
     foreign: (ref, text) => Fs.appendFileSync(pathIn(sessionsDir, ref), text),
     saved: (savedTo) => Fs.readFileSync(savedTo, "utf8"),
     isSaved: (savedTo) => Fs.existsSync(savedTo)

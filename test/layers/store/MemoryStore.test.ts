@@ -9,7 +9,7 @@ import { bytesOf, refOf, sessionStoreContract, textOf } from "./SessionStoreCont
 sessionStoreContract("MemoryStore", () => {
   const store = MemoryStore.make()
   return {
-    layer: () => store.layer,
+    layer: store.layer,
     foreign: (ref, text) => store.write(ref, bytesOf(text)),
     saved: (savedTo) => textOf(store.cutTails().get(savedTo) ?? new Uint8Array()),
     isSaved: (savedTo) => store.cutTails().has(savedTo)

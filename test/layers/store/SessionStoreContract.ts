@@ -16,7 +16,7 @@ export const refOf = (session: number, segment: number): SegmentRef => ({
 })
 
 export interface Harness {
-  readonly layer: () => Layer.Layer<SessionStore>
+  readonly layer: Layer.Layer<SessionStore>
   /** Writes behind the end of a segment as somebody else would. */
   readonly foreign: (ref: SegmentRef, text: string) => void
   readonly saved: (savedTo: string) => string
@@ -31,7 +31,7 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
   const test = <A, E>(title: string, body: (harness: Harness) => Effect.Effect<A, E, SessionStore>) =>
     it.effect(title, () => {
       const harness = make()
-      return Effect.provide(body(harness), harness.layer())
+      return Effect.provide(body(harness), harness.layer)
     })
 
   const create = (at: SegmentRef = ref) => Effect.flatMap(SessionStore, (store) => store.create(at))
@@ -95,7 +95,7 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
             yield* file.append(bytesOf("more\n"), { at: 5, sync: true })
             assert.strictEqual(yield* whole(file), "kept\nmore\n")
           })
-        ).pipe(Effect.provide(harness.layer(), { local: true }))
+        ).pipe(Effect.provide(harness.layer, { local: true }))
       }))
 
     test("creating what is there, and opening what is not, are refused", () =>
@@ -205,7 +205,7 @@ export const sessionStoreContract = (name: string, make: () => Harness): void =>
           yield* store.remove(ref)
           assert.deepStrictEqual(yield* store.list, [{ ...other, bytes: 10 }])
           assert.strictEqual((yield* refusal(open())).reason, "NotFound")
-          const again = yield* open(other).pipe(Effect.provide(harness.layer(), { local: true }))
+          const again = yield* open(other).pipe(Effect.provide(harness.layer, { local: true }))
           assert.strictEqual(yield* whole(again), "base\nmore\n")
           // The file has a name still, but not the one that this writer knows.
           assert.strictEqual((yield* refusal(file.append(bytesOf("x\n"), { at: 10, sync: true }))).reason, "Moved")
