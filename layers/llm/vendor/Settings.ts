@@ -47,7 +47,9 @@ export const check = (
 export const fetchOptions = (): { readonly dispatcher?: never } => {
   // Node loads its HTTP client, and with it the default pool, when one of its globals is first touched.
   void globalThis.Headers
-  const current: unknown = Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.1"))
+  // Its version 8 (Node 26) has another interface for pools, and another place for the one that is in use.
+  const generation = Number.parseInt(process.versions["undici"] ?? "", 10) >= 8 ? 2 : 1
+  const current: unknown = Reflect.get(globalThis, Symbol.for(`undici.globalDispatcher.${generation}`))
   if (typeof current !== "object" || current === null || current.constructor.name !== "Agent") return {}
   // The class is not exported by Node; the instance is the only way to it.
   const Agent = current.constructor as new (options: object) => object
