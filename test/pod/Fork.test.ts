@@ -125,7 +125,7 @@ describe("fork", () => {
   it.effect("refuses a name that is taken, a name that is none, a place that is none, and a pod without a past", () =>
     Effect.gen(function* () {
       const bench = yield* fresh()
-      const codes = (effect: Effect.Effect<unknown, { readonly code: string }>) =>
+      const codes = <A>(effect: Effect.Effect<A, { readonly code: string }>) =>
         Effect.map(Effect.flip(effect), ({ code }) => code)
       expect(yield* codes(bench.handle.fork("copy"))).toBe("invalid_request")
       yield* say(bench, "one")
