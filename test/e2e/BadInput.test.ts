@@ -110,12 +110,10 @@ describe("lines that are no methods", () => {
     const before = readJournal(place)
     for (const [method, params] of [
       ["compact"],
-      ["list_rewind_targets"],
-      ["fork", { pod_name: "other" }],
+      ["approve", { approval_id: "x", decision: "allow" }],
       ["list_visible_pods"],
       ["inspect_pod", { name: "other" }],
-      ["undo_rewind"],
-      ["remove_inbox", { item_id: "x" }]
+      ["attach_or_restore_pod", { name: "other" }]
     ] as const) {
       const { data } = await client.request(method, params)
       expect(data, method).toMatchObject({

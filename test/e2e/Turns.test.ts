@@ -211,7 +211,7 @@ describe("a model server that does not answer", () => {
     ["its first event", "first_event_timeout", "afterHeaders"],
     ["the rest", "idle_timeout", "inside"]
   ] as const)("is given up when %s take longer than %s", async (_, limit, where) => {
-    const { client } = await serveWith("openai", `[model.limits]\nmax_attempts = 1\n${limit} = "400 millis"\n`)
+    const { client } = await serveWith("openai", `[model.limits]\nmax_attempts = 1\n${limit} = "2 seconds"\n`)
     const gate = new Gate()
     // The first request of a pod takes longer, because it is then that the vendor's code is loaded.
     server.reply(
