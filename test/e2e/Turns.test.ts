@@ -224,7 +224,7 @@ describe("a model server that does not answer", () => {
       result: "failed",
       error: {
         code: "provider_error",
-        message: expect.stringMatching(/openai_chat \(test-1\): .* for 0\.\d s/),
+        message: expect.stringMatching(/openai_chat \(test-1\): .* for 2 s/),
         hint: expect.stringContaining(`model.limits.${limit}`)
       }
     })
