@@ -3,6 +3,7 @@
  * test's hands, and tools that the test defines.
  */
 import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
@@ -32,6 +33,8 @@ export interface BenchOptions {
   readonly onInterrupted?: Session.OnInterrupted
   /** May break the file that the pod writes. */
   readonly wrap?: (file: SegmentFile) => SegmentFile
+  /** Takes the place of the memory's own stores, which it may be made of. */
+  readonly stores?: Layer.Layer<SessionStore | PodStore>
   readonly services?: Partial<LegServices>
 }
 
@@ -68,7 +71,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
       return { found, fork, journal }
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })
-  const { found, fork, journal } = yield* Effect.provide(opened, memory.layer)
+  const { found, fork, journal } = yield* Effect.provide(opened, options.stores ?? memory.layer)
   const services: LegServices = {
     journal,
     client: model.client,
