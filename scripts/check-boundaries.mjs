@@ -162,7 +162,7 @@ const problemsIn = (file, text) => {
 
 /** @returns {ReadonlyArray<{ readonly file: string, readonly line: number, readonly message: string }>} */
 export const checkBoundaries = (base) =>
-  ["src", "layers", "test", "examples", "bench"]
+  ["src", "layers", "test", "examples", "bench", "crash"]
     .flatMap((directory) => filesBelow(join(base, directory)))
     .flatMap((path) => problemsIn(relative(base, path).split(sep).join("/"), readFileSync(path, "utf8")))
 

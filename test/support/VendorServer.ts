@@ -130,6 +130,8 @@ export interface Received {
 
 export class VendorServer {
   readonly requests: Array<Received> = []
+  /** Answers what no reply was given for. */
+  otherwise: ((received: Received) => Reply) | undefined
   private readonly replies: Array<Reply> = []
   private readonly waiting = new Map<number, Array<(received: Received) => void>>()
   private readonly connections = new WeakMap<object, number>()
@@ -213,7 +215,10 @@ export class VendorServer {
     }
     const n = this.requests.push(received) - 1
     for (const resolve of this.waiting.get(n) ?? []) resolve(received)
-    const reply = this.replies.shift() ?? failure(500, "api_error", `no reply is scripted for request ${n}`)
+    const reply =
+      this.replies.shift() ??
+      this.otherwise?.(received) ??
+      failure(500, "api_error", `no reply is scripted for request ${n}`)
     await (reply.kind === "whole" ? this.whole(response, reply) : this.stream(response, received, reply, cut))
   }
 

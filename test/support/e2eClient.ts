@@ -157,7 +157,7 @@ export class Client<Line extends AnyLine> {
   }
 }
 
-const open = (path: string): Promise<Socket> =>
+export const open = (path: string): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const socket = connect({ path, allowHalfOpen: true })
     socket.once("error", reject)
@@ -189,7 +189,7 @@ const decoder = <Line extends AnyLine>(
 }
 
 const decodeSeed = decoder<typeof strictSeedEvent.Type>(strictSeedEvent.members, { onExcessProperty: "ignore" })
-const decodeNative = decoder<NativeLine>(Event.members, { onExcessProperty: "error" })
+export const decodeNative = decoder<NativeLine>(Event.members, { onExcessProperty: "error" })
 
 export type SeedClient = Client<typeof strictSeedEvent.Type>
 export type NativeLine = Event

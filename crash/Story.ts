@@ -1,0 +1,242 @@
+/**
+ * One pod over many lives: it is started, spoken to, killed and started again, and after each start its journal is held
+ * against everything that is known. At the end it is left in peace until nothing is open any more.
+ */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { sleep } from "../bench/Clock.ts"
+import { Client, decodeNative, type NativeClient, type NativeLine, open } from "../test/support/e2eClient.ts"
+import { VendorServer } from "../test/support/VendorServer.ts"
+import type { Chance } from "./Chance.ts"
+import * as Checks from "./Checks.ts"
+import * as Journal from "./JournalFile.ts"
+import * as Killer from "./Killer.ts"
+import * as Model from "./Model.ts"
+import * as Place from "./Place.ts"
+import * as Script from "./Script.ts"
+import * as Service from "./Service.ts"
+import { Told } from "./Told.ts"
+
+export interface Violation {
+  readonly seed: number
+  readonly story: number
+  readonly round: number
+  readonly claim: string
+  /** A copy of the pod's durable state, as it was found. */
+  readonly kept: string
+}
+
+export interface StoryOptions {
+  readonly seed: number
+  readonly story: number
+  readonly rounds: number
+  readonly program: string
+  readonly unavailable: Set<string>
+  /** Copies for violations go here. */
+  readonly keepIn: string
+}
+
+export interface Tally {
+  rounds: number
+  restarts: number
+  /** Kills before the service was ready. */
+  startups: number
+  accepted: number
+  tools: number
+  legs: number
+  torn: number
+  readonly violations: Array<Violation>
+}
+
+interface Attached {
+  readonly client: NativeClient
+  readonly snapshot: Extract<NativeLine, { readonly event: "snapshot" }>["data"]
+  readonly seen: Array<NativeLine>
+}
+
+/** `see` is told of every line from the welcome on, in the moment in which it is read. */
+const attach = async (socket: string, see: (line: NativeLine) => void): Promise<Attached> => {
+  const seen: Array<NativeLine> = []
+  let welcomed = false
+  const client: NativeClient = new Client(await open(socket), (json) => {
+    const line = decodeNative(json)
+    welcomed ||= line.event === "welcome"
+    if (welcomed) {
+      seen.push(line)
+      see(line)
+    }
+    return line
+  })
+  client.send({ method: "hello", id: "hello", params: { protocol: 2, client: "crash/1" } })
+  await client.next("welcome")
+  return { client, seen, snapshot: (await client.next("snapshot")).data }
+}
+
+export const play = async (options: StoryOptions, chance: Chance, tally: Tally): Promise<void> => {
+  const place = Place.make()
+  const told = new Told()
+  const server = await VendorServer.start()
+  const model = Model.make(chance.fork())
+  server.otherwise = model.answer
+  const manifest = Place.manifest(place, server.anthropicUrl)
+  let round = 0
+  let before: Uint8Array | undefined
+  /** Processes of those who were killed; none of them may go on. */
+  let orphans: ReadonlyArray<number> = []
+
+  const bytes = (): Uint8Array | undefined => {
+    const path = Place.segmentPath(place)
+    return path === undefined ? undefined : readFileSync(path)
+  }
+
+  const object = (claim: string): void => {
+    const kept = join(options.keepIn, `story-${options.story}-round-${round}`)
+    if (!existsSync(kept)) {
+      mkdirSync(kept, { recursive: true })
+      const data = join(place.home, "data")
+      if (existsSync(data)) cpSync(data, join(kept, "data"), { recursive: true })
+      if (before !== undefined) writeFileSync(join(kept, "before.jsonl"), before)
+      writeFileSync(join(kept, "told.json"), JSON.stringify([...told.inputs], undefined, 2))
+      writeFileSync(join(kept, "effects.txt"), Place.effects(place).join("\n"))
+    }
+    tally.violations.push({ seed: options.seed, story: options.story, round, claim, kept })
+  }
+
+  /** What must hold of the file, whatever the pod does at the moment. `snapshot` may be older than the file. */
+  const inspect = (snapshot: Attached["snapshot"] | undefined, isBusy: boolean): void => {
+    const after = bytes()
+    if (before !== undefined) {
+      if (after === undefined) return object("the segment is gone")
+      for (const claim of Checks.growth(before, after)) object(claim)
+      const { whole } = Journal.read(before)
+      if (whole < before.length) {
+        tally.torn += 1
+        const torn = before.subarray(whole)
+        const copies = Place.sideFiles(Place.segmentPath(place) as string, whole)
+        if (!copies.some((path) => readFileSync(path).equals(torn)))
+          object(`no side file has the ${torn.length} torn bytes`)
+      }
+    }
+    const { lines, unreadable, whole } = Journal.read(after ?? new Uint8Array())
+    const isOpen = isBusy || snapshot?.status === "paused"
+    const claims = [
+      ...unreadable,
+      ...(whole === (after?.length ?? 0) || isBusy ? [] : ["the file ends in half a batch"]),
+      ...Checks.inputs(lines, told),
+      ...Checks.order(lines, told),
+      ...Checks.legs(lines, told.ends, isBusy),
+      ...Checks.tools(lines, told, Place.effects(place), isOpen),
+      ...(snapshot === undefined
+        ? []
+        : Checks.snapshot(lines, Journal.read(before ?? new Uint8Array()).whole, snapshot))
+    ]
+    for (const claim of claims) object(claim)
+  }
+
+  const launch = (): Service.Service => {
+    if (round > 0) tally.restarts += 1
+    return Service.start(place, options.program, ["--manifest", manifest])
+  }
+
+  const kill = async (service: Service.Service): Promise<void> => {
+    orphans = [...orphans, ...Service.processesIn(place)]
+    service.signal("SIGKILL")
+    await service.ended
+    before = bytes()
+    // Half of the time the next one is started while what the last one has started is still being ended.
+    if (chance.percent(50)) await expectNoOrphans()
+  }
+
+  const expectNoOrphans = async (): Promise<void> => {
+    const left = await Service.survivors(place, orphans)
+    if (left.length > 0) object(`processes of a killed pod run on: ${left.join(", ")}`)
+    orphans = []
+  }
+
+  /** Killed before it is ready, or just then. */
+  const killInStart = async (): Promise<void> => {
+    const service = launch()
+    await Promise.race([sleep(chance.below(450)), service.ended])
+    tally.startups += 1
+    await kill(service)
+  }
+
+  const live = async (): Promise<void> => {
+    const service = launch()
+    const socket = await service.ready
+    const killer = Killer.make(chance, () => {
+      orphans = [...orphans, ...Service.processesIn(place)]
+      service.signal("SIGKILL")
+    })
+    const { client, seen, snapshot } = await attach(socket, (line) => {
+      told.see(line)
+      killer.see(line)
+    })
+    if (!service.hasEnded()) inspect(snapshot, true)
+    const actor = { client, told, chance, unavailable: options.unavailable, object }
+    killer.begin()
+    let gone = false
+    const acts: Array<Promise<unknown>> = []
+    void killer.done.then(() => (gone = true))
+    while (!gone) {
+      // An answer that never comes says nothing: the pod is gone.
+      const act = Script.act(actor).catch(() => undefined)
+      acts.push(act)
+      if (chance.percent(70)) await Promise.race([act, killer.done])
+      await Promise.race([sleep(chance.below(chance.percent(60) ? 20 : 160)), killer.done])
+    }
+    await Promise.all([...acts, client.closed])
+    const welcome = seen[0]
+    for (const claim of Checks.numbers(seen, welcome?.event === "welcome" ? welcome.data.seq : 0)) object(claim)
+    await kill(service)
+  }
+
+  /** Everything that is open comes to its end, and then nothing may be left. */
+  const settle = async (): Promise<void> => {
+    model.calm()
+    const service = launch()
+    const { client, snapshot } = await attach(await service.ready, (line) => told.see(line))
+    inspect(snapshot, true)
+    await expectNoOrphans()
+    const end = Date.now() + Service.patience
+    for (;;) {
+      const { data } = await client.request("list_inbox")
+      const waiting = data.ok ? (data.result as { readonly items: ReadonlyArray<unknown> }).items.length : 0
+      // The seed's way to ask: a run that is refused tells that one goes on, a resume that there is nothing to resume.
+      const resumed = await client.request("resume")
+      const isIdle = !resumed.data.ok && resumed.data.error.code === "not_paused"
+      if (isIdle && waiting === 0) break
+      if (isIdle) await client.run("let it flow")
+      if (Date.now() > end) {
+        object(`the pod does not come to rest: ${waiting} items wait`)
+        break
+      }
+      await sleep(20)
+    }
+    const waiting = Journal.inbox(Journal.read(bytes() ?? new Uint8Array()).lines)
+    if (waiting.length > 0) object(`an idle pod has ${waiting.length} items in its inbox`)
+    service.signal("SIGTERM")
+    const how = await service.ended
+    if (how !== 0) object(`a stop ended the service with ${how}: ${service.said()}`)
+    before = undefined
+    inspect(undefined, false)
+    const { lines } = Journal.read(bytes() ?? new Uint8Array())
+    tally.accepted += told.inputs.filter(({ outcome }) => outcome === "accepted").length
+    tally.tools += Place.effects(place).length
+    tally.legs += lines.filter(({ record }) => record?.domain === "pod.run").length
+  }
+
+  try {
+    for (; round < options.rounds; round++) {
+      tally.rounds += 1
+      await (round > 0 && chance.percent(25) ? killInStart() : live())
+    }
+    await settle()
+  } catch (error) {
+    object(`it broke off: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    Service.endAll()
+    await server.stop()
+    Place.remove(place)
+  }
+}
