@@ -13,6 +13,7 @@ import { Content } from "./Content.ts"
 import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
 import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { HiddenRange } from "./Marks.ts"
+import { recordProblem } from "./RecordProblem.ts"
 import type { SegmentFile, SessionStore } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
 
@@ -59,7 +60,7 @@ const pass = Effect.fnUntraced(function* (
   depth: number
 ): Effect.fn.Return<Replayed, StorageError, Scope.Scope> {
   const content = new Content(hidden)
-  const { index, state } = content
+  const { index } = content
   /** Lines of a batch whose last line has not come yet. */
   let open: Array<{ readonly entry: LogEntry | undefined; readonly bytes: number }> = []
   const size = Math.min(yield* file.size, options.upTo ?? Infinity)
@@ -70,8 +71,11 @@ const pass = Effect.fnUntraced(function* (
     let start = 0
     for (const found of jsonLines(bytes)) {
       const line = index.lines + open.length
-      const read = entryOf(found)
+      const read = entryOf(found, line)
       if (typeof read === "string") return yield* corrupt(file, line, at + found.from, read)
+      // What comes behind it, also in the same batch, may be of kinds that this version cannot know.
+      const version = formatOf(read.entry)
+      if (version > formatVersion) return yield* newer(file, version)
       open.push({ entry: read.entry, bytes: found.bytes })
       start = found.from + found.bytes
       // A batch counts when its last line is there: before that, none of it has happened.
@@ -85,8 +89,6 @@ const pass = Effect.fnUntraced(function* (
         content.add(entry, length, file.ref.segmentId, file)
       }
       open = []
-      // What comes behind it may be of kinds that this version cannot know.
-      if (state.format !== undefined && state.format > formatVersion) return yield* newer(file, state.format)
     }
     if (start === 0 && (bytes.length === 0 || at + bytes.length >= size)) break
     // A line that is longer than the window: look again with a larger one.
@@ -128,15 +130,21 @@ interface Line {
   readonly more: number
 }
 
-/** The line, or a text that says why it cannot be read. */
-const entryOf = (line: JsonLine): Line | string => {
+/** The line, which stands on line `at` of the file, or a text that says why it cannot be read. */
+const entryOf = (line: JsonLine, at: number): Line | string => {
   if (line._tag === "Blank") return { entry: undefined, more: 0 }
   if (line._tag === "Unreadable") return line.problem
   const entry = decodeEntry(line.json)
-  if (entry !== undefined) return { entry, more: entry.more ?? 0 }
+  if (entry !== undefined) return recordProblem(entry, at) ?? { entry, more: entry.more ?? 0 }
   const { kind } = (line.json ?? {}) as { readonly kind?: unknown }
   return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
 }
+
+/** The version that a `pod.format` names; 0 for any other entry. */
+const formatOf = (entry: LogEntry | undefined): number =>
+  entry?.kind === "extension" && entry.domain === "pod.format"
+    ? (entry.payload as { readonly version: number }).version
+    : 0
 
 const corrupt = (file: SegmentFile, line: number, byte: number, message: string) =>
   new StorageError({
