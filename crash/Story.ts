@@ -2,7 +2,7 @@
  * One pod over many lives: it is started, spoken to, killed and started again, and after each start its journal is held
  * against everything that is known. At the end it is left in peace until nothing is open any more.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { sleep } from "../bench/Clock.ts"
 import { Client, decodeNative, type NativeClient, type NativeLine, open } from "../test/support/e2eClient.ts"
@@ -71,6 +71,13 @@ const attach = async (socket: string, see: (line: NativeLine) => void): Promise<
   await client.next("welcome")
   return { client, seen, snapshot: (await client.next("snapshot")).data }
 }
+
+const torn = [
+  `{"kind":"user_inp`,
+  `{"kind":"turn_end","turn_count":1,"ts":1,"more":1}\n`,
+  `{"kind":"turn_end","turn_count":1,"ts":1,"more":2}\n{"kind":"turn_end","turn_count":1,"ts":1,"more":1}\n{"ki`,
+  Buffer.from(`{"kind":"user_input","segments":[{"kind":"text","content":"👋`).subarray(0, -2)
+]
 
 export const play = async (options: StoryOptions, chance: Chance, tally: Tally): Promise<void> => {
   const place = Place.make()
@@ -142,9 +149,16 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
     orphans = [...orphans, ...Service.processesIn(place)]
     service.signal("SIGKILL")
     await service.ended
+    if (chance.percent(15)) tear()
     before = bytes()
     // Half of the time the next one is started while what the last one has started is still being ended.
     if (chance.percent(50)) await expectNoOrphans()
+  }
+
+  /** What a power cut may leave, and a kill never does: a write that stops in the middle. */
+  const tear = (): void => {
+    const path = Place.segmentPath(place)
+    if (path !== undefined) appendFileSync(path, chance.pick(torn))
   }
 
   const expectNoOrphans = async (): Promise<void> => {
