@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import * as Journal from "../../crash/JournalFile.ts"
 import { makePlace, type Place, run, serve } from "../support/cli.ts"
-import { connectNative, turn } from "../support/e2eClient.ts"
+import { accepted, connectNative } from "../support/e2eClient.ts"
 import { journalFile } from "../support/e2eJournal.ts"
 import { scriptedManifest } from "../support/script.ts"
 
@@ -55,7 +55,9 @@ const expectRestored = async (bytes: Uint8Array): Promise<void> => {
   const { whole } = Journal.read(bytes)
   const pod = await serve(place, lay(bytes))
   const { client } = await connectNative(pod.socket)
-  await turn(client, "still there?")
+  // It may be about to do what has waited.
+  const { run_id } = accepted(await client.run("still there?", { delivery: "queue" }))
+  await client.next("run_end", ({ data }) => data.run_id === run_id)
   await pod.kill("SIGTERM")
   const after = readFileSync(journalFile(place))
   expect(after.subarray(0, whole).equals(bytes.subarray(0, whole)), "what was whole").toBe(true)

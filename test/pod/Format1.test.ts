@@ -13,9 +13,9 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { LogEntry } from "../../src/protocol/LogEntry.ts"
 import * as Schema from "effect/Schema"
 import { PodStore } from "../../src/session/PodStore.ts"
-import { replay } from "../../src/session/Replay.ts"
 import { type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
 import { fileOf, isEvent, open, until } from "../support/podBench.ts"
+import { restarted } from "../support/sessionState.ts"
 
 const directory = fileURLToPath(new URL("../fixtures/format1/", import.meta.url))
 const bytesOf = (name: string): Uint8Array => Fs.readFileSync(`${directory}${name}.jsonl`)
@@ -49,7 +49,7 @@ const load = Effect.fnUntraced(function* (name: string) {
   return { bytes, memory, ref }
 })
 
-const plain = (state: object): unknown =>
+const jsonOf = (state: object): unknown =>
   JSON.parse(JSON.stringify(state, (_, value: unknown) => (value instanceof Map ? [...value] : value)))
 
 /** What each of them is about, and how the pod stands that is started on it. */
@@ -68,9 +68,9 @@ describe("format 1", () => {
         const golden = goldenOf(name)
         const { bytes, memory, ref } = yield* load(name)
         const { index, state, tornBytes } = yield* Effect.flatMap(SessionStore, (store) =>
-          Effect.flatMap(store.open(ref), replay)
+          Effect.flatMap(store.open(ref), restarted)
         ).pipe(Effect.provide(memory.layer))
-        expect(plain(state)).toMatchObject(golden.state)
+        expect(jsonOf(state)).toMatchObject(golden.state)
         expect([index.lines, index.bytes, tornBytes]).toEqual([golden.lines, golden.bytes, golden.torn_bytes])
         const view = index.view()
         expect(view.total).toBe(golden.log.length)

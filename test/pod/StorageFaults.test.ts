@@ -9,13 +9,13 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { PodRefused } from "../../src/pod/PodHandle.ts"
 import type { Envelope } from "../../src/protocol/Event.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
-import { replay } from "../../src/session/Replay.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import * as FaultyStore from "../support/FaultyStore.ts"
 import { fileOf, open } from "../support/podBench.ts"
 import type { ProbeModel } from "../support/ProbeModel.ts"
+import { plain, restarted } from "../support/sessionState.ts"
 
 /** Until nothing moves any more: the stores are in memory and the clock stands. */
 const rest = Effect.forEach(Array.from({ length: 200 }), () => Effect.yieldNow, { discard: true })
@@ -150,7 +150,7 @@ const audit = Effect.fnUntraced(function* (
 ) {
   const lies = [...witness.lies]
   const file = yield* Effect.flatMap(SessionStore, (store) => store.open(ref))
-  const { index, state } = yield* replay(file)
+  const { index, state } = yield* restarted(file)
   if (live !== undefined && JSON.stringify(live) !== JSON.stringify(stateOf(state))) lies.push("replay is not the pod")
   const entries = fileOf(memory, ref)
   const shown = new Set(
@@ -235,7 +235,7 @@ const wholeLife = (fault: FaultyStore.Fault | undefined) =>
     const { live, ref } = yield* Effect.scoped(
       Effect.gen(function* () {
         const pod = yield* life(memory, stores, witness)
-        const state = stateOf(pod.journal.state)
+        const state = stateOf(yield* plain(pod.journal.state))
         const found = yield* Effect.provide(Effect.scoped(audit(memory, pod.ref, witness, state)), memory.layer)
         yield* pod.handle.shutdown
         return { live: found, ref: pod.ref }
@@ -244,15 +244,15 @@ const wholeLife = (fault: FaultyStore.Fault | undefined) =>
     const again = new Witness()
     again.accepted.push(...witness.accepted)
     again.effects.push(...witness.effects)
-    const restarted = yield* Effect.scoped(
+    const later = yield* Effect.scoped(
       Effect.gen(function* () {
         const { journal } = yield* start(memory, FaultyStore.make(memory.layer), again)
         yield* rest
-        const state = stateOf(journal.state)
+        const state = stateOf(yield* plain(journal.state))
         return yield* Effect.provide(Effect.scoped(audit(memory, ref, again, state)), memory.layer)
       })
     )
-    return { lies: [...live, ...restarted], calls: stores.calls, witness }
+    return { lies: [...live, ...later], calls: stores.calls, witness }
   })
 
 /** What a killed pod has left: a copy of the first `lines` lines, and half a line behind them. */
@@ -284,7 +284,7 @@ const restartOn = (whole: MemoryStore.MemoryStore, ref: SegmentRef, lines: numbe
         stores.mend()
         yield* tell(witness, "last", handle.run("last: go on", { delivery: "queue", key: "k5" }))
         for (let tries = 0; tries < 20 && (yield* handle.status) !== "idle"; tries++) yield* rest
-        const state = stateOf(journal.state)
+        const state = stateOf(yield* plain(journal.state))
         return yield* Effect.provide(Effect.scoped(audit(memory, ref, witness, state)), memory.layer)
       })
     )

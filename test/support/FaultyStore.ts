@@ -65,6 +65,7 @@ export const make = (real: Layer.Layer<SessionStore | PodStore>, fault?: Fault):
             })
           )
         ),
+      sync: meet("sync", file.sync),
       read: (from, to) => meet("read", file.read(from, to)),
       cutTail: (keep) => meet("cut tail", file.cutTail(keep))
     }
@@ -80,6 +81,8 @@ export const make = (real: Layer.Layer<SessionStore | PodStore>, fault?: Fault):
           syncs: true,
           create: (ref) => Effect.map(meet("create", sessions.create(ref)), wrap),
           open: (ref) => Effect.map(meet("open", sessions.open(ref)), wrap),
+          link: (ref, sessionId) => meet("link", sessions.link(ref, sessionId)),
+          remove: (ref) => meet("remove", sessions.remove(ref)),
           list: meet("list", sessions.list)
         })
       ).pipe(
@@ -88,6 +91,8 @@ export const make = (real: Layer.Layer<SessionStore | PodStore>, fault?: Fault):
           PodStore.of({
             get: (name) => meet("get", pods.get(name)),
             update: (name, fields) => meet("update", pods.update(name, fields)),
+            create: (name, fields) => meet("create", pods.create(name, fields)),
+            remove: (name) => meet("remove", pods.remove(name)),
             list: meet("list", pods.list)
           })
         )

@@ -16,9 +16,9 @@ import * as JsonLinesStore from "../../../layers/store/JsonLinesStore.ts"
 import { LogEntry } from "../../../src/protocol/LogEntry.ts"
 import { isControl, PodRecord } from "../../../src/protocol/PodRecord.ts"
 import * as Fold from "../../../src/session/Fold.ts"
-import { replay } from "../../../src/session/Replay.ts"
-import { type SegmentFile, SessionStore } from "../../../src/session/SessionStore.ts"
+import { SessionStore } from "../../../src/session/SessionStore.ts"
 import type { StorageError } from "../../../src/session/StorageError.ts"
+import { plain, restarted } from "../../support/sessionState.ts"
 import { generator } from "../../support/World.ts"
 import { refOf } from "./SessionStoreContract.ts"
 import { tempDir } from "./TempDir.ts"
@@ -99,7 +99,12 @@ const expected = (bytes: Uint8Array): Sound | Refused | "Newer" => {
     if (isShown) entries += 1
     if (isShown || isControl(entry)) Fold.apply(state, entry)
   })
-  return { state: textOf(state), lines: whole, entries, bytes: kept.at(-1)?.end ?? 0 }
+  return {
+    state: textOf(Effect.runSync(Effect.orDie(plain(state)))),
+    lines: whole,
+    entries,
+    bytes: kept.at(-1)?.end ?? 0
+  }
 }
 
 /** The same for parts of one text; what stands behind the last newline makes no difference. */
@@ -142,17 +147,15 @@ const damaged = Effect.fnUntraced(function* (bytes: Uint8Array) {
   const path = Path.join(sessionsDir, ref.sessionId, `${ref.segmentId}.jsonl`)
   Fs.mkdirSync(Path.dirname(path))
   Fs.writeFileSync(path, bytes)
-  const file = yield* Effect.flatMap(SessionStore, (store) => store.open(ref)).pipe(
-    Effect.provide(JsonLinesStore.layer({ sessionsDir }))
-  )
+  const store = JsonLinesStore.layer({ sessionsDir })
+  const file = yield* Effect.flatMap(SessionStore, ({ open }) => open(ref)).pipe(Effect.provide(store))
   const fd = yield* Effect.acquireRelease(
     Effect.sync(() => Fs.openSync(path, "r+")),
     (open) => Effect.sync(() => Fs.closeSync(open))
   )
-  return { file, path, fd }
+  const restored = restarted(file).pipe(Effect.scoped, Effect.provide(store), Effect.exit, Effect.map(found))
+  return { fd, restored }
 })
-
-const replayed = (file: SegmentFile) => Effect.map(Effect.exit(replay(file)), found)
 
 describe("a file that was cut", () => {
   it.effect(
@@ -160,11 +163,11 @@ describe("a file that was cut", () => {
     () =>
       Effect.gen(function* () {
         const bytes = fixture("paused")
-        const { fd, file } = yield* damaged(bytes)
+        const { fd, restored } = yield* damaged(bytes)
         const wanted = expectedOfCut()
         for (let cut = bytes.length; cut >= 0; cut--) {
           Fs.ftruncateSync(fd, cut)
-          assert.deepStrictEqual(yield* replayed(file), wanted(bytes.subarray(0, cut)), `cut at byte ${cut}`)
+          assert.deepStrictEqual(yield* restored, wanted(bytes.subarray(0, cut)), `cut at byte ${cut}`)
         }
       }).pipe(Effect.scoped),
     60_000
@@ -174,14 +177,14 @@ describe("a file that was cut", () => {
     "with marks, repairs and several languages, at the ends of lines and in the middle of characters",
     () =>
       Effect.gen(function* () {
-        const { fd, file } = yield* damaged(log)
+        const { fd, restored } = yield* damaged(log)
         const wanted = expectedOfCut()
         const random = generator(1)
         for (let cut = log.length; cut >= 0; cut--) {
           const around = log.subarray(Math.max(0, cut - 2), cut + 2)
           if (!around.includes(newline) && !around.some((byte) => byte >= 0x80) && random() > 0.02) continue
           Fs.ftruncateSync(fd, cut)
-          assert.deepStrictEqual(yield* replayed(file), wanted(log.subarray(0, cut)), `cut at byte ${cut}`)
+          assert.deepStrictEqual(yield* restored, wanted(log.subarray(0, cut)), `cut at byte ${cut}`)
         }
       }).pipe(Effect.scoped),
     60_000
@@ -195,7 +198,7 @@ describe("a file in which bits have changed", () => {
     "is read as it stands, or refused with file, line and byte",
     () =>
       Effect.gen(function* () {
-        const { fd, file } = yield* damaged(log)
+        const { fd, restored } = yield* damaged(log)
         const random = generator(2)
         const counts = { read: 0, refused: 0 }
         for (let n = 0; n < flips; n++) {
@@ -205,7 +208,7 @@ describe("a file in which bits have changed", () => {
           const changed = Uint8Array.from(log)
           changed[at] = byte ^ bit
           Fs.writeSync(fd, changed, at, 1, at)
-          const got = yield* replayed(file)
+          const got = yield* restored
           Fs.writeSync(fd, log, at, 1, at)
           const wanted = expected(changed)
           assert.deepStrictEqual(got, wanted, `bit ${bit} of byte ${at}`)
@@ -221,7 +224,7 @@ describe("a file in which bits have changed", () => {
     "several of them at once, and the end cut off",
     () =>
       Effect.gen(function* () {
-        const { fd, file } = yield* damaged(log)
+        const { fd, restored } = yield* damaged(log)
         const random = generator(3)
         for (let n = 0; n < flips / 3; n++) {
           const changed = Uint8Array.from(log).subarray(0, Math.floor(random() * log.length))
@@ -231,7 +234,7 @@ describe("a file in which bits have changed", () => {
           }
           Fs.ftruncateSync(fd, 0)
           Fs.writeSync(fd, changed, 0, changed.length, 0)
-          assert.deepStrictEqual(yield* replayed(file), expected(changed), `seed ${n}`)
+          assert.deepStrictEqual(yield* restored, expected(changed), `seed ${n}`)
         }
       }).pipe(Effect.scoped),
     60_000
