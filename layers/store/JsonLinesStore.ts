@@ -108,6 +108,8 @@ const segmentFile = (
   let broken = refused
   let directories = unsynced
   let syncedTo = 0
+  /** Bytes of a failed append that are still there. */
+  let left: { readonly from: number; readonly to: number } | undefined
   /** As many names as the file had when its path was last seen to lead to it. */
   let names: number | undefined
 
@@ -127,15 +129,25 @@ const segmentFile = (
     // A failed sync may have dropped any page that was not on the disk, also of batches that were fine until now.
     if (error.operation === "sync" && syncedTo < at) broken = cannotTrust(path, error)
     const { size } = yield* file.stat
-    if (size > at && size <= at + length) {
-      yield* file.truncate(at)
+    if (size > at && size <= at + length) left = { from: at, to: size }
+    yield* Effect.ignore(removeLeft)
+    return yield* error
+  })
+
+  /** A disk that takes nothing may not give anything back either: then it is done before the next append. */
+  const removeLeft = Effect.gen(function* () {
+    if (left === undefined) return
+    const { size } = yield* file.stat
+    if (size > left.from && size <= left.to) {
+      yield* file.truncate(left.from)
       yield* Effect.ignore(file.sync)
     }
-    return yield* error
+    left = undefined
   })
 
   const append = Effect.fnUntraced(function* (bytes: Uint8Array, at: number, sync: boolean) {
     if (broken !== undefined) return yield* broken
+    yield* removeLeft
     yield* expectSize(at)
     yield* file.append(bytes, sync).pipe(
       Effect.andThen(sync && directories.size > 0 ? syncDirectories : Effect.void),

@@ -46,6 +46,15 @@ const limitFileSize = (bytes: number | "unlimited") =>
 const otherFileSystem = Fs.existsSync("/dev/shm") && Fs.statSync("/dev/shm").dev !== Fs.statSync(root).dev
 const canLimit = spawnSync("prlimit", ["--version"]).status === 0
 
+/** Only root may, and not every file system can. */
+const canFreeze = (() => {
+  const probe = Path.join(root, "probe")
+  Fs.writeFileSync(probe, "")
+  const isSet = spawnSync("chattr", ["+a", probe]).status === 0
+  spawnSync("chattr", ["-a", probe])
+  return isSet
+})()
+
 describe("JsonLinesStore", () => {
   const withStore = <A, E>(body: (store: SessionStore["Service"], sessionsDir: string) => Effect.Effect<A, E>) =>
     Effect.suspend(() => {
@@ -167,6 +176,30 @@ describe("JsonLinesStore", () => {
         assert.strictEqual(yield* file.size, 6 + batch.length)
       })
     )
+  )
+
+  it.effect.skipIf(!canLimit || !canFreeze)(
+    "a write that cannot be taken back either is taken back before the next",
+    () =>
+      withFile((file) =>
+        Effect.gen(function* () {
+          yield* file.append(bytesOf("first\n"), { at: 0, sync: true })
+          const batch = bytesOf(`${"x".repeat(3_000)}\n`.repeat(3))
+          // What is only to be appended to cannot be made shorter.
+          execFileSync("chattr", ["+a", file.path])
+          yield* Effect.sync(() => limitFileSize(4_096))
+          const error = yield* Effect.flip(file.append(batch, { at: 6, sync: true })).pipe(
+            Effect.ensuring(Effect.sync(() => limitFileSize("unlimited")))
+          )
+          const still = yield* Effect.flip(file.append(batch, { at: 6, sync: true }))
+          execFileSync("chattr", ["-a", file.path])
+          assert.strictEqual(error.code, "EFBIG")
+          assert.strictEqual(still.code, "EPERM")
+          assert.strictEqual(yield* file.size, 4_096)
+          yield* file.append(batch, { at: 6, sync: true })
+          assert.strictEqual(yield* file.size, 6 + batch.length)
+        })
+      )
   )
 
   it.effect("an append to a file that was removed or replaced is refused, not lost in silence", () =>
