@@ -118,10 +118,10 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
       const { whole } = Journal.read(before)
       if (whole < before.length) {
         tally.torn += 1
-        const torn = before.subarray(whole)
+        const tail = before.subarray(whole)
         const copies = Place.sideFiles(Place.segmentPath(place) as string, whole)
-        if (!copies.some((path) => readFileSync(path).equals(torn)))
-          object(`no side file has the ${torn.length} torn bytes`)
+        if (!copies.some((path) => readFileSync(path).equals(tail)))
+          object(`no side file has the ${tail.length} torn bytes`)
       }
     }
     const { lines, unreadable, whole } = Journal.read(after ?? new Uint8Array())
@@ -158,7 +158,10 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
   /** What a power cut may leave, and a kill never does: a write that stops in the middle. */
   const tear = (): void => {
     const path = Place.segmentPath(place)
-    if (path !== undefined) appendFileSync(path, chance.pick(torn))
+    const here = bytes()
+    // Nobody writes behind a write that was cut.
+    if (path === undefined || here === undefined || Journal.read(here).whole < here.length) return
+    appendFileSync(path, chance.pick(torn))
   }
 
   const expectNoOrphans = async (): Promise<void> => {
