@@ -167,7 +167,8 @@ const segmentFile = (
   )
 
   const syncAll = Effect.gen(function* () {
-    if (broken !== undefined) return yield* broken
+    // What may not be written can still be synced: others have written it.
+    if (broken !== undefined && broken !== refused) return yield* broken
     const { size } = yield* file.stat
     yield* Effect.tapError(file.sync, (error) =>
       Effect.sync(() => {

@@ -95,6 +95,8 @@ export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
   const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
   const content = restored?.content ?? new Content()
   const empty = content.index.lines === 0
+  // Whoever was killed here may not have come to sync what it wrote, and what is read now is told to be safe.
+  if (!empty && options.syncs) yield* restored?.file.sync ?? Effect.void
   const sessions = yield* SessionStore
   const save = yield* Effect.cached(remember(options, empty, yield* PodStore))
   const journal = yield* Journal.make({

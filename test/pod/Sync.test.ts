@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import * as Pod from "../../src/pod/Pod.ts"
+import type { SegmentFile } from "../../src/session/SessionStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import { stuck } from "../support/benchTools.ts"
 import { isEvent, isStatus, open, until } from "../support/podBench.ts"
@@ -45,6 +46,25 @@ describe("what must survive a power cut", () => {
       expect(syncsOf("tool_result")).toEqual([true])
       expect(syncsOf("run_completed")).toEqual([true])
       expect(syncsOf("assistant_item")).toEqual([false, false])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("what a start has read, before anything is told of it", () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const first = yield* opened([], memory)
+      yield* first.handle.notify("written, and killed before the sync", { wake: false, key: "k" })
+      yield* first.handle.shutdown
+      let syncs = 0
+      const counted = (file: SegmentFile): SegmentFile => ({
+        ...file,
+        sync: Effect.tap(file.sync, () => Effect.sync(() => void (syncs += 1)))
+      })
+      const { handle } = yield* open(memory, { wrap: counted })
+      expect(syncs).toBe(1)
+      expect(yield* handle.notify("written, and killed before the sync", { wake: false, key: "k" })).toMatchObject({
+        synced: true
+      })
     }).pipe(Effect.scoped)
   )
 
