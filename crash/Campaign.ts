@@ -34,6 +34,8 @@ export const run = async (options: CampaignOptions): Promise<Report> => {
     tools: 0,
     legs: 0,
     torn: 0,
+    rewinds: 0,
+    forks: 0,
     violations: []
   }
   for (let story = 1; tally.rounds < options.rounds; story++) {

@@ -16,7 +16,7 @@ const weights = {
   remove_inbox: 4,
   rewind_to: 6,
   undo_rewind: 4,
-  fork: 2
+  fork: 3
 }
 
 export interface Actor {
@@ -94,7 +94,7 @@ const removeItem = async (actor: Actor): Promise<void> => {
 }
 
 const fork = async (actor: Actor): Promise<void> => {
-  const name = `fork-${actor.told.forks.length}`
+  const name = `fork-${actor.chance.below(1_000_000)}`
   const result = await ask(actor, "fork", { pod_name: name })
   if (result !== undefined) actor.told.forks.push(name)
 }

@@ -9,6 +9,7 @@ import { Client, decodeNative, type NativeClient, type NativeLine, open } from "
 import { VendorServer } from "../test/support/VendorServer.ts"
 import type { Chance } from "./Chance.ts"
 import * as Checks from "./Checks.ts"
+import * as Forks from "./Forks.ts"
 import * as Journal from "./JournalFile.ts"
 import * as Killer from "./Killer.ts"
 import * as Model from "./Model.ts"
@@ -45,6 +46,9 @@ export interface Tally {
   tools: number
   legs: number
   torn: number
+  /** Rewinds, and rewinds that were undone. */
+  rewinds: number
+  forks: number
   readonly violations: Array<Violation>
 }
 
@@ -237,9 +241,14 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
     if (how !== 0) object(`a stop ended the service with ${how}: ${service.said()}`)
     before = undefined
     inspect(undefined, false)
+    for (const claim of await Forks.check(place, options.program, server.anthropicUrl, told)) object(claim)
     const { lines } = Journal.read(bytes() ?? new Uint8Array())
     tally.accepted += told.inputs.filter(({ outcome }) => outcome === "accepted").length
     tally.tools += Place.effects(place).length
+    tally.rewinds += lines.filter(
+      ({ record }) => record?.domain === "pod.mark" && record.payload.op !== "rollback"
+    ).length
+    tally.forks += told.forks.length
     tally.legs += lines.filter(({ record }) => record?.domain === "pod.run").length
   }
 
