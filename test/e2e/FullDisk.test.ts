@@ -101,8 +101,8 @@ describe.skipIf(!canMount)("on a disk that is full", () => {
     await gate.reached
     fill()
     gate.open()
-    const { data } = await client.next("run_end")
-    expect(data).toMatchObject({ run_id, result: "failed", error: { code: "storage_error", phase: "store" } })
+    const ended = await client.next("run_end")
+    expect(ended.data).toMatchObject({ run_id, result: "failed", error: { code: "storage_error", phase: "store" } })
     expect(existsSync(join(place.cwd, "effects.txt"))).toBe(false)
     makeRoom()
     expect(await turn(client, "second")).toMatchObject({ result: "finished" })
