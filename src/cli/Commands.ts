@@ -60,8 +60,7 @@ const hosting = {
   ephemeral: { type: "boolean", help: "keep everything in memory: nothing is left when the pod stops" },
   takeover: {
     type: "boolean",
-    help: "end a stopped or hung owner first",
-    later: "end the owner that the refusal names by its pid, then start again"
+    help: "end an owner that is stopped or does not answer, then take its place"
   },
   adopt: { type: "boolean", help: "become the child of another pod", later: "child pods come with a later version" },
   callback: {

@@ -49,7 +49,8 @@ export const leaseError = (error: LeaseError): CliError => {
   return held(
     error.message,
     owner.stopped
-      ? `process ${owner.pid} is stopped: kill -CONT ${owner.pid} lets it go on, kill -KILL ${owner.pid} ends it`
+      ? `process ${owner.pid} is stopped: kill -CONT ${owner.pid} lets it go on, ` +
+          `effect-pod serve --pod ${owner.pod_name} --takeover ends it and takes its place`
       : error.reason === "ScopeOverlap"
         ? `work in another directory, or stop it: effect-pod stop ${owner.pod_name}`
         : `talk to it with effect-pod attach ${owner.pod_name}, or stop it with effect-pod stop ${owner.pod_name}`

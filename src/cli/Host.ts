@@ -24,7 +24,7 @@ import { Sandbox } from "../runtime/Sandbox.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { version } from "../Version.ts"
-import { type CliError, failed } from "./CliError.ts"
+import { type CliError, failed, held } from "./CliError.ts"
 import { type HostFailure, hostFailure, storageError } from "./Failures.ts"
 import { directoriesOf } from "./Machine.ts"
 import { origin, type Prepared } from "./Prepare.ts"
@@ -45,6 +45,7 @@ export const host = Effect.fn("Host.host")(function* (
   const { env, flags } = prepared.invocation
   const { manifest, name } = prepared
   const directories = yield* directoriesOf(env)
+  if (flags["takeover"] === true) yield* free(prepared)
   const ephemeral = flags["ephemeral"] === true
   const world = yield* Layer.build(PodLive.world({ directories, ephemeral, socket: true }))
   const pods = Context.get(world, PodStore)
@@ -97,6 +98,16 @@ export const host = Effect.fn("Host.host")(function* (
     ...notYet(manifest)
   ])
   return hosted
+})
+
+/** Ends an owner that is stopped or hangs. Few starts need it: it is loaded when it is asked for. */
+const free = Effect.fnUntraced(function* (prepared: Prepared): Effect.fn.Return<void, CliError> {
+  const { takeOver } = yield* Effect.promise(() => import("./Takeover.ts"))
+  if ((yield* takeOver(prepared)) === "free") return
+  return yield* held(
+    `${prepared.name} is live and answers: --takeover ends only an owner that is stopped or hangs`,
+    `talk to it with effect-pod attach ${prepared.name}, or stop it with effect-pod stop ${prepared.name}`
+  )
 })
 
 /**

@@ -113,7 +113,7 @@ export const connect = Effect.fnUntraced(function* (
   if (owner.stopped) {
     return yield* held(
       `${name} is held by process ${owner.pid}, which is stopped and answers nothing`,
-      `kill -CONT ${owner.pid} lets it go on, kill -KILL ${owner.pid} ends it`
+      `kill -CONT ${owner.pid} lets it go on, effect-pod serve --pod ${name} --takeover ends it and takes its place`
     )
   }
   return yield* connectTo(owner.socket ?? machine.socketPath(name), name, options)

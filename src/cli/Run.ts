@@ -18,6 +18,7 @@ import * as Machine from "./Machine.ts"
 import { prepare, type Prepared } from "./Prepare.ts"
 import { Renderer } from "./Render.ts"
 import { follow, type Watched } from "./RunFollow.ts"
+import { takeOver } from "./Takeover.ts"
 import * as Terminal from "./Terminal.ts"
 import * as Values from "./Values.ts"
 
@@ -50,7 +51,8 @@ const connect = Effect.fnUntraced(function* (
   const options = { tail, timeout: "10 seconds" as const, lines: true }
   // An exact segment, or a pod that leaves nothing behind, is not whatever runs under that name now.
   const own = flags["ephemeral"] === true || flags["session"] !== undefined
-  const owner = own ? undefined : yield* machine.owner(prepared.name)
+  const freed = !own && flags["takeover"] === true && (yield* takeOver(prepared)) === "free"
+  const owner = own || freed ? undefined : yield* machine.owner(prepared.name)
   if (owner === undefined) {
     const { socket } = yield* host(prepared)
     return { client: yield* Machine.connectTo(socket, prepared.name, options), hosted: true }

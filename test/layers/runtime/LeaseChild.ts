@@ -12,6 +12,8 @@ export interface Arguments {
   readonly options: Lease.LeaseOptions
   readonly request: LeaseRequest
   readonly scope?: ScopeRules
+  /** Never comes back to its event loop once it holds the lease, and is deaf to SIGTERM. */
+  readonly hangs?: boolean
 }
 
 const say = (value: object) => Effect.sync(() => void process.stdout.write(`${JSON.stringify(value)}\n`))
@@ -20,11 +22,18 @@ const stdinEnds = Effect.callback<void>((resume) => {
   process.stdin.resume().on("end", () => resume(Effect.void))
 })
 
-const main = ({ options, request, scope }: Arguments) =>
+const hang = Effect.callback<never>(() => {
+  process.on("SIGTERM", () => {})
+  // After the line that was said has left.
+  setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0))
+})
+
+const main = ({ hangs, options, request, scope }: Arguments) =>
   Effect.gen(function* () {
     const held = yield* (yield* Service).acquire(request)
     if (scope !== undefined) yield* held.claim(scope)
     yield* say({ held: true, pid: process.pid })
+    if (hangs === true) yield* hang
     yield* stdinEnds
   }).pipe(
     Effect.scoped,
