@@ -126,7 +126,8 @@ const parseCommand = (command: CommandName, args: ReadonlyArray<string>): Parsed
 const exclusive = [
   ["manifest", "profile"],
   ["ephemeral", "require-pod-state"],
-  ["ephemeral", "session"]
+  ["ephemeral", "session"],
+  ["follow", "limit"]
 ] as const
 
 /** What a user typed, made safe to print on one line. */

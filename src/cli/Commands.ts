@@ -177,12 +177,12 @@ const specs = {
       limit: { type: "string", value: "N", help: "at most so many entries" },
       follow: {
         type: "boolean",
-        help: "go on with what happens next",
-        later: "effect-pod attach NAME shows what happens as it happens"
+        help: "go on with what happens next, until the pod stops or Ctrl-C"
       },
       ...common
     },
-    about: "Works for live and for stopped pods, and never changes anything."
+    about: "Works for live and for stopped pods, and never changes anything.",
+    examples: ["log helper", "log helper --follow --json"]
   },
   doctor: {
     summary: "check directories, credentials and helpers; says what to do",

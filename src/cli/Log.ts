@@ -1,113 +1,98 @@
-/**
- * `effect-pod log NAME`: what was said and done, for people or as raw entries.
- *
- * A live pod is asked for its entries; the log of one that does not run, or does not answer, is read from disk.
- */
+/** `effect-pod log NAME`: what was said and done, for people or as raw entries; `--follow` goes on with what happens. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type CliError, ExitCode, failed } from "./CliError.ts"
-import * as Client from "./Client.ts"
-import { openLog } from "./DiskLog.ts"
-import { storageError } from "./Failures.ts"
-import type { Command } from "./Invocation.ts"
+import type { Command, Invocation } from "./Invocation.ts"
+import * as LogFollow from "./LogFollow.ts"
+import * as LogSource from "./LogSource.ts"
 import * as Machine from "./Machine.ts"
 import { Transcript } from "./Transcript.ts"
 import * as Values from "./Values.ts"
 
-/** Entries of one request. */
-const page = 500
-
-interface Range {
-  readonly from: number
-  readonly limit: number | undefined
-}
-
-const sliceOf = ({ from, limit }: Range, total: number): readonly [number, number] => [
-  Math.min(from, total),
-  limit === undefined ? total : Math.min(total, from + limit)
-]
-
-const fromDisk = (machine: Machine.Machine, name: string, range: Range) =>
-  Effect.gen(function* () {
-    const metadata = Option.getOrUndefined(yield* Effect.mapError(machine.pods.get(name), storageError))
-    if (metadata === undefined) return yield* Machine.unknownPod(machine, name)
-    const { active } = metadata
-    if (active?.segment_id === undefined) return { entries: Stream.empty, cwd: metadata.cwd }
-    const log = yield* Effect.mapError(
-      openLog(machine, { sessionId: active.session_id, segmentId: active.segment_id }),
-      storageError
-    )
-    return { entries: log.entries(...sliceOf(range, log.total)).pipe(Stream.mapError(storageError)), cwd: metadata.cwd }
+const printerOf = ({ flags, terminal }: Invocation, cwd: string | undefined): LogFollow.Printer => {
+  const transcript = new Transcript({
+    color: terminal.color.out,
+    columns: terminal.columns(),
+    cwd,
+    times: true,
+    thinking: true
   })
-
-const fromPod = (client: Client.Client, range: Range) => {
-  const [from, to] = sliceOf(range, client.snapshot.total ?? 0)
-  type Page = readonly [ReadonlyArray<ReadonlyArray<string>>, Option.Option<number>]
-  const entries = Stream.paginate(
-    from,
-    Effect.fnUntraced(function* (at: number): Effect.fn.Return<Page, CliError> {
-      if (at >= to) return [[], Option.none()]
-      const reply = yield* Effect.mapError(
-        client.request("read_entries", { from: at, limit: Math.min(page, to - at) }),
-        (error) => failed(error.message, error._tag === "Refused" ? error.hint : undefined)
-      )
-      const found = (reply as { readonly entries: ReadonlyArray<Schema.Json> }).entries
-      const next = at + found.length
-      return [[found.map((entry) => JSON.stringify(entry))], found.length === 0 ? Option.none() : Option.some(next)]
-    })
-  )
-  return { entries, cwd: client.snapshot.greeting.cwd }
+  const show =
+    flags["json"] === true
+      ? (text: string) => `${text}\n`
+      : (text: string) => transcript.render(JSON.parse(text) as Schema.Json)
+  return {
+    print: (texts) => terminal.out(texts.map(show).join("")),
+    note: (text) => terminal.err(`note: ${text}\n`),
+    closed: terminal.outClosed
+  }
 }
+
+const followed = Effect.fnUntraced(function* (
+  invocation: Invocation,
+  machine: Machine.Machine,
+  name: string,
+  from: number
+): Effect.fn.Return<ExitCode, CliError, Scope.Scope> {
+  const live = yield* LogSource.fromPod(machine, name, true)
+  const source = live ?? (yield* LogSource.fromDisk(machine, name))
+  const printer = printerOf(invocation, source.cwd)
+  const follower = LogFollow.make(from, printer)
+  if (live === undefined) {
+    yield* follower(source.entries)
+    const owner = yield* machine.owner(name)
+    if (owner === undefined) {
+      yield* printer.note(`${name} is not running: this is all there is`)
+      return ExitCode.ok
+    }
+    return yield* failed(
+      `${name} does not answer: this is what is on disk`,
+      `process ${owner.pid} holds it; effect-pod status ${name} says more`
+    )
+  }
+  yield* LogFollow.follow(live, follower, printer)
+  if (printer.closed()) return ExitCode.ok
+  // The last lines of a pod that stops are committed when the connection is closed already. One that keeps nothing has
+  // no log any more.
+  yield* Effect.ignore(
+    Effect.flatMap(LogSource.fromDisk(machine, name), ({ entries, total }) =>
+      total === 0 ? Effect.void : follower(entries)
+    )
+  )
+  yield* printer.note(`${name} has stopped`)
+  return ExitCode.ok
+})
+
+const printed = Effect.fnUntraced(function* (
+  invocation: Invocation,
+  machine: Machine.Machine,
+  name: string,
+  from: number
+): Effect.fn.Return<ExitCode, CliError, Scope.Scope> {
+  const limit = yield* Values.count(invocation.flags, "limit", 1)
+  const source = yield* LogSource.open(machine, name)
+  const printer = printerOf(invocation, source.cwd)
+  const to = limit === undefined ? source.total : Math.min(source.total, from + limit)
+  yield* source.entries(Math.min(from, to), to).pipe(
+    Stream.takeWhile(() => !printer.closed()),
+    Stream.runForEach(printer.print)
+  )
+  return ExitCode.ok
+})
 
 export const command: Command = {
-  signals: "interrupt",
+  signals: "graceful",
   logLevel: "Warn",
-  run: Effect.fnUntraced(function* ({ env, flags, positionals, terminal }) {
+  run: Effect.fnUntraced(function* (invocation) {
+    const { env, flags, positionals } = invocation
     const name = yield* Values.podName(positionals[0] ?? "")
-    const range = {
-      from: (yield* Values.count(flags, "from", 0)) ?? 0,
-      limit: yield* Values.count(flags, "limit", 1)
-    }
+    const from = (yield* Values.count(flags, "from", 0)) ?? 0
     const machine = yield* Machine.make(env)
-    return yield* Effect.scoped(
-      Effect.gen(function* () {
-        const owner = yield* machine.owner(name)
-        const client =
-          owner === undefined
-            ? undefined
-            : yield* Effect.option(
-                Client.connect(owner.socket ?? machine.socketPath(name), {
-                  tail: 0,
-                  timeout: "2 seconds",
-                  lines: false
-                })
-              )
-        const log: {
-          readonly entries: Stream.Stream<ReadonlyArray<string>, CliError>
-          readonly cwd: string | undefined
-        } =
-          client !== undefined && Option.isSome(client)
-            ? fromPod(client.value, range)
-            : yield* fromDisk(machine, name, range)
-        const transcript = new Transcript({
-          color: terminal.color.out,
-          columns: terminal.columns(),
-          cwd: log.cwd,
-          times: true,
-          thinking: true
-        })
-        const show =
-          flags["json"] === true
-            ? (text: string) => `${text}\n`
-            : (text: string) => transcript.render(JSON.parse(text) as Schema.Json)
-        yield* log.entries.pipe(
-          Stream.takeWhile(() => !terminal.outClosed()),
-          Stream.runForEach((texts) => terminal.out(texts.map(show).join("")))
-        )
-        return ExitCode.ok
-      })
-    )
+    const follows = flags["follow"] === true
+    const work = Effect.scoped((follows ? followed : printed)(invocation, machine, name, from))
+    // To leave is how following ends; a listing that is cut off is not whole.
+    return yield* Effect.raceFirst(work, Effect.as(invocation.signal, follows ? ExitCode.ok : ExitCode.cancelled))
   })
 }

@@ -60,19 +60,12 @@ describe("arguments", () => {
   })
 
   it("recognises what belongs to later work and says so", () => {
-    for (const flag of [
-      ["--takeover"],
-      ["--profile", "p"],
-      ["--adopt"],
-      ["--callback", "/s"],
-      ["--spawn-config", "-"]
-    ]) {
+    for (const flag of [["--profile", "p"], ["--adopt"], ["--callback", "/s"], ["--spawn-config", "-"]]) {
       assert.include(usage("serve", ...flag), "not available in this version")
     }
     for (const name of ["inspect", "delete", "prune", "export", "import", "models", "repair"]) {
       assert.include(usage(name, "x", "--older-than", "3d"), "not available in this version")
     }
-    assert.include(usage("log", "a", "--follow"), "attach")
   })
 
   it("shows help for the program and for every command", () => {
