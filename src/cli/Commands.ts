@@ -44,6 +44,8 @@ const common = {
   help: { type: "boolean", help: "show this help" }
 } as const satisfies Record<string, FlagSpec>
 
+const dryRun: FlagSpec = { type: "boolean", help: "only say what would be done" }
+
 /** Flags of `serve`, and of `run` where it hosts the pod itself. */
 const hosting = {
   pod: { type: "string", value: "NAME", help: "name of the pod (default: manifest, then the directory's name)" },
@@ -215,9 +217,38 @@ const specs = {
     arity: [0, 1],
     flags: common
   },
-  inspect: later("everything about one pod", "NAME", 1),
-  delete: later("remove a pod's durable state", "NAME", 1),
-  prune: later("remove pods that were not used for long", "", 0),
+  inspect: {
+    summary: "everything about one pod: file, segments, runs, inbox, scope",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: { json, ...common },
+    about: "Works for live, stopped and broken pods, and never changes anything."
+  },
+  delete: {
+    summary: "remove what is stored of a pod that does not run",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: { "dry-run": dryRun, json, ...common },
+    about: [
+      "Removes its metadata and the segments of its session. What another pod needs stays, and a fork has all of its",
+      "own. A live pod is refused with exit code 4. There is no way back: effect-pod export NAME keeps a copy."
+    ].join("\n"),
+    examples: ["delete helper --dry-run", "delete helper"]
+  },
+  prune: {
+    summary: "remove pods that were not used for long",
+    positionals: "",
+    arity: [0, 0],
+    flags: {
+      "older-than": { type: "string", value: "TIME", help: "remove what was last written so long ago, like 30d or 2w" },
+      orphans: { type: "boolean", help: "remove sessions too that no pod names" },
+      "dry-run": dryRun,
+      json,
+      ...common
+    },
+    about: "Live and broken pods are skipped, and it says so. Exit code 1 if one could not be removed.",
+    examples: ["prune --older-than 30d --dry-run"]
+  },
   export: later("write a session to one portable file", "NAME", 2),
   import: later("read a session from a portable file", "FILE", 1),
   models: later("the catalog of models and what is configured", "", 0),
@@ -227,10 +258,7 @@ const specs = {
 export type CommandName = keyof typeof specs
 
 /** Those that this version carries out. */
-export type AvailableCommand = Exclude<
-  CommandName,
-  "inspect" | "delete" | "prune" | "export" | "import" | "models" | "repair"
->
+export type AvailableCommand = Exclude<CommandName, "export" | "import" | "models" | "repair">
 
 export const commands: Readonly<Record<CommandName, CommandSpec>> = specs
 

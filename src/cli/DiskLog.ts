@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { SessionState } from "../session/Fold.ts"
 import { readLog } from "../session/LogReader.ts"
 import { replay } from "../session/Replay.ts"
 import type { SegmentRef } from "../session/SessionStore.ts"
@@ -12,8 +13,10 @@ export interface DiskLog {
   readonly path: string
   /** Entries in the log. */
   readonly total: number
-  /** Bytes behind the last newline: a write that was cut. */
+  /** Bytes behind the last whole batch: a write that was cut. */
   readonly tornBytes: number
+  /** What the session is. */
+  readonly state: SessionState
   /** The entries from ≤ i < to as they stand in the file. */
   readonly entries: (from: number, to: number) => Stream.Stream<ReadonlyArray<string>, StorageError>
 }
@@ -30,6 +33,7 @@ export const openLog = Effect.fn("DiskLog.open")(function* (
     path: file.path,
     total: log.view.total,
     tornBytes,
+    state: content.state,
     entries: (from, to) => readLog(log, from, to)
   }
 })

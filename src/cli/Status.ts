@@ -9,7 +9,7 @@ import { oneLine, plural } from "./Text.ts"
 import * as Values from "./Values.ts"
 
 /** What only a running pod can say. */
-const more = ({ snapshot, welcome }: LiveDetail) => {
+export const more = ({ snapshot, welcome }: LiveDetail) => {
   const { greeting } = snapshot
   return {
     server: welcome.server,
@@ -27,7 +27,7 @@ const more = ({ snapshot, welcome }: LiveDetail) => {
   }
 }
 
-const rows = (
+export const rows = (
   report: PodReport & { readonly journal?: string },
   live: LiveDetail | undefined
 ): ReadonlyArray<ReadonlyArray<string>> => {

@@ -51,3 +51,11 @@ export const millis = (ms: number): string => {
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
+
+/** `512 bytes`, `1.5 KiB`, `20 MiB`. */
+export const bytesText = (bytes: number): string => {
+  if (bytes < 1024) return plural(bytes, "byte")
+  const exponent = Math.min(4, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 1024 ** exponent
+  return `${value >= 10 ? Math.round(value) : value.toFixed(1)} ${["", "KiB", "MiB", "GiB", "TiB"][exponent]}`
+}

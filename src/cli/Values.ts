@@ -49,6 +49,20 @@ export const duration = (
     : Effect.fail(usage(`--${name} is a time of at most a day, like 10s or 500ms; got ${quote(value)}`))
 }
 
+const days: Readonly<Record<string, number>> = { d: 1, day: 1, days: 1, w: 7, week: 7, weeks: 7 }
+
+/** How long ago: `30d`, `2 weeks`, `12h`. A number needs its unit here, because days and seconds are both likely. */
+export const age = (flags: Flags, name: string): Effect.Effect<Duration.Duration | undefined, CliError> => {
+  const value = text(flags, name)
+  if (value === undefined) return Effect.succeed(undefined)
+  const match = /^(\d{1,6}(?:\.\d+)?)\s*([a-z]+)$/.exec(value.trim().toLowerCase())
+  const unit = match?.[2] ?? ""
+  const millis = units[unit] ?? (days[unit] === undefined ? undefined : days[unit] * 86_400_000)
+  return match === null || millis === undefined
+    ? Effect.fail(usage(`--${name} is a time with its unit, like 30d, 2w or 12h; got ${quote(value)}`))
+    : Effect.succeed(Duration.millis(Number(match[1]) * millis))
+}
+
 /** A whole number of at least `least`. */
 export const count = (flags: Flags, name: string, least: number): Effect.Effect<number | undefined, CliError> => {
   const value = text(flags, name)
