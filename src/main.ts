@@ -22,6 +22,7 @@ const lazy: { readonly [Name in Exclude<AvailableCommand, "serve">]: Loader } = 
   inspect: () => import("./cli/Inspect.ts"),
   delete: () => import("./cli/Delete.ts"),
   prune: () => import("./cli/Prune.ts"),
+  repair: () => import("./cli/Repair.ts"),
   stop: () => import("./cli/Stop.ts"),
   log: () => import("./cli/Log.ts"),
   doctor: () => import("./cli/Doctor.ts"),

@@ -26,15 +26,21 @@ export const saveTail = Effect.fnUntraced(function* (file: OpenFile, keep: numbe
 
 const copyTail = Effect.fnUntraced(function* (file: OpenFile, keep: number, size: number) {
   const side = yield* freshFile(file.path.replace(/\.jsonl$/, `.torn-${keep}`), 0)
-  for (let at = keep; at < size; at += chunkBytes) {
-    const chunk = yield* file.read(at, Math.min(size, at + chunkBytes))
-    yield* side.append(chunk, false)
-  }
+  yield* copyRange(file, keep, size, side)
   yield* side.sync
   return side.path
 })
 
-const freshFile = (base: string, taken: number): ReturnType<typeof openFile> => {
+/** Bytes from ≤ i < to, to the end of the other file. Not synced. */
+export const copyRange = Effect.fnUntraced(function* (file: OpenFile, from: number, to: number, target: OpenFile) {
+  for (let at = from; at < to; at += chunkBytes) {
+    const chunk = yield* file.read(at, Math.min(to, at + chunkBytes))
+    yield* target.append(chunk, false)
+  }
+})
+
+/** A new file of that name, with a number behind it if that is taken. */
+export const freshFile = (base: string, taken: number): ReturnType<typeof openFile> => {
   const path = taken === 0 ? base : `${base}.${taken}`
   return openFile(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL, systemError("create", path, { EEXIST: "Exists" })).pipe(
     Effect.catchIf(

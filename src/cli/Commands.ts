@@ -252,13 +252,29 @@ const specs = {
   export: later("write a session to one portable file", "NAME", 2),
   import: later("read a session from a portable file", "FILE", 1),
   models: later("the catalog of models and what is configured", "", 0),
-  repair: later("verify a pod's log and set bad lines aside", "NAME", 1)
+  repair: {
+    summary: "verify a pod's log and set bad lines aside",
+    positionals: "NAME",
+    arity: [1, 1],
+    flags: {
+      session: { type: "string", value: "SEGMENT_ID", help: "this segment instead of the one that the pod is in" },
+      "dry-run": dryRun,
+      json,
+      ...common
+    },
+    about: [
+      "Names each line that cannot be read with file, line and byte. Puts it into a file of its own, and in its place a",
+      "line that says so, to people and to the model. The file as it was stays beside it. A live pod is refused with",
+      "exit code 4. With --dry-run nothing is changed, and exit code 5 says that there is something to mend."
+    ].join("\n"),
+    examples: ["repair helper --dry-run", "repair helper"]
+  }
 } as const satisfies Record<string, CommandSpec>
 
 export type CommandName = keyof typeof specs
 
 /** Those that this version carries out. */
-export type AvailableCommand = Exclude<CommandName, "export" | "import" | "models" | "repair">
+export type AvailableCommand = Exclude<CommandName, "export" | "import" | "models">
 
 export const commands: Readonly<Record<CommandName, CommandSpec>> = specs
 

@@ -47,3 +47,18 @@ export const permissionDenied = (tool: string, decision: PermissionDecision): st
   decision.action === "ask"
     ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
     : `${tool} was not run: the permissions of this pod deny this call. Do not try to get around this.`
+
+export interface LostLine {
+  /** From 1, as people count. */
+  readonly line: number
+  readonly bytes: number
+  /** Its kind, as far as it can be told. */
+  readonly seems: string | undefined
+  readonly savedTo: string
+}
+
+/** Stands in the log in the place of a line that could not be read. */
+export const lostLine = ({ bytes, line, savedTo, seems }: LostLine): string =>
+  `[Log repaired] Line ${line} of this session's log could not be read (${bytes} bytes` +
+  `${seems === undefined ? "" : `; it seems to have been ${seems}`}). What it said is lost here: a message, a call, a ` +
+  `result or a note may be missing. It is kept in ${savedTo}. Check before you repeat anything that has effects.`
