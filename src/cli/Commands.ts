@@ -249,8 +249,40 @@ const specs = {
     about: "Live and broken pods are skipped, and it says so. Exit code 1 if one could not be removed.",
     examples: ["prune --older-than 30d --dry-run"]
   },
-  export: later("write a session to one portable file", "NAME", 2),
-  import: later("read a session from a portable file", "FILE", 1),
+  export: {
+    summary: "the log of a pod as one portable file, secrets redacted",
+    positionals: "NAME [FILE]",
+    arity: [1, 2],
+    flags: {
+      format: {
+        type: "string",
+        value: "FORMAT",
+        choices: ["native", "seed"],
+        help: "native (default), or a segment file of the seed"
+      },
+      ...common
+    },
+    about: [
+      "Writes to FILE, which must not be there yet, or to stdout. Works for live and for stopped pods. Values of variables",
+      "that are named like keys, and what has the shape of a credential, are replaced; stderr says how many."
+    ].join("\n"),
+    examples: ["export helper helper.jsonl", "export helper --format seed > segment.jsonl"]
+  },
+  import: {
+    summary: "a new pod from a portable file",
+    positionals: "FILE",
+    arity: [1, 1],
+    flags: {
+      pod: { type: "string", value: "NAME", help: "name of the new pod (default: the one in the file)" },
+      json,
+      ...common
+    },
+    about: [
+      "Takes files of effect-pod export and segment files of the seed. The pod gets a session of its own and is not",
+      "started. What its log says it may touch holds when it is: look at the file's origin before you import it."
+    ].join("\n"),
+    examples: ["import helper.jsonl --pod helper-2"]
+  },
   models: later("the catalog of models and what is configured", "", 0),
   repair: {
     summary: "verify a pod's log and set bad lines aside",
@@ -274,7 +306,7 @@ const specs = {
 export type CommandName = keyof typeof specs
 
 /** Those that this version carries out. */
-export type AvailableCommand = Exclude<CommandName, "export" | "import" | "models">
+export type AvailableCommand = Exclude<CommandName, "models">
 
 export const commands: Readonly<Record<CommandName, CommandSpec>> = specs
 

@@ -63,7 +63,7 @@ describe("arguments", () => {
     for (const flag of [["--profile", "p"], ["--adopt"], ["--callback", "/s"], ["--spawn-config", "-"]]) {
       assert.include(usage("serve", ...flag), "not available in this version")
     }
-    for (const name of ["export", "import", "models"]) {
+    for (const name of ["models"]) {
       assert.include(usage(name, "x", "--older-than", "3d"), "not available in this version")
     }
   })

@@ -72,7 +72,8 @@ const segmentStart = kind("segment_start", {
   forked_from: opt(origin),
   compacted_from: opt(origin)
 })
-const entry = Schema.Union([
+/** A line of a segment file. */
+export const strictSeedEntry = Schema.Union([
   segmentStart,
   kind("invoke", { ts: U, trigger: invokeKind }),
   kind("user_input", { ts: U, segments: list(segment) }),
@@ -155,7 +156,7 @@ export const strictSeedEvent = Schema.Union([
     message: S
   }),
   event("snapshot", {
-    entries: list(entry),
+    entries: list(strictSeedEntry),
     greeting: struct({
       pod_name: S,
       cwd: S,
@@ -168,7 +169,7 @@ export const strictSeedEvent = Schema.Union([
     }),
     status
   }),
-  event("segment_rotated", { entry }),
+  event("segment_rotated", { entry: strictSeedEntry }),
   event("status", { status }),
   event("completions", {
     kind: words("file", "knowledge", "workflow"),
@@ -191,7 +192,7 @@ export const strictSeedEvent = Schema.Union([
     )
   }),
   event("rewind_applied", {
-    entries: list(entry),
+    entries: list(strictSeedEntry),
     input: list(segment),
     summary: struct({ truncated_to_entries: U, discarded_entries: U, tool_side_effect_warning: B })
   }),
