@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { type CliError, ExitCode } from "./CliError.ts"
 import { checkDirectories } from "./DoctorDirectories.ts"
 import { examineManifest, type ManifestValue } from "./DoctorManifest.ts"
+import { checkPods } from "./DoctorPods.ts"
 import { checkPrograms } from "./DoctorPrograms.ts"
 import { fail, type Finding, ok } from "./Finding.ts"
 import type { Command, Invocation } from "./Invocation.ts"
@@ -32,11 +33,11 @@ export interface Report {
 
 export const examine = Effect.fn("Doctor.examine")(function* (invocation: Invocation): Effect.fn.Return<Report> {
   const { env } = invocation
-  const [directories, manifest, programs] = yield* Effect.all(
-    [checkDirectories(env), examineManifest(invocation), checkPrograms(env)],
+  const [directories, pods, manifest, programs] = yield* Effect.all(
+    [checkDirectories(env), checkPods(env), examineManifest(invocation), checkPrograms(env)],
     { concurrency: "unbounded" }
   )
-  const findings = [checkNode(), ...directories, ...manifest.findings, ...programs]
+  const findings = [checkNode(), ...directories, ...pods, ...manifest.findings, ...programs]
   return { ok: findings.every(({ level }) => level !== "fail"), findings, manifest: manifest.values }
 })
 

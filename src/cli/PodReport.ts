@@ -101,7 +101,7 @@ const describe = Effect.fnUntraced(function* (
   }
   if (owner !== undefined) return yield* describeLive(machine, known, owner, active)
   if (stored.error !== undefined) {
-    return { report: { ...known, state: "broken", error: stored.error.message } }
+    return broken(known, stored.error.message)
   }
   if (active?.segment_id === undefined) return { report: { ...known, state: "stopped" } }
   const segment = { sessionId: active.session_id, segmentId: active.segment_id }
@@ -115,8 +115,14 @@ const describe = Effect.fnUntraced(function* (
       )
     )
   ).pipe(
-    Effect.catch((error) => Effect.succeed<Reported>({ report: { ...known, state: "broken", error: error.message } }))
+    Effect.catch((error) => Effect.succeed(broken(known, error.message))),
+    // What trips the program over one pod must not hide the others.
+    Effect.catchDefect((defect) => Effect.succeed(broken(known, `it cannot be read: ${String(defect)}`)))
   )
+})
+
+const broken = (known: Pick<PodReport, "name">, error: string): Reported => ({
+  report: { ...known, state: "broken", error }
 })
 
 const describeLive = Effect.fnUntraced(function* (

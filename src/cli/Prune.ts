@@ -16,6 +16,7 @@ import { storageError } from "./Failures.ts"
 import { hold } from "./Holding.ts"
 import type { Command } from "./Invocation.ts"
 import * as Machine from "./Machine.ts"
+import { reportOf } from "./PodReport.ts"
 import * as Removal from "./Removal.ts"
 import { bytesText, oneLine, plural } from "./Text.ts"
 import * as Values from "./Values.ts"
@@ -86,6 +87,11 @@ const prune = Effect.fnUntraced(function* (
     } else if (owner !== undefined) {
       skipped.push({ name, reason: "live", message: `process ${owner.pid} owns it` })
     } else if ((yield* lastUse(machine, stored, name)) < before) {
+      const report = (yield* reportOf(machine, name))?.report
+      if (report?.state === "broken") {
+        skipped.push({ name, reason: "broken", message: report.error ?? "its log cannot be read" })
+        continue
+      }
       yield* Effect.match(removeOne(machine, name, options.dry), {
         onSuccess: (plan) => removed.push(plan),
         onFailure: ({ exitCode, message }) =>

@@ -179,3 +179,53 @@ describe("prune", () => {
     assert.deepStrictEqual([nothing.code, nothing.stdout], [0, "removed 0 pods, 0 bytes\n"])
   })
 })
+
+describe("a broken pod", () => {
+  it("hides no other in list, prune, doctor and inspect, whatever is wrong with it", async () => {
+    const good = await made("good")
+    const torn = await made("torn")
+    const missing = await made("missing")
+    const odd = await made("odd")
+    writeFileSync(torn.journal, "\u0000\n")
+    rmSync(missing.journal)
+    rmSync(odd.journal)
+    mkdirSync(odd.journal)
+    for (const [name, text] of Object.entries({
+      cut: "{",
+      list: "[]",
+      empty: "",
+      typed: '{"pod_name":"typed","active":7}'
+    })) {
+      mkdirSync(join(pods(), name))
+      writeFileSync(join(pods(), name, "metadata.json"), text)
+    }
+    mkdirSync(join(pods(), "directory", "metadata.json"), { recursive: true })
+    mkdirSync(join(pods(), "nothing"))
+    writeFileSync(join(place.home, "data", "locks", "pod-cut.lock"), "not a record")
+    const names = ["cut", "directory", "empty", "good", "list", "missing", "odd", "torn", "typed"]
+    const listed = await run(place, ["list", "--json"])
+    assert.strictEqual(listed.code, 0, listed.stderr)
+    const found = JSON.parse(listed.stdout) as ReadonlyArray<{ readonly name: string; readonly state: string }>
+    assert.deepStrictEqual(
+      found.map(({ name }) => name),
+      names
+    )
+    assert.deepStrictEqual(
+      found.flatMap(({ name, state }) => (state === "broken" ? [] : [[name, state]])),
+      [["good", "restorable"]]
+    )
+    const doctor = await run(place, ["doctor"])
+    assert.strictEqual(doctor.code, 1)
+    for (const name of names) assert.strictEqual(doctor.stdout.includes(`pod ${name}: `), name !== "good", name)
+    age(9, good.journal, join(pods(), "good", "metadata.json"), torn.journal, join(pods(), "torn", "metadata.json"))
+    const pruned = await run(place, ["prune", "--older-than", "8d"])
+    assert.match(
+      pruned.stdout,
+      /^removed good: [^]*skipped cut: broken[^]*skipped torn: broken: .*line 1/,
+      pruned.stderr
+    )
+    for (const name of names.filter((candidate) => candidate !== "good")) {
+      assert.strictEqual((await run(place, ["inspect", name, "--json"])).code, 0, name)
+    }
+  })
+})
