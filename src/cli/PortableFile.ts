@@ -56,6 +56,9 @@ export const read = Effect.fn("PortableFile.read")(function* (
     return yield* failed(`${path} has format ${seen.format}; this version reads formats up to ${formatVersion}`)
   }
   if (seen.first === undefined) return yield* failed(`${path} has no entry`, nothingMade)
+  if (seen.isBehind) {
+    return yield* failed(`${path} goes on behind another segment, which is not in it`, "export its pod instead")
+  }
   if (header === undefined && seen.start === undefined) {
     return yield* failed(`${place(0)}: it is no segment_start`, "expected a file of effect-pod export, or a segment")
   }
@@ -104,6 +107,7 @@ const bodyOf = (file: OpenFile, path: string, skip: number): SegmentFile => ({
   path,
   size: Effect.map(file.stat, ({ size }) => size - skip),
   read: (from, to) => file.read(skip + from, skip + to),
+  sync: Effect.void,
   append: () => Effect.die(new Error("a portable file is only read")),
   cutTail: () => Effect.die(new Error("a portable file is only read"))
 })
@@ -115,6 +119,7 @@ class Seen {
   first: ScannedLine | undefined
   start: SegmentStart | undefined
   openRun: PortableFile["openRun"]
+  isBehind = false
 
   see(line: ScannedLine): void {
     if (line.problem !== undefined) this.bad ??= line
@@ -129,6 +134,7 @@ class Seen {
       this.openRun = { runId: entry.run_id, leg: entry.leg ?? 1 }
     }
     if (entry.kind === "run_completed" || entry.kind === "run_errored") this.openRun = undefined
+    if (entry.kind === "extension" && entry.domain === "pod.base") this.isBehind = true
     this.format = Math.max(this.format, formatOf(entry))
   }
 }

@@ -111,13 +111,16 @@ const neededByOthers = Effect.fnUntraced(function* (
   const needed = new Set<string>()
   for (const pod of stored.pods) {
     if (pod.name === name || "error" in pod || pod.metadata.active?.session_id !== sessionId) continue
-    let segmentId = pod.metadata.active.segment_id
-    while (segmentId !== undefined && !needed.has(segmentId)) {
+    const wanted = [pod.metadata.active.segment_id]
+    for (let segmentId = wanted.pop(); segmentId !== undefined; segmentId = wanted.pop()) {
+      if (needed.has(segmentId)) continue
       needed.add(segmentId)
       const lineage = yield* Effect.option(lineageOf(machine, { sessionId, segmentId }))
       // What cannot be read may go on from any of them.
       if (lineage._tag === "None") return "all"
-      segmentId = lineage.value.base?.segment
+      const { base } = lineage.value
+      // A rewind that can be undone goes back to the segment that it has left.
+      wanted.push(...[base?.segment, base?.rewound?.segment].filter((id) => id !== undefined))
     }
   }
   return needed

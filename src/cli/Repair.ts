@@ -12,7 +12,7 @@ import { outcomeUnknown } from "../knowledge/Wrappers.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { record } from "../protocol/PodRecord.ts"
 import type { SegmentRef } from "../session/SessionStore.ts"
-import type { StorageError } from "../session/StorageError.ts"
+import { StorageError } from "../session/StorageError.ts"
 import { type CliError, ExitCode, failed } from "./CliError.ts"
 import { refuseLive } from "./Delete.ts"
 import { openLog } from "./DiskLog.ts"
@@ -20,7 +20,7 @@ import { storageError } from "./Failures.ts"
 import { hold } from "./Holding.ts"
 import type { Command } from "./Invocation.ts"
 import * as Machine from "./Machine.ts"
-import { chainOf, replacementOf, verify, type Verified } from "./RepairPlan.ts"
+import { type Part, partsOf, replacementOf, verify, type Verified } from "./RepairPlan.ts"
 import { plural } from "./Text.ts"
 import * as Values from "./Values.ts"
 
@@ -56,20 +56,32 @@ const target = Effect.fnUntraced(function* (
   return active?.segment_id === undefined ? undefined : { sessionId: active.session_id, segmentId: active.segment_id }
 })
 
-const mendLines = Effect.fnUntraced(function* ({ bad, path }: Verified) {
+const mendLines = Effect.fnUntraced(function* (
+  verified: Verified
+): Effect.fn.Return<SegmentMending.Mended | undefined, StorageError> {
+  const { bad, path } = verified
   if (bad.length === 0) return undefined
   const now = yield* Clock.currentTimeMillis
-  return yield* SegmentMending.mend(
+  const replacements = bad.flatMap((line) => replacementOf(line, verified, now) ?? [])
+  if (replacements.length === bad.length) return yield* SegmentMending.mend(path, replacements)
+  const short = bad.find((line) => replacementOf(line, verified, now) === undefined)
+  return yield* new StorageError({
+    reason: "Corrupt",
+    operation: "repair",
     path,
-    bad.map((line) => replacementOf(line, now))
-  )
+    message:
+      `${path}, line ${(short?.line ?? 0) + 1}, byte ${short?.byte}: too short to be replaced; ` +
+      "another segment goes on behind it and counts its bytes",
+    hint: "nothing was changed in it; effect-pod export NAME, if that still works, or a copy of an older day"
+  })
 })
 
 /** As a start does it, which could not come so far. */
-const cutTail = (machine: Machine.Machine, ref: SegmentRef) =>
+const cutTail = (machine: Machine.Machine, part: Part) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { committed, lines, torn } = yield* verify(machine, ref)
+      const { ref } = part
+      const { committed, lines, torn } = yield* verify(machine, part)
       if (torn === 0) return undefined
       const file = yield* machine.sessions.open(ref)
       const { savedTo } = yield* file.cutTail(committed)
@@ -118,13 +130,13 @@ const lineOf = (entry: LogEntry): Uint8Array => new TextEncoder().encode(`${JSON
 
 const mend = Effect.fnUntraced(function* (
   machine: Machine.Machine,
-  verified: Verified,
-  isActive: boolean
+  verified: Verified
 ): Effect.fn.Return<Repaired, StorageError> {
-  if (verified.bad.length === 0 && (verified.torn === 0 || !isActive)) return { ...verified, done: undefined }
+  const isActive = verified.upTo === undefined
+  if (isClean(verified)) return { ...verified, done: undefined }
   const mended = yield* mendLines(verified)
   // The end of a segment that another one goes on from is nobody's.
-  const torn = isActive ? yield* cutTail(machine, verified.ref) : undefined
+  const torn = isActive ? yield* cutTail(machine, verified) : undefined
   const closed = isActive && mended !== undefined ? yield* closeCalls(machine, verified.ref) : []
   return {
     ...verified,
@@ -132,16 +144,16 @@ const mend = Effect.fnUntraced(function* (
   }
 })
 
-const isClean = ({ bad, torn }: Verified, index: number): boolean => bad.length === 0 && (torn === 0 || index > 0)
+const isClean = ({ bad, torn }: Verified): boolean => bad.length === 0 && torn === 0
 
-const text = ({ bad, committed, done, lines, path, torn }: Repaired, index: number): string => {
+const text = ({ bad, committed, done, lines, path, torn }: Repaired): string => {
   const found = bad.map(
     ({ byte, bytes, line, problem, seems }, at) =>
       `${path}, line ${line + 1}, byte ${byte}: ${problem} (${plural(bytes, "byte")}` +
       `${seems === undefined ? "" : `, seems to be ${seems}`})\n` +
       (done === undefined ? "" : `  kept in ${done.saved_to[at]}\n`)
   )
-  if (torn > 0 && index === 0) {
+  if (torn > 0) {
     found.push(
       `${path}, line ${lines + 1}, byte ${committed}: ${plural(torn, "byte")} of a write that was cut\n` +
         (done === undefined ? "" : `  kept in ${done.torn_saved_to}\n`)
@@ -151,10 +163,13 @@ const text = ({ bad, committed, done, lines, path, torn }: Repaired, index: numb
   const scope = bad.some(({ seems }) => seems === "pod.scope")
     ? "  what the pod may touch may be another now: look at effect-pod inspect before you start it\n"
     : ""
-  if (done === undefined) return found.join("") + scope
+  const base = bad.some(({ seems }) => seems === "pod.base")
+    ? "  what was said before is in another segment of the session, and this one does not name it any more\n"
+    : ""
+  if (done === undefined) return found.join("") + scope + base
   const calls = done.closed_calls.map((id) => `  the call ${id} was answered "outcome unknown"\n`)
   const original = done.original === undefined ? "" : `  the file as it was is ${done.original}\n`
-  return found.join("") + scope + calls.join("") + original
+  return found.join("") + scope + base + calls.join("") + original
 }
 
 const json = ({ bad, committed, done, lines, path, ref, torn }: Repaired) => ({
@@ -185,11 +200,11 @@ export const command: Command = {
     const work = Effect.gen(function* () {
       if (!dry) yield* hold(machine, name, ref.sessionId)
       const repair = Effect.gen(function* () {
-        const found = yield* Effect.forEach(yield* chainOf(machine, ref), (segment) => verify(machine, segment))
+        const found = yield* Effect.forEach(yield* partsOf(machine, ref), (part) => verify(machine, part))
         if (dry) return found.map((verified): Repaired => ({ ...verified, done: undefined }))
         // What the others go on from first.
         const mended = yield* Effect.forEach(found.toReversed(), (verified) =>
-          Effect.uninterruptible(mend(machine, verified, verified.ref === ref))
+          Effect.uninterruptible(mend(machine, verified))
         )
         yield* Effect.scoped(openLog(machine, ref))
         return mended.toReversed()

@@ -2,11 +2,10 @@
 import { readdir, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { isSideFile } from "../../layers/store/SegmentNames.ts"
 import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
-import { PodRecord } from "../protocol/PodRecord.ts"
+import type { BaseRecord } from "../protocol/PodRecord.ts"
+import { decodeEntry, decodeRecord } from "../session/DecodeEntry.ts"
 import { scan, type ScannedLine } from "../session/LineScan.ts"
 import type { SegmentRef } from "../session/SessionStore.ts"
 import type { StorageError } from "../session/StorageError.ts"
@@ -47,8 +46,6 @@ export interface SegmentFacts {
 
 const runsKept = 10
 
-const decodeRecord = Schema.decodeUnknownOption(PodRecord)
-
 class Facts {
   readonly bad: Array<ScannedLine> = []
   readonly runs: Array<RunFact> = []
@@ -60,7 +57,7 @@ class Facts {
     if (problem !== undefined) this.bad.push(scanned)
     if (entry?.kind === "run_completed" || entry?.kind === "run_errored") this.ended(entry)
     if (entry?.kind !== "extension") return
-    const record = Option.getOrUndefined(decodeRecord({ domain: entry.domain, payload: entry.payload }))
+    const record = decodeRecord(entry)
     if (record?.domain === "pod.format") this.format = record.payload.version
     if (record?.domain === "pod.run") {
       const { kind, leg, run_id } = record.payload
@@ -131,7 +128,7 @@ export interface Lineage {
   readonly forked_from?: unknown
   readonly compacted_from?: unknown
   /** The segment that this one goes on from. */
-  readonly base?: { readonly segment: string; readonly entries: number; readonly bytes: number }
+  readonly base?: BaseRecord
 }
 
 /** Lines at the front of a segment that say where it comes from. */
@@ -160,17 +157,18 @@ export const lineageOf = (machine: Pick<Machine, "sessions">, ref: SegmentRef): 
   )
 
 const lineageIn = (line: Uint8Array): Lineage => {
-  let entry: Record<string, unknown>
+  let json: unknown
   try {
-    entry = JSON.parse(new TextDecoder().decode(line)) as Record<string, unknown>
+    json = JSON.parse(new TextDecoder().decode(line))
   } catch {
     return {}
   }
-  if (entry["kind"] === "extension" && entry["domain"] === "pod.base") {
-    const record = Option.getOrUndefined(decodeRecord({ domain: "pod.base", payload: entry["payload"] }))
+  const entry = decodeEntry(json)
+  if (entry?.kind === "extension" && entry.domain === "pod.base") {
+    const record = decodeRecord(entry)
     return record?.domain === "pod.base" ? { base: record.payload } : {}
   }
-  if (entry["kind"] !== "segment_start") return {}
+  if (entry?.kind !== "segment_start") return {}
   const { compacted_from, forked_from } = entry
   return {
     ...(forked_from == null ? {} : { forked_from }),

@@ -62,3 +62,7 @@ export const lostLine = ({ bytes, line, savedTo, seems }: LostLine): string =>
   `[Log repaired] Line ${line} of this session's log could not be read (${bytes} bytes` +
   `${seems === undefined ? "" : `; it seems to have been ${seems}`}). What it said is lost here: a message, a call, a ` +
   `result or a note may be missing. It is kept in ${savedTo}. Check before you repeat anything that has effects.`
+
+/** The same in fewer words, for a place with little room. */
+export const lostLineShort = ({ line, savedTo }: LostLine): string =>
+  `[Log repaired] Line ${line} could not be read; it is in ${savedTo.slice(savedTo.lastIndexOf("/") + 1)}.`

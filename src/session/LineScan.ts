@@ -3,9 +3,9 @@
  * is in a file or to mend it; what a session is comes from `Replay` alone.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
-import { LogEntry } from "../protocol/LogEntry.ts"
+import type { LogEntry } from "../protocol/LogEntry.ts"
+import { decodeEntry } from "./DecodeEntry.ts"
+import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import type { StorageError } from "./StorageError.ts"
 
@@ -30,25 +30,18 @@ export interface Scanned {
   readonly lines: number
   /** Bytes up to the end of the last whole batch. */
   readonly committed: number
+  /** Lines of a batch behind it whose last line is not there. */
+  readonly open: ReadonlyArray<ScannedLine>
   readonly size: number
 }
 
 const chunkBytes = 1 << 20
-const newline = 0x0a
-
-const decoders: ReadonlyMap<unknown, (json: unknown) => Exit.Exit<LogEntry, unknown>> = new Map(
-  LogEntry.members.map((member) => [
-    member.fields.kind.schema.literal,
-    Schema.decodeUnknownExit(member as Schema.Codec<LogEntry, unknown>)
-  ])
-)
 
 /** `onBatch` gets the lines of each whole batch; those of a batch that was cut it never sees. */
 export const scan = Effect.fn("LineScan.scan")(function* (
   file: SegmentFile,
   onBatch: (lines: ReadonlyArray<ScannedLine>) => void
 ): Effect.fn.Return<Scanned, StorageError> {
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
   const size = yield* file.size
   let open: Array<ScannedLine> = []
   let lines = 0
@@ -58,10 +51,10 @@ export const scan = Effect.fn("LineScan.scan")(function* (
   while (at < size) {
     const bytes = yield* file.read(at, Math.min(size, at + window))
     let start = 0
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-      const scanned = readLine(text, bytes.subarray(start, end), (open.at(-1)?.more ?? 0) - 1)
-      open.push({ line: lines + open.length, byte: at + start, bytes: end - start, ...scanned })
-      start = end + 1
+    for (const found of jsonLines(bytes)) {
+      start = found.from + found.bytes
+      const scanned = look(found, bytes.subarray(found.from, start), (open.at(-1)?.more ?? 0) - 1)
+      open.push({ line: lines + open.length, byte: at + found.from, bytes: found.bytes - 1, ...scanned })
       if (scanned.more > 0) continue
       onBatch(open)
       lines += open.length
@@ -69,40 +62,30 @@ export const scan = Effect.fn("LineScan.scan")(function* (
       open = []
     }
     if (start === 0 && (bytes.length === 0 || at + bytes.length >= size)) break
+    // A line that is longer than the window: look again with a larger one.
     window = start === 0 ? window * 2 : chunkBytes
     at += start
   }
-  return { lines, committed, size }
+  return { lines, committed, open, size }
 })
 
-type Read = Pick<ScannedLine, "entry" | "problem" | "more" | "seems">
+type Looked = Pick<ScannedLine, "entry" | "problem" | "more" | "seems">
 
-const readLine = (text: TextDecoder, bytes: Uint8Array, promised: number): Read => {
-  const bad = (problem: string): Read => ({
+const look = (line: JsonLine, bytes: Uint8Array, promised: number): Looked => {
+  if (line._tag === "Blank") return { entry: undefined, problem: undefined, more: 0, seems: undefined }
+  const entry = line._tag === "Json" ? decodeEntry(line.json) : undefined
+  if (entry !== undefined) return { entry, problem: undefined, more: entry.more ?? 0, seems: undefined }
+  return {
     entry: undefined,
-    problem,
+    problem: line._tag === "Json" ? unknownEntry(line.json) : line.problem,
     more: Math.max(0, promised),
     seems: seemsOf(bytes)
-  })
-  let content: string
-  try {
-    content = text.decode(bytes)
-  } catch {
-    return bad("not UTF-8")
   }
-  if (content.trim() === "") return { entry: undefined, problem: undefined, more: 0, seems: undefined }
-  let json: unknown
-  try {
-    json = JSON.parse(content)
-  } catch {
-    return bad("not JSON")
-  }
-  const { kind, more } = (json ?? {}) as { readonly kind?: unknown; readonly more?: unknown }
-  const entry = decoders.get(kind)?.(json)
-  if (entry === undefined || Exit.isFailure(entry)) {
-    return bad(`not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`)
-  }
-  return { entry: entry.value, problem: undefined, more: typeof more === "number" ? more : 0, seems: undefined }
+}
+
+const unknownEntry = (json: unknown): string => {
+  const { kind } = (json ?? {}) as { readonly kind?: unknown }
+  return `not a log entry that this version knows${typeof kind === "string" ? ` (kind ${kind})` : ""}`
 }
 
 /** Enough of the line for what stands at its front. */

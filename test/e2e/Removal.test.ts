@@ -106,6 +106,26 @@ describe("delete", () => {
     assert.strictEqual(readFileSync(fork, "utf8"), text)
   })
 
+  it("leaves a real fork whole, and a segment that a rewind can go back to", async () => {
+    const pod = await serve(place, ["--pod", "p"])
+    await run(place, ["run", "--pod", "p", "hello"])
+    const forked = await run(place, ["send", "p", "fork", '{"pod_name":"fork"}'])
+    assert.strictEqual(forked.code, 0, forked.stderr)
+    await pod.kill("SIGTERM")
+    const log = (await run(place, ["log", "fork", "--json"])).stdout
+    assert.include(log, "hello")
+    const inspected = json<{ readonly segments: ReadonlyArray<Record<string, unknown>> }>(
+      await run(place, ["inspect", "fork", "--json"])
+    )
+    assert.strictEqual(inspected.segments.length, 2)
+    assert.isTrue(inspected.segments.some(({ base }) => base !== undefined))
+    assert.strictEqual((await run(place, ["delete", "p"])).code, 0)
+    assert.strictEqual((await run(place, ["log", "fork", "--json"])).stdout, log)
+    assert.strictEqual((await run(place, ["run", "--pod", "fork", "again"])).code, 0)
+    assert.strictEqual((await run(place, ["delete", "fork"])).code, 0)
+    assert.deepStrictEqual(readdirSync(sessions()), [])
+  })
+
   it("keeps what the unreadable metadata of another pod speak of, and removes a broken pod itself", async () => {
     const { journal, session_id } = await made("p")
     mkdirSync(join(pods(), "wrong"))

@@ -253,4 +253,36 @@ describe("repair", () => {
     assert.isTrue([mended, other].some((bytes) => bytes?.equals(before)))
     assert.isFalse([mended, other].every((bytes) => bytes?.equals(before)))
   })
+
+  it("mends what a fork goes on behind, each pod's own copy of it, and the fork's own first line", async () => {
+    const source = await serve(place, [
+      "--manifest",
+      scriptedManifest(place.cwd, [[{ text: "one" }], [{ text: "two" }]])
+    ])
+    await run(place, ["run", "--pod", "scripted", "first"])
+    await run(place, ["run", "--pod", "scripted", "second"])
+    const forked = await run(place, ["send", "scripted", "fork", '{"pod_name":"fork"}'])
+    assert.strictEqual(forked.code, 0, forked.stderr)
+    await source.kill("SIGTERM")
+    const next = scriptedManifest(place.cwd, [[{ text: "three" }]], "", "fork")
+    assert.strictEqual((await run(place, ["run", "--manifest", next, "third"])).stdout, "three\n")
+    const [base, own] = [await journalOf("scripted"), await journalOf("fork")]
+    // The bytes are those of both pods.
+    const lost = parsed(base).findIndex(({ kind }) => kind === "assistant_item")
+    damage(base, lost)
+    damage(own, 0)
+    for (const name of ["scripted", "fork"]) assert.strictEqual((await run(place, ["log", name])).code, 5, name)
+    const repaired = await run(place, ["repair", "fork"])
+    assert.strictEqual(repaired.code, 0, repaired.stderr)
+    assert.strictEqual(repaired.stdout.match(/not UTF-8/g)?.length, 2)
+    assert.strictEqual((await run(place, ["log", "scripted"])).code, 5)
+    const log = await run(place, ["log", "fork", "--json"])
+    assert.strictEqual(log.code, 0, log.stderr)
+    assert.match(log.stdout, /Line 1 of this session's log could not be read/)
+    assert.match(log.stdout, new RegExp(`"history":\\[.*first.*Line ${lost + 1}\\b.*second`))
+    const going = scriptedManifest(place.cwd, [[{ text: "four" }]], "", "fork")
+    assert.strictEqual((await run(place, ["run", "--manifest", going, "fourth"])).stdout, "four\n")
+    assert.strictEqual((await run(place, ["repair", "scripted"])).code, 0)
+    assert.strictEqual((await run(place, ["log", "scripted"])).code, 0)
+  })
 })
