@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import * as Schema from "effect/Schema"
+import { Header } from "../../src/cli/Portable.ts"
 import { BroadcastEvent, Event } from "../../src/protocol/Event.ts"
 import { LoggedItem } from "../../src/protocol/Item.ts"
 import { LogEntry } from "../../src/protocol/LogEntry.ts"
@@ -21,7 +22,8 @@ const schemas: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   "json entry": LogEntry,
   "json segment": Segment,
   "json item": LoggedItem,
-  "json system-item": SystemItem
+  "json system-item": SystemItem,
+  "json export": Header
 }
 
 const examples = blocks(page)
