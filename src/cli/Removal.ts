@@ -127,13 +127,10 @@ const neededByOthers = Effect.fnUntraced(function* (
 })
 
 /** The pod's lease is held. The metadata go first: a removal that is cut off leaves a session without a pod. */
-export const carryOut = Effect.fn("Removal.carryOut")(function* (
-  machine: Machine,
-  { name, remove }: RemovalPlan
-): Effect.fn.Return<void, CliError> {
-  yield* Effect.mapError(machine.pods.remove(name), storageError)
-  for (const segment of remove) yield* Effect.mapError(machine.sessions.remove(segment), storageError)
-})
+export const carryOut = Effect.fn("Removal.carryOut")(function* (machine: Machine, { name, remove }: RemovalPlan) {
+  yield* machine.pods.remove(name)
+  for (const segment of remove) yield* machine.sessions.remove(segment)
+}, Effect.mapError(storageError))
 
 /** Segments of sessions that no pod's metadata name. */
 export const orphans = ({ pods, segments, unclear }: Stored): ReadonlyArray<SegmentPlan> => {

@@ -54,7 +54,7 @@ const days: Readonly<Record<string, number>> = { d: 1, day: 1, days: 1, w: 7, we
 /** How long ago: `30d`, `2 weeks`, `12h`. A number needs its unit here, because days and seconds are both likely. */
 export const age = (flags: Flags, name: string): Effect.Effect<Duration.Duration | undefined, CliError> => {
   const value = text(flags, name)
-  if (value === undefined) return Effect.succeed(undefined)
+  if (value === undefined) return Effect.undefined
   const match = /^(\d{1,6}(?:\.\d+)?)\s*([a-z]+)$/.exec(value.trim().toLowerCase())
   const unit = match?.[2] ?? ""
   const millis = units[unit] ?? (days[unit] === undefined ? undefined : days[unit] * 86_400_000)

@@ -33,7 +33,7 @@ const main = ({ hangs, options, request, scope }: Arguments) =>
     const held = yield* (yield* Service).acquire(request)
     if (scope !== undefined) yield* held.claim(scope)
     yield* say({ held: true, pid: process.pid })
-    if (hangs === true) yield* hang
+    if (hangs === true) return yield* hang
     yield* stdinEnds
   }).pipe(
     Effect.scoped,

@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Lease from "../../../layers/runtime/Lease.ts"
 import * as LeaseInspector from "../../../layers/runtime/LeaseInspector.ts"
 import * as LeaseTakeover from "../../../layers/runtime/LeaseTakeover.ts"
-import { Lease as Service } from "../../../src/runtime/Lease.ts"
+import { type HeldLease, Lease as Service, type LeaseError } from "../../../src/runtime/Lease.ts"
 import { scopeOf } from "./LeaseContract.ts"
 import * as LeaseProcesses from "./LeaseProcesses.ts"
 
@@ -25,10 +25,12 @@ interface World {
   readonly options: { readonly dataDir: string; readonly runtimeDir: string }
   readonly start: (hangs?: boolean) => Effect.Effect<LeaseProcesses.LeaseProcess, never, Scope.Scope>
   readonly owner: Effect.Effect<LeaseInspector.Owner>
-  readonly acquire: Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly acquire: Effect.Effect<HeldLease, LeaseError, Scope.Scope>
 }
 
-const test = (title: string, body: (world: World) => Effect.Effect<unknown, unknown, Scope.Scope>) =>
+type Failure = LeaseError | LeaseTakeover.TakeoverRefused | "ended" | "killed"
+
+const test = (title: string, body: (world: World) => Effect.Effect<void, Failure, Scope.Scope>) =>
   it.live(title, () =>
     Effect.suspend(() => {
       const home = Fs.mkdtempSync(Path.join(root, "x-"))
