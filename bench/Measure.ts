@@ -44,7 +44,7 @@ interface Run {
   readonly records: ReadonlyArray<Record>
 }
 
-const runOnce = async (model: ModelServer, client: Client, answers: ReadonlyArray<Answer>): Promise<Run> => {
+export const runOnce = async (model: ModelServer, client: Client, answers: ReadonlyArray<Answer>): Promise<Run> => {
   await model.play(answers)
   const ended = client.next("run_end")
   const sentAt = client.send("run", say("Is all well?"), "run")
@@ -65,7 +65,7 @@ const repeat = async <A>({ first: skipped, measured }: Repeats, once: (index: nu
   return results.slice(skipped)
 }
 
-const withStarted = async <A>(
+export const withStarted = async <A>(
   { model, place, subject }: Bench,
   use: (started: Subject.Started) => Promise<A>
 ): Promise<A> => {
@@ -77,7 +77,7 @@ const withStarted = async <A>(
   }
 }
 
-const withClient = async <A>(started: Subject.Started, use: (client: Client) => Promise<A>): Promise<A> => {
+export const withClient = async <A>(started: Subject.Started, use: (client: Client) => Promise<A>): Promise<A> => {
   const client = await started.connect()
   try {
     return await use(client)

@@ -8,6 +8,8 @@ export type Answer =
   | { readonly kind: "text" }
   | { readonly kind: "tool"; readonly id: string; readonly name: string; readonly args: object }
   | { readonly kind: "deltas"; readonly count: number }
+  /** As many texts, each with a call of a tool that nobody has; `bytes` long, both of them. Calls are named by `id`. */
+  | { readonly kind: "work"; readonly id: string; readonly steps: number; readonly bytes: number }
   /** Begins, and then says nothing more. */
   | { readonly kind: "hang" }
 

@@ -34,6 +34,12 @@ export const memory = (pid: number): Memory | undefined => {
   return { proportional: sum("Pss"), own: sum("Private_Clean", "Private_Dirty") }
 }
 
+/** Megabytes that the process itself has had in memory at most. */
+export const peakMemory = (pid: number): number | undefined => {
+  const status = read(`/proc/${pid}/status`)
+  return status === undefined ? undefined : kilobytes(status, "VmHWM") / 1024
+}
+
 const ticksPerSecond = 100
 
 const nanoseconds = (pid: number): number => {

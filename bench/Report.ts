@@ -51,7 +51,7 @@ const collect = (values: ReadonlyArray<Values>, key: Key): Spread | undefined =>
 const limitOf = (measured: Measured, key: Key, slowness: number): number | undefined => {
   const { aim, unit } = rowOf(key)
   if (aim === undefined) return undefined
-  if (aim.kind === "atMost") return unit === "MB" ? aim.limit : aim.limit * slowness
+  if (aim.kind === "atMost") return unit === "MB" || unit === "KiB" ? aim.limit : aim.limit * slowness
   const base = aim.kind === "overReady" ? collect(measured.values.pod, "ready") : collect(measured.values.floor, key)
   return base === undefined ? undefined : base.median + aim.more * slowness
 }

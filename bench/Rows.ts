@@ -1,6 +1,6 @@
 /** What is measured, and what is aimed at. */
 
-export type Unit = "ms" | "MB" | "s"
+export type Unit = "ms" | "MB" | "KiB" | "s"
 
 /** A number of its own, or so much more than another of the same run: a machine's speed then matters less. */
 export type Aim =
@@ -37,7 +37,16 @@ export const rows = {
   "deltas-cpu": { title: "processor for 2,000 deltas", unit: "s", aim: atMost(0.12) },
   "cancel-client": { title: "cancel → run_end at the client", unit: "ms", aim: atMost(3.8) },
   "cancel-closed": { title: "cancel → connection closed", unit: "ms", aim: atMost(3) },
-  restart: { title: "restart with 200 turns → ready", unit: "ms", aim: { kind: "overReady", more: 10 } }
+  restart: { title: "restart with 200 turns → ready", unit: "ms", aim: { kind: "overReady", more: 10 } },
+  "restore-1500": { title: "restart with 1,500 entries → ready", unit: "ms", aim: { kind: "overReady", more: 25 } },
+  "restore-long": { title: "restart with 100,000 entries, 200 MB", unit: "ms", aim: atMost(1_500) },
+  "restore-long-peak": { title: "  memory (RSS) at most", unit: "MB", aim: atMost(250) },
+  "attach-long": { title: "attach to it → whole snapshot", unit: "ms" },
+  "attach-long-peak": { title: "  memory (RSS) at most", unit: "MB", aim: atMost(250) },
+  "read-entries": { title: "100 entries in the middle of it", unit: "ms" },
+  fork: { title: "fork of it → reply", unit: "ms", aim: atMost(50) },
+  "fork-disk": { title: "  disk that it takes", unit: "KiB", aim: atMost(64) },
+  append: { title: "notify → recorded, synced, reply", unit: "ms" }
 } as const satisfies { readonly [key: string]: Row }
 
 export type Key = keyof typeof rows

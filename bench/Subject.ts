@@ -29,6 +29,7 @@ export interface Started {
   /** Milliseconds from just before the spawn until its ready line was read here. */
   readonly readyAfter: number
   readonly spawnedAt: number
+  readonly socket: string
   readonly connect: () => Promise<Client.Client>
   /** Asks it to end as a service manager does, and waits. */
   readonly stop: () => Promise<void>
@@ -96,6 +97,7 @@ export const start = (subject: Subject, place: Place, modelUrl: string): Promise
         pid: child.pid ?? -1,
         readyAfter: at - spawnedAt,
         spawnedAt,
+        socket: line[1] as string,
         connect: () => Client.connect(line[1] as string),
         stop: () => Children.stop(child)
       })

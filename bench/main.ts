@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import * as Children from "./Children.ts"
 import * as Disk from "./Disk.ts"
+import * as LongLog from "./LongLog.ts"
 import * as Measure from "./Measure.ts"
 import * as ModelServer from "./ModelServer.ts"
 import * as Report from "./Report.ts"
@@ -22,7 +23,8 @@ const usage = `usage: npm run bench -- [--rounds N] [--only ROW,ROW] [--json FIL
 
   --rounds N      fresh processes per row, 5 by default
   --only ROWS     ${keys.slice(0, 7).join(" ")}
-                  ${keys.slice(7).join(" ")}
+                  ${keys.slice(7, 16).join(" ")}
+                  ${keys.slice(16).join(" ")}
   --json FILE     writes the result there as well; - is stdout, and the table then goes to stderr
   --dir DIR       where the measured processes keep their files (the system's temporary directory); its disk counts
   --program FILE  the program to measure, dist/main.js by default
@@ -74,8 +76,22 @@ const readOptions = () => {
 
 type Options = ReturnType<typeof readOptions>
 
-const needs = (wanted: ReadonlyArray<Key>, ...some: ReadonlyArray<Key>): boolean =>
-  some.some((key) => wanted.includes(key))
+/** Measured in one process, where the session is 200 MB long. */
+const longKeys = [
+  "restore-long",
+  "restore-long-peak",
+  "attach-long",
+  "attach-long-peak",
+  "read-entries",
+  "fork",
+  "fork-disk"
+] as const satisfies ReadonlyArray<Key>
+
+/** Not measured in the one process that lives for a while. */
+const otherKeys = new Set<Key>(["ready", "first-request", "restart", "restore-1500", "append", ...longKeys])
+const lifeKeys = keys.filter((key) => !otherKeys.has(key))
+
+type Work = (bench: Measure.Bench) => Promise<Values>
 
 /** One line that is written over, for somebody who watches. */
 const progress = (line: string): void => {
@@ -84,7 +100,9 @@ const progress = (line: string): void => {
 
 const measure = async (options: Options, directory: string): Promise<Report.Measured> => {
   const model = await ModelServer.start(source)
-  const subjects = [Subject.floor(join(source, "floor.mjs")), Subject.pod(options.program)]
+  const pod = Subject.pod(options.program)
+  const subjects = [Subject.floor(join(source, "floor.mjs")), pod]
+  const wanted = (...some: ReadonlyArray<Key>) => some.some((key) => options.keys.includes(key))
   const values: { [S in Subject.SubjectName]: Array<Values> } = { floor: [], pod: [] }
   const failures: Array<string> = []
   /** False if it could not be done; the other rows are measured all the same. */
@@ -106,33 +124,48 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
       Subject.removePlace(place)
     }
   }
-  const pasts = new Map<Subject.SubjectName, Subject.Place>()
-  if (needs(options.keys, "restart")) {
+  /** What is measured in each round where there is a past. */
+  const again: Array<{ readonly what: string; readonly subject: Subject.Subject; readonly work: Work }> = []
+  const givePast = async (what: string, subject: Subject.Subject, give: Work, work: Work) => {
+    const place = Subject.makePlace(directory)
+    const given = await attempt(`${what}: the past`, subject, () => give({ subject, model, place }))
+    if (given) again.push({ what, subject, work: (bench) => work({ ...bench, place }) })
+  }
+  if (wanted("restart")) {
     for (const subject of subjects) {
-      const place = Subject.makePlace(directory)
-      const done = await attempt(`${pastTurns} turns`, subject, () =>
-        Measure.givePast({ subject, model, place }, pastTurns)
-      )
-      if (done) pasts.set(subject.name, place)
+      await givePast("restart", subject, (bench) => Measure.givePast(bench, pastTurns), Measure.restart)
     }
+  }
+  if (wanted("restore-1500")) {
+    await givePast("restore", pod, LongLog.give, LongLog.restore)
+  }
+  if (wanted(...longKeys)) {
+    await givePast("long log", pod, LongLog.giveLong, LongLog.restoreLong)
   }
   for (let round = 1; round <= options.rounds; round++) {
     const label = (what: string) => `round ${round}/${options.rounds}: ${what}`
     for (const subject of subjects) {
       // The floor's start tells how fast the machine is, and the pod's is what a restart is held against.
-      if (subject.name === "floor" || needs(options.keys, "ready", "first-request", "restart")) {
+      if (subject.name === "floor" || wanted("ready", "first-request", "restart", "restore-1500")) {
         await attempt(label("start"), subject, () => inNewPlace((place) => Measure.start({ subject, model, place })))
       }
-      if (options.keys.some((key) => !["ready", "first-request", "restart"].includes(key))) {
-        const wanted = (key: Key) => options.keys.includes(key)
+      if (wanted(...lifeKeys)) {
         await attempt(label("life"), subject, () =>
-          inNewPlace((place) => Measure.life({ subject, model, place }, wanted))
+          inNewPlace((place) => Measure.life({ subject, model, place }, (key) => wanted(key)))
         )
       }
-      const past = pasts.get(subject.name)
-      if (past !== undefined) {
-        await attempt(label("restart"), subject, () => Measure.restart({ subject, model, place: past }))
+      for (const past of again.filter((candidate) => candidate.subject === subject)) {
+        await attempt(label(past.what), subject, () => inNewPlace((place) => past.work({ subject, model, place })))
       }
+    }
+    if (wanted("append")) {
+      await attempt(label("append"), pod, () =>
+        inNewPlace(async (place) => {
+          const measured = await LongLog.append({ subject: pod, model, place })
+          values.floor.push(measured.floor)
+          return measured.pod
+        })
+      )
     }
   }
   progress("")

@@ -28,13 +28,17 @@ const opening = sse("message_start", {
   }
 })
 
-const closing = (reason) =>
-  sse("content_block_stop", { index: 0 }) +
+const ending = (reason) =>
   sse("message_delta", { delta: { stop_reason: reason, stop_sequence: null }, usage: { output_tokens: 20 } }) +
   sse("message_stop", {})
+const closing = (reason) => sse("content_block_stop", { index: 0 }) + ending(reason)
 
-const block = (content) => sse("content_block_start", { index: 0, content_block: content })
-const delta = (piece) => sse("content_block_delta", { index: 0, delta: piece })
+/** What agents say has lines, quotes and now and then a character of its own. */
+const prose =
+  'The function `price(item)` returns "net", not gross: 3 callers rely on it.\n\tconst total = net * (1 + rate)\n'
+
+const block = (content, index = 0) => sse("content_block_start", { index, content_block: content })
+const delta = (piece, index = 0) => sse("content_block_delta", { index, delta: piece })
 const textBlock = block({ type: "text", text: "" })
 const word = (text) => Buffer.from(delta({ type: "text_delta", text }))
 
@@ -54,6 +58,24 @@ const answers = {
     response.write(delta({ type: "input_json_delta", partial_json: JSON.stringify(args) }))
     record.lastByte = now()
     response.end(closing("tool_use"))
+  },
+  work: async (response, record, { bytes, id, steps }) => {
+    const text = prose.repeat(Math.ceil(bytes / prose.length)).slice(0, bytes)
+    response.write(opening)
+    for (let step = 0; step < steps; step++) {
+      const [said, called] = [2 * step, 2 * step + 1]
+      const pieces = [
+        block({ type: "text", text: "" }, said),
+        delta({ type: "text_delta", text }, said),
+        sse("content_block_stop", { index: said }),
+        block({ type: "tool_use", id: `${id}_${step}`, name: "Unknown", input: {} }, called),
+        delta({ type: "input_json_delta", partial_json: JSON.stringify({ step, text }) }, called),
+        sse("content_block_stop", { index: called })
+      ]
+      if (!response.write(pieces.join(""))) await new Promise((resolve) => response.once("drain", resolve))
+    }
+    record.lastByte = now()
+    response.end(ending("tool_use"))
   },
   deltas: async (response, record, { count }) => {
     const words = Array.from({ length: count }, (_, index) => word(`word${index} `))
