@@ -58,7 +58,7 @@ export class Content {
 
   /** Takes the lines from `line` on out of the log, and the state back to what it was before them. */
   rollback(line: number, checkpoint: Fold.Checkpoint, segmentId: string): void {
-    this.index.hide({ from: line, to: this.index.lines })
+    this.index.hideFrom(line)
     this.points.hide(segmentId, line)
     Fold.restore(this.state, checkpoint)
   }

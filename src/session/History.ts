@@ -26,9 +26,8 @@ export interface LinePlace {
   readonly to: number
 }
 
-/** One of the items that a line stands for. */
-interface StoredItem {
-  readonly place: LinePlace
+/** One of the items that a line stands for. A long session has very many: each is one object, not two. */
+interface StoredItem extends LinePlace {
   readonly index: number
 }
 
@@ -49,8 +48,8 @@ export class History {
   }
 
   /** The `index`-th of the items that the entry at this place stands for. */
-  pushStored(place: LinePlace, index: number): void {
-    this.slots.push({ place, index })
+  pushStored({ file, from, to }: LinePlace, index: number): void {
+    this.slots.push({ file, from, to, index })
   }
 
   truncate(length: number): void {
@@ -86,7 +85,7 @@ export class History {
   })
 }
 
-const isStored = (slot: HistorySlot): slot is StoredItem => "place" in slot
+const isStored = (slot: HistorySlot): slot is StoredItem => "file" in slot
 
 /** The items of these slots, read from their files a window at a time. */
 export const read = Effect.fnUntraced(function* (
@@ -95,15 +94,14 @@ export const read = Effect.fnUntraced(function* (
   const items: Array<HistoryItem> = []
   const text = new TextDecoder()
   let window: { readonly file: SegmentFile; readonly from: number; readonly bytes: Uint8Array } | undefined
-  let line: { readonly place: LinePlace; readonly entry: LogEntry } | undefined
+  let line: { readonly file: SegmentFile; readonly from: number; readonly entry: LogEntry } | undefined
   for (const slot of slots) {
     if (!isStored(slot)) {
       items.push(slot)
       continue
     }
-    const { index, place } = slot
-    const { file, from, to } = place
-    if (line?.place !== place) {
+    const { file, from, index, to } = slot
+    if (line === undefined || line.file !== file || line.from !== from) {
       if (
         window === undefined ||
         window.file !== file ||
@@ -112,13 +110,11 @@ export const read = Effect.fnUntraced(function* (
       ) {
         window = { file, from, bytes: yield* file.read(from, Math.max(to, from + windowBytes)) }
       }
-      line = {
-        place,
-        entry: yield* parse(place, text.decode(window.bytes.subarray(from - window.from, to - window.from)))
-      }
+      const bytes = window.bytes.subarray(from - window.from, to - window.from)
+      line = { file, from, entry: yield* parse(slot, text.decode(bytes)) }
     }
     const item = itemsOf(line.entry)[index]
-    if (item === undefined) return yield* changed(place)
+    if (item === undefined) return yield* changed(slot)
     items.push({ item, turn: turnOf(line.entry) })
   }
   return items

@@ -19,21 +19,24 @@ export const jsonLines = function* (window: Uint8Array): Generator<JsonLine, voi
   const utf8 = new TextDecoder("utf-8", { fatal: true })
   let from = 0
   for (let end = window.indexOf(newline); end >= 0; end = window.indexOf(newline, from)) {
-    yield { from, bytes: end + 1 - from, ...read(utf8, window.subarray(from, end)) }
+    yield read(utf8, window.subarray(from, end), from)
     from = end + 1
   }
 }
 
-const read = (utf8: TextDecoder, bytes: Uint8Array) => {
+const read = (utf8: TextDecoder, line: Uint8Array, from: number): JsonLine => {
+  const bytes = line.length + 1
   let text: string
   try {
-    text = utf8.decode(bytes)
+    text = utf8.decode(line)
   } catch {
-    return { _tag: "Unreadable", problem: "not UTF-8" } as const
+    return { _tag: "Unreadable", from, bytes, problem: "not UTF-8" }
   }
   try {
-    return { _tag: "Json", json: JSON.parse(text) as unknown } as const
+    return { _tag: "Json", from, bytes, json: JSON.parse(text) }
   } catch {
-    return text.trim() === "" ? ({ _tag: "Blank" } as const) : ({ _tag: "Unreadable", problem: "not JSON" } as const)
+    return text.trim() === ""
+      ? { _tag: "Blank", from, bytes }
+      : { _tag: "Unreadable", from, bytes, problem: "not JSON" }
   }
 }

@@ -57,9 +57,9 @@ export class LogIndex {
     return this.starts[line] ?? this.bytes
   }
 
-  /** Takes lines out of the log that are in it. */
-  hide(range: Omit<HiddenRange, "mark">): void {
-    this.log = this.log.filter((line) => line < range.from || line >= range.to)
+  /** Takes the lines from `line` on out of the log. */
+  hideFrom(line: number): void {
+    this.log = this.log.slice(0, this.log.findLastIndex((shown) => shown < line) + 1)
   }
 
   /** Takes over what another index holds, in place. Views that were taken before stay what they are. */

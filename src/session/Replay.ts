@@ -7,10 +7,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { LogEntry } from "../protocol/LogEntry.ts"
-import { type BaseRecord, formatVersion } from "../protocol/PodRecord.ts"
+import type { Extension, LogEntry } from "../protocol/LogEntry.ts"
+import { type BaseRecord, formatVersion, type PodRecord } from "../protocol/PodRecord.ts"
 import { Content } from "./Content.ts"
 import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
+import * as Fold from "./Fold.ts"
 import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { HiddenRange } from "./Marks.ts"
 import { recordProblem } from "./RecordProblem.ts"
@@ -47,18 +48,18 @@ const replayAt = (
   depth: number
 ): Effect.Effect<Replayed, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
-    const first = yield* pass(file, options, options.marks ?? [], depth)
-    const { marks } = first.content
-    // Marks are rare. Only a file that has some is read again, now knowing what they hide.
-    return options.marks !== undefined || marks.length === 0 ? first : yield* pass(file, options, marks, depth)
+    const first = yield* pass(file, options, options.marks, depth)
+    // Rewinds are rare. Only a file that has one is read again, now knowing what its marks hide.
+    return first.isExact ? first : yield* pass(file, options, first.content.marks, depth)
   })
 
+/** `isExact`: nothing was folded that a mark hides. `hidden`: what marks hide; undefined if it is not known yet. */
 const pass = Effect.fnUntraced(function* (
   file: SegmentFile,
   options: ReplayOptions,
-  hidden: ReadonlyArray<HiddenRange>,
+  hidden: ReadonlyArray<HiddenRange> | undefined,
   depth: number
-): Effect.fn.Return<Replayed, StorageError, Scope.Scope> {
+): Effect.fn.Return<Replayed & { readonly isExact: boolean }, StorageError, Scope.Scope> {
   const content = new Content(hidden)
   const { index } = content
   /** Lines of a batch whose last line has not come yet. */
@@ -66,6 +67,9 @@ const pass = Effect.fnUntraced(function* (
   const size = Math.min(yield* file.size, options.upTo ?? Infinity)
   let window = chunkBytes
   let at = 0
+  /** Where the last run began and what there was before it: most marks undo just that, as the pod itself did. */
+  let run: { readonly from: number; readonly checkpoint: Fold.Checkpoint } | undefined
+  let isExact = true
   while (at < size) {
     const bytes = yield* file.read(at, Math.min(size, at + window))
     let start = 0
@@ -80,11 +84,22 @@ const pass = Effect.fnUntraced(function* (
       start = found.from + found.bytes
       // A batch counts when its last line is there: before that, none of it has happened.
       if (read.more > 0) continue
+      let begins = hidden === undefined && open.some(({ entry }) => isRecord(entry, "pod.run"))
       for (const { bytes: length, entry } of open) {
-        const record = entry?.kind === "extension" && entry.domain === "pod.base" ? decodeRecord(entry) : undefined
+        const record = isRecord(entry, "pod.base") || isRecord(entry, "pod.mark") ? decodeRecord(entry) : undefined
         if (record?.domain === "pod.base" && content.base === undefined) {
           const under = yield* readBase(file, record.payload, options, depth)
           content.inherit(record.payload, under.content, under.file)
+        }
+        if (record?.domain === "pod.mark" && hidden === undefined) {
+          const { payload } = record
+          const undoes = payload.op === "rollback" && payload.from === run?.from && payload.to === index.lines
+          if (undoes && run !== undefined) content.rollback(run.from, run.checkpoint, file.ref.segmentId)
+          else isExact = false
+        }
+        if (begins && !opens(entry)) {
+          run = { from: index.lines, checkpoint: Fold.checkpoint(state) }
+          begins = false
         }
         content.add(entry, length, file.ref.segmentId, file)
       }
@@ -100,7 +115,7 @@ const pass = Effect.fnUntraced(function* (
     for (const { bytes, entry } of open) content.add(entry, bytes, file.ref.segmentId, file)
   }
   if (options.marks !== undefined) content.marks = options.marks
-  return { content, tornBytes: size - index.bytes }
+  return { content, tornBytes: size - index.bytes, isExact }
 })
 
 /** The base is folded first, under what this segment has said of itself; what stands behind the named byte is not ours. */
@@ -122,6 +137,13 @@ const readBase = Effect.fnUntraced(function* (
   if (read.tornBytes > 0) return yield* broken(file, record, "no line of it ends there")
   return { file: under, content: read.content }
 })
+
+const isRecord = (entry: LogEntry | undefined, domain: PodRecord["domain"]): entry is Extension =>
+  entry?.kind === "extension" && entry.domain === domain
+
+/** The first lines of a segment stand in one batch with the first run, and stay when it is undone. */
+const opens = (entry: LogEntry | undefined): boolean =>
+  entry?.kind === "segment_start" || isRecord(entry, "pod.scope") || isRecord(entry, "pod.format")
 
 interface Line {
   /** Undefined for a blank line. */

@@ -6,7 +6,8 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { encodeLine } from "../../src/protocol/Wire.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
-import { restarted } from "../support/sessionState.ts"
+import { replay } from "../../src/session/Replay.ts"
+import { plain, restarted } from "../support/sessionState.ts"
 
 const ref = {
   sessionId: "0197a1c2-0000-7000-8000-000000000001",
@@ -15,6 +16,7 @@ const ref = {
 const ts = 1_780_000_000_000
 const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
 const user = (text: string): LogEntry => ({ kind: "user_input", ts, segments: [{ kind: "text", content: text }] })
+const said = (text: string) => ({ kind: "message", role: "user", content: [{ kind: "text", text }] })
 const mark = (payload: object): LogEntry => ({ kind: "extension", ts, domain: "pod.mark", payload: payload as never })
 
 const entries: ReadonlyArray<LogEntry> = [
@@ -110,6 +112,32 @@ describe("Replay", () => {
       expect(undone.state.history).toHaveLength(3)
       expect(undone.index.entries).toBe(5)
     })
+  )
+
+  it.effect("runs that were undone are taken back on the way: the file is read once", () =>
+    Effect.gen(function* () {
+      const run = (id: string): ReadonlyArray<LogEntry> => [
+        { kind: "invoke", ts, trigger: "user_send", run_id: id, leg: 1, more: 2 },
+        { ...user(id), more: 1 } as LogEntry,
+        { kind: "extension", ts, domain: "pod.run", payload: { op: "start", run_id: id, leg: 1, kind: "run" } }
+      ]
+      const undone = (from: number, to: number) => mark({ op: "rollback", from, to, run_id: "r", leg: 1 })
+      const opening = entries.slice(0, 3).map((entry, i) => ({ ...entry, more: 5 - i }) as LogEntry)
+      const log = [...opening, ...run("a"), undone(3, 6), ...run("b"), user("kept"), ...run("c"), undone(11, 14)]
+      const file = yield* (yield* SessionStore).create(ref)
+      yield* file.append(bytesOf(log), { at: 0, sync: false })
+      let reads = 0
+      const counted = {
+        ...file,
+        read: (from: number, to: number) => Effect.suspend(() => (reads++, file.read(from, to)))
+      }
+      const { content } = yield* replay(counted, { sessions: yield* SessionStore })
+      expect(reads).toBe(1)
+      const { history, held, run: open } = yield* plain(content.state)
+      expect(history.map(({ item }) => item)).toEqual([said("b"), said("kept")])
+      expect([content.index.entries, held, open]).toEqual([5, true, undefined])
+      expect(content.points.list(5).map(({ preview }) => preview)).toEqual(["kept", "b"])
+    }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
 
   it.effect("a line longer than the reading window is read whole", () =>
