@@ -21,7 +21,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [...outside, ...endToEnd],
           isolate: false,
-          testTimeout: 10_000
+          testTimeout: 60_000
         }
       },
       {
@@ -31,7 +31,7 @@ export default defineConfig({
           name: "outside",
           include: outside.map((path) => `${path}/*.test.ts`),
           isolate: false,
-          testTimeout: 20_000
+          testTimeout: 60_000
         }
       },
       {

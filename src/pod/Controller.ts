@@ -25,7 +25,7 @@ import type { StorageError } from "../session/StorageError.ts"
 import * as Answering from "./Answering.ts"
 import { decide, type Decision, type Phase, validate } from "./Decide.ts"
 import { owing } from "./Owing.ts"
-import { closeLeg, flowsOn, outcomeOf, type StopReason } from "./Ending.ts"
+import { closeLeg, outcomeOf, type StopReason } from "./Ending.ts"
 import * as Editing from "./Editing.ts"
 import type { Fork } from "./Forking.ts"
 import * as InboxItems from "./InboxItems.ts"
@@ -191,6 +191,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const showHeld = Effect.suspend(() => {
     if (current !== undefined) return Effect.void
     held = held && state.inbox.size > 0
+    if (held && journal.live.waitingOn?.kind === "inbox_held") return Effect.void
     return Effect.map(Clock.currentTimeMillis, (now) =>
       journal.setWaitingOn(held ? { kind: "inbox_held", since_ms: now } : null)
     )
@@ -348,7 +349,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       : commit([...closing(outcome), after])
     current = undefined
     const result = undone ? "rolled_back" : outcome.result
-    if (!flowsOn(result) && result !== "paused") held = true
+    if (!Fold.flowsOn(result)) held = true
     yield* Effect.matchEffect(written, {
       onFailure: (error: StorageError) => ownUp(leg, error),
       onSuccess: () => options.writeStatus(status)
@@ -377,7 +378,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     yield* flow()
     while (!stopping || current !== undefined) {
       const mail = yield* mailbox.take
-      yield* isMethod(mail) ? onMethod(mail) : onLegEnded(mail)
+      yield* isMethod(mail) ? answering.guarded(mail, onMethod(mail)) : onLegEnded(mail)
     }
     yield* finish
   })

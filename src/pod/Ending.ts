@@ -9,7 +9,6 @@ import type { LegEnd } from "../agent/Leg.ts"
 import type { RunFailure } from "../agent/RunFailure.ts"
 import { interruptedBeforeResult, interruptedByUser, neverStarted, outcomeUnknown } from "../knowledge/Wrappers.ts"
 import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
-import type { RunResult } from "../protocol/Status.ts"
 import type { Draft } from "../session/Announce.ts"
 import type { SessionState } from "../session/Fold.ts"
 
@@ -114,7 +113,3 @@ export const closeLeg = (
   ...(outcome.result === "paused" ? [] : closeCalls(state, "stopped", runId, leg)),
   ...terminal(runId, leg, state.turnCount, outcome)
 ]
-
-/** After these, what is queued flows on by itself; after any other end it waits for a person. */
-export const flowsOn = (result: RunResult | undefined): boolean =>
-  result === undefined || result === "finished" || result === "limit_reached"

@@ -6,11 +6,12 @@ import * as Stream from "effect/Stream"
 import * as Digest from "effect/crypto/Digest"
 import type { Envelope } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
-import { type LogEntry, noUsage } from "../protocol/LogEntry.ts"
+import { noUsage } from "../protocol/LogEntry.ts"
 import type { Method } from "../protocol/Method.ts"
 import type { RewindSummary } from "../protocol/Rewind.ts"
 import { type Segment, text } from "../protocol/Segment.ts"
 import { inboxItem } from "../session/Announce.ts"
+import { decodeEntry } from "../session/DecodeEntry.ts"
 import type { Journal } from "../session/Journal.ts"
 import { readLog } from "../session/LogReader.ts"
 import { hasStopped } from "./Answering.ts"
@@ -189,7 +190,8 @@ const pastEnd = Effect.fnUntraced(function* (journal: Journal, runId: string): E
       Effect.sync(() => {
         for (const line of lines) {
           if (!line.includes(runId) || !line.includes('"outcome"')) continue
-          const entry = JSON.parse(line) as LogEntry
+          const entry = decodeEntry(jsonOf(line))
+          if (entry === undefined) continue
           const isEnd = entry.kind === "run_completed" || entry.kind === "run_errored"
           if (isEnd && entry.run_id === runId && entry.outcome !== undefined) {
             end = { run_id: runId, leg: entry.leg ?? 1, ...entry.outcome }
@@ -201,6 +203,14 @@ const pastEnd = Effect.fnUntraced(function* (journal: Journal, runId: string): E
   )
   return end
 })
+
+const jsonOf = (line: string): unknown => {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
 
 const events = (journal: Journal): Stream.Stream<Envelope, PodRefused> =>
   Stream.unwrap(

@@ -73,8 +73,7 @@ export const make = (journal: Journal, ledger: Ledger, answering: Answering): Re
   })
 
   const undo: Rewinding["undo"] = Effect.fnUntraced(function* (mail) {
-    const { rewound } = journal.state
-    if (rewound === undefined) {
+    if (journal.state.rewound === undefined) {
       return yield* refuse(
         mail,
         "conflict",
@@ -82,7 +81,7 @@ export const make = (journal: Journal, ledger: Ledger, answering: Answering): Re
         "list_rewind_targets shows where the session can be taken back to"
       )
     }
-    return yield* apply(mail, Effect.succeed<Undo>({ _tag: "Undo", rewound }), (accepted_seq, synced) => ({
+    return yield* apply(mail, Effect.succeed<Undo>({ _tag: "Undo" }), (accepted_seq, synced) => ({
       entries: head(),
       accepted_seq,
       synced

@@ -5,6 +5,7 @@
  * nothing is on disk but the pod's name. A leg that was cut by a crash is closed here, before anybody can attach.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -18,6 +19,7 @@ import * as Journal from "../session/Journal.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { replay, type Replayed } from "../session/Replay.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
+import { StorageError } from "../session/StorageError.ts"
 import { closeCalls, terminal } from "./Ending.ts"
 import type { Prompt } from "./Prompt.ts"
 
@@ -195,10 +197,42 @@ const next = Effect.fnUntraced(function* ({ found, podName }: OpenOptions) {
   return Effect.gen(function* () {
     const active = { session_id: found.ref.sessionId, segment_id: yield* Ids.uuid }
     const ref: SegmentRef = { sessionId: active.session_id, segmentId: active.segment_id }
-    const file = yield* Scope.provide(store.create(ref), owner)
-    return { file, adopt: pods.update(podName, { active }) }
+    const scope = yield* Scope.fork(owner)
+    const file = yield* Scope.provide(store.create(ref), scope)
+    const abandon = Effect.andThen(Scope.close(scope, Exit.void), Effect.ignore(store.remove(ref)))
+    return { file, adopt: adopt(pods, podName, active), abandon }
   })
 })
+
+/**
+ * A replace may fail when the new text is in its place already, with only its name not synced. Whoever is told that it
+ * failed goes on in the old segment; so what stands there decides.
+ */
+const adopt = (
+  pods: PodStore["Service"],
+  podName: string,
+  active: { readonly session_id: string; readonly segment_id: string }
+): Effect.Effect<void, StorageError> =>
+  Effect.catch(pods.update(podName, { active }), (error) =>
+    Effect.matchEffect(pods.get(podName), {
+      onSuccess: (metadata) =>
+        Option.getOrUndefined(metadata)?.active?.segment_id === active.segment_id
+          ? Effect.logWarning("the pod's metadata are replaced, but may not survive a power cut", {
+              error: error.message
+            })
+          : Effect.fail(error),
+      onFailure: () =>
+        Effect.fail(
+          new StorageError({
+            reason: "Unsettled",
+            operation: error.operation,
+            path: error.path,
+            message: `${error.message}; whether the pod's metadata were replaced cannot be read`,
+            hint: "look at the disk, then restart the pod: it goes on from what is really there"
+          })
+        )
+    })
+  )
 
 /**
  * A leg without an end is a crash. If its run ends with it, its open calls are answered and never run again. A run that

@@ -38,7 +38,6 @@ export interface Rewind {
 /** What the last rewind hid is there again. */
 export interface Undo {
   readonly _tag: "Undo"
-  readonly rewound: Fold.Rewound
 }
 
 export type Change = Rollback | Rewind | Undo
@@ -58,9 +57,9 @@ export type Plan =
   | { readonly _tag: "Mark"; readonly mark: MarkRecord }
   | { readonly _tag: "Rotate"; readonly base: BaseRecord; readonly turns: number }
 
-/** `segmentId` is the segment that is written now. */
-export const plan = (content: Content, segmentId: string, change: Rewind | Undo): Plan =>
-  change._tag === "Rewind" ? planRewind(content, segmentId, change) : planUndo(change)
+/** `segmentId` is the segment that is written now. Undefined if there is nothing to undo. */
+export const plan = (content: Content, segmentId: string, change: Rewind | Undo): Plan | undefined =>
+  change._tag === "Rewind" ? planRewind(content, segmentId, change) : planUndo(content)
 
 const planRewind = (content: Content, segmentId: string, { input, point, summary }: Rewind): Plan => {
   const { index, state } = content
@@ -72,7 +71,8 @@ const planRewind = (content: Content, segmentId: string, { input, point, summary
   return { _tag: "Rotate", base, turns: point.turns }
 }
 
-const planUndo = ({ rewound }: Undo): Plan => {
+const planUndo = ({ state: { rewound } }: Content): Plan | undefined => {
+  if (rewound === undefined) return undefined
   if (rewound._tag === "Mark") return { _tag: "Mark", mark: { op: "undo", mark: rewound.mark } }
   const { bytes, entries, segment, turns } = rewound
   return { _tag: "Rotate", base: { segment, entries, bytes, summary: nothingGone(entries) }, turns }
@@ -98,4 +98,19 @@ export const summaryOf = (content: Content, segmentId: string, point: RewindPoin
     discarded_entries: discarded - point.cut.entry,
     tool_side_effect_warning: content.points.hasToolsSince(point)
   }
+}
+
+/** What `undo_rewind` goes back to, for a segment that takes the place of this one before anything was said. */
+export const stillRewound = (
+  { index, state }: Content,
+  segmentId: string
+): Pick<BaseRecord, "rewound"> | Record<string, never> => {
+  const { rewound } = state
+  if (rewound === undefined) return {}
+  if (rewound._tag === "Segment") {
+    const { bytes, entries, segment, turns } = rewound
+    return { rewound: { segment, entries, bytes, turns } }
+  }
+  const bytes = index.byteOf(rewound.mark)
+  return { rewound: { segment: segmentId, entries: rewound.entries, bytes, turns: state.turnCount } }
 }

@@ -50,7 +50,7 @@ export interface LiveRun {
  * which this one has taken the place.
  */
 export type Rewound =
-  | { readonly _tag: "Mark"; readonly mark: number }
+  | { readonly _tag: "Mark"; readonly mark: number; readonly entries: number }
   | {
       readonly _tag: "Segment"
       readonly segment: string
@@ -114,6 +114,13 @@ export const make = (): SessionState => ({
  * stands, for a replay: its items are then not kept in memory.
  */
 export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
+  applyOne(state, entry, place)
+  // Nothing is held where nothing waits. Within a batch, what was taken may be given back.
+  const isBatchDone = (entry.more ?? 0) === 0
+  if (isBatchDone && state.inbox.size === 0 && state.run?.state !== "open") state.held = false
+}
+
+const applyOne = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
   if (state.rewound !== undefined && !isControl(entry)) state.rewound = undefined
   switch (entry.kind) {
     case "segment_start":
@@ -212,7 +219,7 @@ const addUsage = (sum: RunUsage, call: Extract<LogEntry, { readonly kind: "llm_u
 })
 
 /** After these, what is queued flows on by itself; a paused run says nothing about it. */
-const flowsOn = (result: RunResult | undefined): boolean =>
+export const flowsOn = (result: RunResult | undefined): boolean =>
   result === undefined || result === "finished" || result === "limit_reached" || result === "paused"
 
 const kindOfTrigger = (trigger: string): RunKind => (trigger === "notify" || trigger === "pod_event" ? trigger : "run")
@@ -291,7 +298,9 @@ const applyMark = (state: SessionState, mark: MarkRecord): void => {
   }
   state.run = undefined
   state.held = true
-  if (mark.op === "rewind") state.rewound = { _tag: "Mark", mark: mark.to }
+  if (mark.op !== "rewind") return
+  const { discarded_entries = 0, truncated_to_entries = 0 } = mark.summary ?? {}
+  state.rewound = { _tag: "Mark", mark: mark.to, entries: truncated_to_entries + discarded_entries }
 }
 
 const carried = (run: CarriedRun): LiveRun => ({ ...newRun, ...run, runId: run.run_id })

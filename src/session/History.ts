@@ -120,8 +120,8 @@ export const read = Effect.fnUntraced(function* (
   return items
 })
 
-/** The line was read and checked once; that it cannot be now means that the file is not what it was. */
-const parse = (place: LinePlace, text: string): Effect.Effect<LogEntry, StorageError> =>
+/** The entry that stands there. The line was read and checked once; that it cannot be now means that the file is not what it was. */
+export const parse = (place: LinePlace, text: string): Effect.Effect<LogEntry, StorageError> =>
   Effect.suspend(() => {
     try {
       const entry = decodeEntry(JSON.parse(text))

@@ -176,7 +176,28 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     return committed
   }
 
+  /** What was written becomes true; returns the number of the event that tells of a change, if there is one. */
+  const settle = (result: SegmentWriter.Result, out: Array<Envelope>): number => {
+    segment.settle(result)
+    let changed = 0
+    for (const { bytes, event } of result.rotation?.events ?? []) {
+      const given = number(event, bytes, out)
+      if (event.event === "rewind_applied") changed = given
+    }
+    return changed
+  }
+
+  /** A change is planned on what is ours: a file that somebody else has written to is left before it. */
+  const leave = Effect.gen(function* () {
+    const left = yield* Effect.catchCause(segment.leave, () => Effect.undefined)
+    if (left === undefined) return
+    const out: Array<Envelope> = []
+    settle(left, out)
+    yield* PubSub.publishAll(hub, out)
+  })
+
   const step = Effect.fnUntraced(function* (batch: ReadonlyArray<Op>) {
+    if (isAlone(batch[0])) yield* leave
     const commits = batch.filter((op) => op._tag === "Commit")
     const exit =
       commits.length === 0
@@ -184,14 +205,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
         : yield* Effect.exit(Effect.catchDefect(segment.write(commits), broke))
     const out: Array<Envelope> = []
     const done: Array<readonly [Commit, Exit.Exit<Committed, StorageError>]> = []
-    let changed = 0
-    if (Exit.isSuccess(exit)) {
-      segment.settle(exit.value)
-      for (const { bytes, event } of exit.value.rotation?.events ?? []) {
-        const given = number(event, bytes, out)
-        if (event.event === "rewind_applied") changed = given
-      }
-    }
+    const changed = Exit.isSuccess(exit) ? settle(exit.value, out) : 0
     let next = 0
     for (const op of batch) {
       if (op._tag === "Emit") for (const event of op.events) number(event, 0, out)
@@ -258,10 +272,11 @@ const nothingWritten: SegmentWriter.Result = {
   replaced: undefined
 }
 
+const isAlone = (op: Op | undefined): boolean =>
+  op?._tag === "Commit" && op.change !== undefined && op.change._tag !== "Rollback"
+
 /** A change of what was written before comes alone; everything else is written with what waits beside it. */
 const groups = (batch: ReadonlyArray<Op>): ReadonlyArray<ReadonlyArray<Op>> => {
-  const isAlone = (op: Op | undefined) =>
-    op?._tag === "Commit" && op.change !== undefined && op.change._tag !== "Rollback"
   if (!batch.some(isAlone)) return [batch]
   const out: Array<Array<Op>> = []
   for (const op of batch) {

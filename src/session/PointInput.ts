@@ -1,7 +1,7 @@
 /** What a user had said at a place to which the session can be taken back. */
 import * as Effect from "effect/Effect"
 import type { Segment } from "../protocol/Segment.ts"
-import { decodeEntry } from "./DecodeEntry.ts"
+import { parse } from "./History.ts"
 import type { RewindPoint } from "./RewindPoints.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import type { StorageError } from "./StorageError.ts"
@@ -13,8 +13,9 @@ export const inputAt = (
 ): Effect.Effect<ReadonlyArray<Segment>, StorageError> => {
   const file = files.find(({ ref }) => ref.segmentId === segmentId)
   if (file === undefined) return Effect.succeed([])
-  return Effect.map(file.read(input.from, input.to), (bytes) => {
-    const entry = decodeEntry(JSON.parse(new TextDecoder().decode(bytes)))
-    return entry?.kind === "user_input" ? entry.segments : []
-  })
+  const { from, to } = input
+  return file.read(from, to).pipe(
+    Effect.flatMap((bytes) => parse({ file, from, to }, new TextDecoder().decode(bytes))),
+    Effect.map((entry) => (entry.kind === "user_input" ? entry.segments : []))
+  )
 }

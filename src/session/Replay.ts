@@ -24,6 +24,13 @@ export interface Replayed {
   readonly tornBytes: number
 }
 
+/** What a segment goes on behind: the first `bytes` of the file. */
+export interface Base {
+  readonly file: SegmentFile
+  readonly content: Content
+  readonly bytes: number
+}
+
 export interface ReplayOptions {
   /** Finds bases. */
   readonly sessions: Pick<SessionStore["Service"], "open">
@@ -31,6 +38,8 @@ export interface ReplayOptions {
   readonly upTo?: number
   /** The last of these bytes may cut a batch: what comes behind it was given up on purpose. */
   readonly cutsBatch?: boolean
+  /** A base that was read already, or that is the pod's own content. */
+  readonly known?: Base
   /** What is hidden, instead of what the marks in the file say. */
   readonly marks?: ReadonlyArray<HiddenRange>
 }
@@ -49,19 +58,27 @@ const replayAt = (
 ): Effect.Effect<Replayed, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
     const first = yield* pass(file, options, options.marks, depth)
-    // Rewinds are rare. Only a file that has one is read again, now knowing what its marks hide.
-    return first.isExact ? first : yield* pass(file, options, first.content.marks, depth)
+    if (first.isExact) return first
+    // Rewinds are rare. Only a file that has one is read again, now knowing what its marks hide; its base is not.
+    const again = first.under === undefined ? options : { ...options, known: first.under }
+    return yield* pass(file, again, first.content.marks, depth)
   })
 
-/** `isExact`: nothing was folded that a mark hides. `hidden`: what marks hide; undefined if it is not known yet. */
+interface Pass extends Replayed {
+  /** Nothing was folded that a mark hides. */
+  readonly isExact: boolean
+  readonly under: Base | undefined
+}
+
+/** `hidden`: what marks hide; undefined if it is not known yet. */
 const pass = Effect.fnUntraced(function* (
   file: SegmentFile,
   options: ReplayOptions,
   hidden: ReadonlyArray<HiddenRange> | undefined,
   depth: number
-): Effect.fn.Return<Replayed & { readonly isExact: boolean }, StorageError, Scope.Scope> {
+): Effect.fn.Return<Pass, StorageError, Scope.Scope> {
   const content = new Content(hidden)
-  const { index } = content
+  const { index, state } = content
   /** Lines of a batch whose last line has not come yet. */
   let open: Array<{ readonly entry: LogEntry | undefined; readonly bytes: number }> = []
   const size = Math.min(yield* file.size, options.upTo ?? Infinity)
@@ -70,6 +87,7 @@ const pass = Effect.fnUntraced(function* (
   /** Where the last run began and what there was before it: most marks undo just that, as the pod itself did. */
   let run: { readonly from: number; readonly checkpoint: Fold.Checkpoint } | undefined
   let isExact = true
+  let under: Base | undefined
   while (at < size) {
     const bytes = yield* file.read(at, Math.min(size, at + window))
     let start = 0
@@ -88,7 +106,7 @@ const pass = Effect.fnUntraced(function* (
       for (const { bytes: length, entry } of open) {
         const record = isRecord(entry, "pod.base") || isRecord(entry, "pod.mark") ? decodeRecord(entry) : undefined
         if (record?.domain === "pod.base" && content.base === undefined) {
-          const under = yield* readBase(file, record.payload, options, depth)
+          under = yield* readBase(file, record.payload, options, depth)
           content.inherit(record.payload, under.content, under.file)
         }
         if (record?.domain === "pod.mark" && hidden === undefined) {
@@ -115,7 +133,7 @@ const pass = Effect.fnUntraced(function* (
     for (const { bytes, entry } of open) content.add(entry, bytes, file.ref.segmentId, file)
   }
   if (options.marks !== undefined) content.marks = options.marks
-  return { content, tornBytes: size - index.bytes, isExact }
+  return { content, tornBytes: size - index.bytes, isExact, under }
 })
 
 /** The base is folded first, under what this segment has said of itself; what stands behind the named byte is not ours. */
@@ -124,7 +142,9 @@ const readBase = Effect.fnUntraced(function* (
   record: BaseRecord,
   options: ReplayOptions,
   depth: number
-): Effect.fn.Return<{ readonly file: SegmentFile; readonly content: Content }, StorageError, Scope.Scope> {
+): Effect.fn.Return<Base, StorageError, Scope.Scope> {
+  const { known } = options
+  if (known?.file.ref.segmentId === record.segment && known.bytes === record.bytes) return known
   const ref = { sessionId: file.ref.sessionId, segmentId: record.segment }
   if (depth >= maxDepth) return yield* broken(file, record, "more segments stand behind one another than can be")
   const under = yield* Effect.catchIf(
@@ -135,7 +155,7 @@ const readBase = Effect.fnUntraced(function* (
   if ((yield* under.size) < record.bytes) return yield* broken(file, record, "that segment is shorter now")
   const read = yield* replayAt(under, { sessions: options.sessions, upTo: record.bytes, cutsBatch: true }, depth + 1)
   if (read.tornBytes > 0) return yield* broken(file, record, "no line of it ends there")
-  return { file: under, content: read.content }
+  return { file: under, content: read.content, bytes: record.bytes }
 })
 
 const isRecord = (entry: LogEntry | undefined, domain: PodRecord["domain"]): entry is Extension =>

@@ -19,8 +19,13 @@ import type { StorageError } from "./StorageError.ts"
 /** A segment that the pod may go on in. */
 export interface Next {
   readonly file: SegmentFile
-  /** From now on a start of the pod opens this one. */
+  /**
+   * From now on a start of the pod opens this one. If it fails, the pod's metadata still name the one before, unless it
+   * is `Unsettled`.
+   */
   readonly adopt: Effect.Effect<void, StorageError>
+  /** It is not needed after all. */
+  readonly abandon: Effect.Effect<void>
 }
 
 export interface Prepared extends Next {
@@ -39,25 +44,32 @@ export interface Options {
 export const prepare = Effect.fn("Rotation.prepare")(function* (
   { next, sessions, syncs }: Options,
   content: Content,
+  from: SegmentFile,
   behind: Behind,
   carried: Carried
 ): Effect.fn.Return<Prepared, StorageError, Scope.Scope> {
-  const { adopt, file } = yield* next
   const steps = rotation(content.state, behind, carried)
   const encoded = encode(steps, yield* Clock.currentTimeMillis)
-  yield* file.append(concat(encoded.pieces), { at: 0, sync: syncs })
-  const fresh = (yield* replay(file, { sessions: withOpen(sessions, content) })).content
+  const { abandon, adopt, file } = yield* next
+  const known = { file: from, content, bytes: content.index.bytes }
+  const fresh = yield* file.append(concat(encoded.pieces), { at: 0, sync: syncs }).pipe(
+    Effect.andThen(replay(file, { sessions: withOpen(sessions, content, from), known })),
+    Effect.map((read) => read.content),
+    Effect.onError(() => abandon)
+  )
   const events = encoded.steps.flatMap(({ bytes, entry }) => {
     const event = entry === undefined ? undefined : announce(entry, content.state)
     return event === undefined ? [] : [{ event, bytes }]
   })
-  return { file, adopt, content: fresh, events }
+  return { file, adopt, abandon, content: fresh, events }
 })
 
 /** Segments that are open already are not opened again. */
-export const withOpen = (sessions: Options["sessions"], { base }: Content): Options["sessions"] => ({
+export const withOpen = (sessions: Options["sessions"], { base }: Content, own: SegmentFile): Options["sessions"] => ({
   open: (ref) => {
-    const known = base?.segments.find(({ file }) => file.ref.segmentId === ref.segmentId)
-    return known === undefined ? sessions.open(ref) : Effect.succeed(known.file)
+    const known = [own, ...(base?.segments ?? []).map(({ file }) => file)].find(
+      (file) => file.ref.segmentId === ref.segmentId
+    )
+    return known === undefined ? sessions.open(ref) : Effect.succeed(known)
   }
 })

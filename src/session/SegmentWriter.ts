@@ -6,6 +6,8 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { MarkRecord } from "../protocol/PodRecord.ts"
 import { concat, encode, type EncodedStep, type Step } from "./Batch.ts"
@@ -17,7 +19,7 @@ import * as PatientFile from "./PatientFile.ts"
 import { replay } from "./Replay.ts"
 import * as Rotation from "./Rotation.ts"
 import type { SegmentFile } from "./SessionStore.ts"
-import type { StorageError } from "./StorageError.ts"
+import { StorageError } from "./StorageError.ts"
 
 export interface WriterOptions extends Rotation.Options {
   readonly content: Content
@@ -59,14 +61,42 @@ export interface SegmentWriter {
   readonly file: () => SegmentFile | undefined
   /** One write and at most one sync for all of them; none of them happens if it fails. A change comes alone. */
   readonly write: (requests: ReadonlyArray<Request>) => Effect.Effect<Result, StorageError>
+  /** What leaves a file behind that somebody else has written to; undefined if nobody has. */
+  readonly leave: Effect.Effect<Result | undefined, StorageError>
   /** To be called in the step that applies the result. */
   readonly settle: (result: Result) => void
 }
+
+/** Twice what a single write is given. */
+const limit = "60 seconds"
+
+const stoodStill = (path: string): StorageError =>
+  new StorageError({
+    reason: "Io",
+    operation: "append",
+    path,
+    message: `${path}: the store did not answer within ${limit} while the session moved to another segment`,
+    hint: "look at the disk, then restart the pod: it goes on from what is really there"
+  })
+
+const movedAway = (path: string): StorageError =>
+  new StorageError({
+    reason: "Moved",
+    operation: "append",
+    path,
+    message: `${path}: somebody else has changed this file`
+  })
+
+const nothingToUndo = (path: string): StorageError =>
+  new StorageError({ reason: "NotFound", operation: "undo", path, message: `${path}: there is no rewind to undo` })
 
 export const make = (options: WriterOptions): SegmentWriter => {
   const { content, owner } = options
   const { index, state } = content
   let file = options.file === undefined ? undefined : PatientFile.make(options.file, owner)
+  /** Why nothing more is written. */
+  let refused: StorageError | undefined
+  const segmentPath = () => file?.path ?? "journal"
   /** First lines of a new segment that are not written yet. */
   let opening: ReadonlyArray<Step> = []
 
@@ -104,8 +134,43 @@ export const make = (options: WriterOptions): SegmentWriter => {
     return written
   })
 
-  const rotate = (behind: Behind, carried: Carried) =>
-    Scope.provide(Rotation.prepare(options, content, behind, carried), owner)
+  /** Into the new segment goes what `requests` say; then the pod's metadata name it. */
+  const rotate = Effect.fnUntraced(function* (
+    from: SegmentFile,
+    behind: Behind,
+    carried: Carried,
+    requests: ReadonlyArray<Request>,
+    synced: boolean
+  ): Effect.fn.Return<Result, StorageError> {
+    if (options.syncs) yield* from.sync
+    const rotation = yield* Scope.provide(Rotation.prepare(options, content, from, behind, carried), owner)
+    const written = yield* append(rotation.file, rotation.content.index, requests, synced).pipe(
+      Effect.onError(() => rotation.abandon)
+    )
+    yield* Effect.tapError(rotation.adopt, (error) =>
+      Effect.suspend(() => {
+        if (error.reason !== "Unsettled") return rotation.abandon
+        refused = error
+        return Effect.void
+      })
+    )
+    return { written, synced, rotation, replaced: undefined }
+  })
+
+  /**
+   * For what is more than one write. A store that stands still here leaves open what it has done: nothing more is
+   * written until a restart has looked.
+   */
+  const bounded = (work: Effect.Effect<Result, StorageError>): Effect.Effect<Result, StorageError> =>
+    Effect.gen(function* () {
+      if (refused !== undefined) return yield* refused
+      const fiber = yield* Effect.forkIn(work, owner, { startImmediately: true })
+      const exit = yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), limit)
+      if (Option.isSome(exit)) return yield* exit.value
+      refused = stoodStill(segmentPath())
+      fiber.interruptUnsafe()
+      return yield* refused
+    })
 
   const writeAll = Effect.fnUntraced(function* (
     requests: ReadonlyArray<Request>
@@ -121,7 +186,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
       Effect.map((written): Result => ({ written, synced, rotation: undefined, replaced: undefined })),
       Effect.catchIf(
         (error) => error.reason === "Moved",
-        (error) => evade(into, requests, synced, error)
+        (error) => bounded(evade(into, requests, synced, error))
       )
     )
   })
@@ -134,17 +199,18 @@ export const make = (options: WriterOptions): SegmentWriter => {
     error: StorageError
   ): Effect.fn.Return<Result, StorageError> {
     if (index.bytes === 0 || (yield* from.size) <= index.bytes) return yield* error
-    if (options.syncs) yield* from.sync
-    const base = { segment: from.ref.segmentId, entries: index.entries, bytes: index.bytes }
-    const sessionId = from.ref.sessionId
-    const rotation = yield* rotate({ sessionId, base, turns: state.turnCount }, { run: state.run, held: state.held })
-    const written = yield* append(rotation.file, rotation.content.index, requests, synced)
-    yield* rotation.adopt
+    const base = {
+      segment: from.ref.segmentId,
+      entries: index.entries,
+      bytes: index.bytes,
+      ...Change.stillRewound(content, from.ref.segmentId)
+    }
+    const behind = { sessionId: from.ref.sessionId, base, turns: state.turnCount }
+    const result = yield* rotate(from, behind, { run: state.run, held: state.held }, requests, synced)
     yield* Effect.logWarning("somebody else has written to the journal; the pod goes on in a new segment", {
-      path: from.path,
-      segment: rotation.file.ref.segmentId
+      path: from.path
     })
-    return { written, synced, rotation, replaced: undefined }
+    return result
   })
 
   const change = Effect.fnUntraced(function* (
@@ -153,14 +219,11 @@ export const make = (options: WriterOptions): SegmentWriter => {
   ): Effect.fn.Return<Result, StorageError> {
     const from = yield* ready
     const plan = Change.plan(content, from.ref.segmentId, wanted)
+    if (plan === undefined) return yield* nothingToUndo(from.path)
     const synced = options.syncs && request.sync
     if (plan._tag === "Rotate") {
-      if (options.syncs) yield* from.sync
       const behind = { sessionId: from.ref.sessionId, base: plan.base, turns: plan.turns }
-      const rotation = yield* rotate(behind, { run: undefined, held: true })
-      const written = yield* append(rotation.file, rotation.content.index, [{ ...request, change: undefined }], synced)
-      yield* rotation.adopt
-      return { written, synced, rotation, replaced: undefined }
+      return yield* rotate(from, behind, { run: undefined, held: true }, [{ ...request, change: undefined }], synced)
     }
     const replaced = yield* remarked(from, plan.mark)
     const mark =
@@ -173,7 +236,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
   /** What the session will be, before it is decided: a file that cannot be read changes nothing. */
   const remarked = Effect.fnUntraced(function* (from: SegmentFile, mark: MarkRecord) {
     const read = yield* replay(from, {
-      sessions: Rotation.withOpen(options.sessions, content),
+      sessions: Rotation.withOpen(options.sessions, content, from),
       upTo: index.bytes,
       marks: withMark(content.marks, mark, index.lines)
     }).pipe(Scope.provide(owner))
@@ -183,11 +246,19 @@ export const make = (options: WriterOptions): SegmentWriter => {
   return {
     file: () => file,
     write: (requests) => {
+      if (refused !== undefined) return Effect.fail(refused)
       const [first] = requests
       return first?.change !== undefined && first.change._tag !== "Rollback"
-        ? change(first, first.change)
+        ? bounded(change(first, first.change))
         : writeAll(requests)
     },
+    leave: Effect.suspend(() => {
+      const from = file
+      if (from === undefined || refused !== undefined) return Effect.undefined
+      return Effect.flatMap(from.size, (size) =>
+        size <= index.bytes ? Effect.undefined : bounded(evade(from, [], false, movedAway(from.path)))
+      )
+    }),
     settle: ({ replaced, rotation, written }) => {
       if (written.some(({ opened }) => opened > 0)) opening = []
       if (replaced !== undefined) content.become(replaced)

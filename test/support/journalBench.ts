@@ -33,7 +33,7 @@ export const journalOn = Effect.fnUntraced(function* (wrap: (file: SegmentFile) 
     }).pipe(Scope.provide(scope)),
     next: Effect.gen(function* () {
       file = yield* store.create({ ...ref, segmentId: "0197a1c2-0000-7000-8000-000000000003" })
-      return { file, adopt: Effect.void }
+      return { file, adopt: Effect.void, abandon: Effect.void }
     }).pipe(Scope.provide(scope)),
     sessions: store,
     syncs: true
