@@ -114,13 +114,6 @@ export const make = (): SessionState => ({
  * stands, for a replay: its items are then not kept in memory.
  */
 export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
-  applyOne(state, entry, place)
-  // Nothing is held where nothing waits. Within a batch, what was taken may be given back.
-  const isBatchDone = (entry.more ?? 0) === 0
-  if (isBatchDone && state.inbox.size === 0 && state.run?.state !== "open") state.held = false
-}
-
-const applyOne = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
   if (state.rewound !== undefined && !isControl(entry)) state.rewound = undefined
   switch (entry.kind) {
     case "segment_start":

@@ -135,7 +135,7 @@ describe("Replay", () => {
       expect(reads).toBe(1)
       const { history, held, run: open } = yield* plain(content.state)
       expect(history.map(({ item }) => item)).toEqual([said("b"), said("kept")])
-      expect([content.index.entries, held, open]).toEqual([5, false, undefined])
+      expect([content.index.entries, held, open]).toEqual([5, true, undefined])
       expect(content.points.list(5).map(({ preview }) => preview)).toEqual(["kept", "b"])
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
   )
