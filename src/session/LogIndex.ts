@@ -25,7 +25,7 @@ export class LogIndex {
   /** Line numbers of the log's entries, ascending. Replaced, not edited, when something is hidden. */
   private log: Array<number> = []
   /** What a replay knows to be hidden, ascending and without overlap; lines come in order, so a cursor is enough. */
-  private readonly hidden: ReadonlyArray<HiddenRange>
+  private hidden: ReadonlyArray<HiddenRange>
   private cursor = 0
   /** Bytes of committed lines. */
   bytes = 0
@@ -67,6 +67,8 @@ export class LogIndex {
     this.starts = other.starts
     this.log = other.log
     this.bytes = other.bytes
+    this.hidden = other.hidden
+    this.cursor = other.cursor
   }
 
   private isHidden(line: number): boolean {

@@ -5,7 +5,7 @@ import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { counting } from "../support/benchTools.ts"
 import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
 import { plain } from "../support/sessionState.ts"
-import { entriesOf, inputs, say } from "../support/talk.ts"
+import { back, entriesOf, inputs, say } from "../support/talk.ts"
 
 const foreign = new TextEncoder().encode(
   '{"kind":"user_input","ts":1,"segments":[{"kind":"text","content":"foreign"}]}\n'
@@ -89,6 +89,52 @@ describe("a journal that somebody else has written to", () => {
       expect(first).toMatchObject({ kind: "segment_start", history: [{ role: "user" }, { role: "assistant" }] })
       expect(inputs(yield* entriesOf(bench.handle))).toEqual(["two"])
       expect((yield* bench.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("does not stand in the way of a rewind, nor of its undoing", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      for (const text of ["one", "two", "three"]) yield* say(bench, text)
+      bench.memory.write(bench.ref, foreign)
+      const whole = (yield* plain(bench.journal.state)).history
+      expect(yield* back(bench.handle, "three")).toMatchObject({ tool_side_effect_warning: false })
+      expect((yield* bench.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])
+      yield* bench.handle.undoRewind
+      expect((yield* plain(bench.journal.state)).history).toEqual(whole)
+      const again = yield* open(bench.memory)
+      expect((yield* plain(again.journal.state)).history).toEqual(whole)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("between a rewind and its undoing loses nothing of what was hidden", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      for (const text of ["one", "two"]) yield* say(bench, text)
+      const whole = (yield* plain(bench.journal.state)).history
+      yield* back(bench.handle, "two")
+      bench.memory.write(bench.ref, foreign)
+      yield* bench.handle.undoRewind
+      expect((yield* plain(bench.journal.state)).history).toEqual(whole)
+      expect(JSON.stringify(yield* entriesOf(bench.handle))).not.toContain("foreign")
+      const again = yield* open(bench.memory)
+      expect((yield* plain(again.journal.state)).history).toEqual(whole)
+      expect((yield* again.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("after a start that found a mark at the end: the new segment shows all that is said in it", () =>
+    Effect.gen(function* () {
+      const first = yield* fresh()
+      yield* say(first, "one")
+      yield* back(first.handle, "one")
+      const bench = yield* open(first.memory)
+      bench.memory.write(bench.ref, foreign)
+      for (const text of ["two", "three"]) yield* say(bench, text)
+      const live = (yield* entriesOf(bench.handle)).map(({ kind }) => kind)
+      expect(live.filter((kind) => kind === "invoke")).toHaveLength(2)
+      const again = yield* open(bench.memory)
+      expect((yield* entriesOf(again.handle)).map(({ kind }) => kind)).toEqual(live)
     }).pipe(Effect.scoped)
   )
 })
