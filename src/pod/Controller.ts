@@ -70,7 +70,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   let current: Current | undefined
   let stopping = false
   let isEnded = false
-  let held = state.held && state.inbox.size > 0
+  let held = state.held && Fold.flows(state.inbox)
 
   const phase = (): Phase => (current !== undefined ? "running" : state.run?.state === "paused" ? "paused" : "idle")
 
@@ -149,6 +149,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
           accepted_seq: seqs[0] ?? 0,
           synced
         }
+        held = held && Fold.flows(state.inbox, item.item_id)
         receipts.remember(receipt, result)
         mail.reply?.({ ok: true, result })
       }
@@ -160,7 +161,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   /** A turn that nobody asked for: what waits in the inbox is what it is about. */
   const startTurn = (item: InboxRecord, asked?: MethodMail): Effect.Effect<void> =>
-    Effect.flatMap(Ids.uuid, (runId) => begin(selfStarted(runId, item), asked))
+    Effect.flatMap(Ids.uuid, (runId) => begin(selfStarted(runId, item, asked !== undefined), asked))
 
   /** `asked` is the method that let it flow, and is answered with the run. */
   const begin = (run: NewRun, asked?: MethodMail): Effect.Effect<void> =>
@@ -190,7 +191,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   const showHeld = Effect.suspend(() => {
     if (current !== undefined) return Effect.void
-    held = held && state.inbox.size > 0
+    held = held && Fold.flows(state.inbox)
     if (held && journal.live.waitingOn?.kind === "inbox_held") return Effect.void
     return Effect.map(Clock.currentTimeMillis, (now) =>
       journal.setWaitingOn(held ? { kind: "inbox_held", since_ms: now } : null)

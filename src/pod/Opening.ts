@@ -22,10 +22,13 @@ export interface NewRun {
   readonly from: InboxRecord | undefined
   /** The paused run that this one takes the place of. */
   readonly supersedes: string | undefined
+  /** Somebody has let the inbox flow, and it begins with this. */
+  readonly released?: boolean
 }
 
 /** A turn that nobody asked for: what waits in the inbox is what it is about. */
-export const selfStarted = (runId: string, item: InboxRecord): NewRun => ({
+export const selfStarted = (runId: string, item: InboxRecord, released: boolean): NewRun => ({
+  released,
   runId,
   kind: item.kind === "pod_event" ? "pod_event" : "notify",
   segments: undefined,
@@ -77,7 +80,8 @@ export const openRun = (state: Readonly<SessionState>, run: NewRun): ReadonlyArr
       leg: 1,
       kind: run.kind,
       ...(run.key === undefined ? {} : { key: run.key }),
-      ...(run.supersedes === undefined ? {} : { supersedes: run.supersedes })
+      ...(run.supersedes === undefined ? {} : { supersedes: run.supersedes }),
+      ...(run.released === true ? { released: true } : {})
     }
   })
   if (run.receipt !== undefined) steps.push(receiptStep(run.receipt))

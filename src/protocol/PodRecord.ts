@@ -106,7 +106,9 @@ export const PodRecord = Schema.Union([
       key: Schema.optionalKey(Schema.String),
       supersedes: Schema.optionalKey(Schema.String),
       /** Counts the legs that a start of the pod has begun by itself. */
-      attempt: Schema.optionalKey(Count)
+      attempt: Schema.optionalKey(Count),
+      /** A `resume` let the inbox flow, and this turn is the first of what flows. */
+      released: Schema.optionalKey(Schema.Boolean)
     })
   }),
   Schema.Struct({

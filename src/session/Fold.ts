@@ -217,6 +217,12 @@ export const flowsOn = (result: RunResult | undefined): boolean =>
 
 const kindOfTrigger = (trigger: string): RunKind => (trigger === "notify" || trigger === "pod_event" ? trigger : "run")
 
+/** Something waits that starts by itself when it may; a quiet item waits for whatever comes next. */
+export const flows = (inbox: ReadonlyMap<string, InboxRecord>, besides?: string): boolean => {
+  for (const { item_id, mode } of inbox.values()) if (mode !== "quiet" && item_id !== besides) return true
+  return false
+}
+
 const putInFront = (inbox: Map<string, InboxRecord>, item: InboxRecord): void => {
   const later = Array.from(inbox)
   inbox.clear()
@@ -237,7 +243,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       return
     case "pod.run": {
       const { attempt, kind, leg, run_id } = record.payload
-      if (kind === "run" || kind === "resume") state.held = false
+      if (kind === "run" || kind === "resume" || record.payload.released === true) state.held = false
       const turns = state.run?.runId === run_id ? state.run.turns : 0
       state.run = { ...newRun, runId: run_id, leg, kind, turns, attempts: attempt ?? 0 }
       state.rewound = undefined
@@ -251,7 +257,11 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
     case "pod.inbox":
       if (record.payload.op !== "add") state.inbox.delete(record.payload.item_id)
       else if (record.payload.front === true) putInFront(state.inbox, record.payload.item)
-      else state.inbox.set(record.payload.item.item_id, record.payload.item)
+      else {
+        // What held the inbox is no concern of an item that came when nothing was held back any more.
+        if (!flows(state.inbox)) state.held = false
+        state.inbox.set(record.payload.item.item_id, record.payload.item)
+      }
       return
     case "pod.receipt":
       state.receipts.set(record.payload.key, record.payload)

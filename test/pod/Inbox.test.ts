@@ -113,6 +113,51 @@ describe("queued and steering runs", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("what resume let flow flows on, also over a pause and a restart", () =>
+    Effect.gen(function* () {
+      const { handle, memory, model, take } = yield* fresh()
+      yield* handle.run("one")
+      const call = yield* model.next
+      yield* handle.notify("note")
+      yield* handle.run("queued", { delivery: "queue" })
+      yield* call.fail(badRequest)
+      yield* until(take, isStatus("idle"))
+      yield* handle.resume
+      const turn = yield* model.next
+      expect(turn.request.messages.at(-1)).toMatchObject({ role: "system", text: expect.stringContaining("note") })
+      yield* handle.pause
+      yield* until(take, isStatus("paused"))
+      expect(yield* handle.waitingOn).toBeNull()
+      yield* handle.shutdown
+      const again = yield* open(memory)
+      expect(yield* again.handle.waitingOn).toBeNull()
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a run that failed when nothing waited holds nothing back that comes later, also after a restart", () =>
+    Effect.gen(function* () {
+      const { handle, memory, model, take } = yield* fresh()
+      yield* handle.run("one")
+      yield* Effect.flatMap(model.next, (call) => call.fail(badRequest))
+      yield* until(take, isStatus("idle"))
+      yield* handle.notify("for later", { wake: false })
+      expect(yield* handle.waitingOn).toBeNull()
+      yield* handle.shutdown
+      const again = yield* open(memory)
+      expect(yield* again.handle.waitingOn).toBeNull()
+      expect((yield* Effect.flip(again.handle.resume)).code).toBe("not_paused")
+      const client = yield* again.handle.attach
+      yield* again.handle.notify("wake up")
+      const call = yield* again.model.next
+      yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "half" })
+      yield* again.handle.run("queued", { delivery: "queue" })
+      yield* again.handle.pause
+      yield* until(client.take, isStatus("paused"))
+      yield* again.handle.shutdown
+      expect(yield* (yield* open(memory)).handle.waitingOn).toBeNull()
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("the list of the inbox is what waits", () =>
     Effect.gen(function* () {
       const { handle, model } = yield* open(MemoryStore.make())
