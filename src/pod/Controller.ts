@@ -209,7 +209,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       settle,
       commit(openLeg(run.runId, leg, attempt), {
         onPublish: () => {
-          held = false
+          held = held && mail === undefined
           mail?.reply?.({ ok: true, result: { run_id: run.runId, leg } })
         }
       })

@@ -242,8 +242,9 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       state.format = record.payload.version
       return
     case "pod.run": {
-      const { attempt, kind, leg, run_id } = record.payload
-      if (kind === "run" || kind === "resume" || record.payload.released === true) state.held = false
+      const { attempt, kind, leg, released, run_id } = record.payload
+      // A leg that a start began by itself is not the person that what is queued waits for.
+      if (kind === "run" || (kind === "resume" && attempt === undefined) || released === true) state.held = false
       const turns = state.run?.runId === run_id ? state.run.turns : 0
       state.run = { ...newRun, runId: run_id, leg, kind, turns, attempts: attempt ?? 0 }
       state.rewound = undefined

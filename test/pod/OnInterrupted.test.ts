@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { SegmentRef } from "../../src/session/SessionStore.ts"
 import { counting, stuck } from "../support/benchTools.ts"
+import { badRequest } from "../support/ProbeModel.ts"
 import { fileOf, isEvent, isStatus, open, rest, until } from "../support/podBench.ts"
 
 /** A pod that is killed while a tool runs; what was not started yet is open too. */
@@ -91,6 +92,32 @@ describe("a run that a crash has cut", () => {
       yield* second.handle.resume
       const again = yield* second.model.next
       expect(JSON.stringify(again.request)).toBe(JSON.stringify(call.request))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect('"resume": the start is not the person that a held queue waits for', () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const first = yield* open(memory)
+      const { take } = yield* first.handle.attach
+      yield* first.handle.run("one")
+      const call = yield* first.model.next
+      yield* first.handle.run("queued", { delivery: "queue" })
+      yield* call.fail(badRequest)
+      yield* until(take, isStatus("idle"))
+      yield* first.handle.notify("wake up")
+      yield* first.model.next
+      const pod = yield* open(memory, { onInterrupted: "resume" })
+      const client = yield* pod.handle.attach
+      yield* Effect.flatMap(pod.model.next, (again) => again.answer("fine"))
+      yield* until(client.take, isStatus("idle"))
+      yield* rest
+      expect([pod.model.open(), yield* pod.handle.inboxSize]).toEqual([0, 1])
+      expect(yield* pod.handle.waitingOn).toMatchObject({ kind: "inbox_held" })
+      yield* pod.handle.shutdown
+      const later = yield* open(memory)
+      yield* rest
+      expect([later.model.open(), yield* later.handle.inboxSize]).toEqual([0, 1])
     }).pipe(Effect.scoped)
   )
 })
