@@ -14,6 +14,8 @@ export interface ProbeCall {
   readonly request: LlmRequest
   readonly push: (...events: ReadonlyArray<LlmEvent>) => Effect.Effect<void>
   readonly fail: (error: LlmError) => Effect.Effect<void>
+  /** The end of an answer whose one text `push` has begun. */
+  readonly finish: (rest: string) => Effect.Effect<void>
   /** A whole answer of one text. */
   readonly answer: (text: string) => Effect.Effect<void>
   /** A whole answer of tool calls. */
@@ -58,6 +60,11 @@ export const make = Effect.gen(function* () {
           request,
           push,
           fail: (error) => Effect.asVoid(Queue.fail(events, error)),
+          finish: (rest) =>
+            Effect.andThen(
+              push({ type: "delta", index: 0, text: rest }, { type: "block_stop", index: 0 }, usage, stop("end_turn")),
+              finish
+            ),
           answer: (text) =>
             Effect.andThen(
               push(

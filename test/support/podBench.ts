@@ -36,6 +36,8 @@ export interface BenchOptions {
   /** Takes the place of the memory's own stores, which it may be made of. */
   readonly stores?: Layer.Layer<SessionStore | PodStore>
   readonly services?: Partial<LegServices>
+  /** For a test that holds all time in its hands: the one of the platform takes its own. */
+  readonly digest?: Layer.Layer<Digest.Digest>
 }
 
 const config = { max_tokens: null, temperature: null, top_p: null, top_k: null, stop_sequences: [], reasoning: null }
@@ -115,7 +117,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     stopped: controller.stopped,
     isStopped: controller.isStopped,
     completions: () => Effect.succeed([])
-  }).pipe(Effect.provide(Digest.layerWebCrypto))
+  }).pipe(Effect.provide(options.digest ?? Digest.layerWebCrypto))
   return { handle, journal, model, memory, ref: found.ref }
 })
 
