@@ -1,8 +1,9 @@
 /**
  * The two builds, side by side:
  *   - the library (tsc): dist/src and dist/layers, one file each, with types and maps;
- *   - the program (rolldown): dist/main.js with dist/chunks/start-*.js, the two files that a start reads, and in
- *     dist/chunks what is loaded through `import()` when it is first used: vendors' SDKs and the commands beside `serve`.
+ *   - the program (rolldown): dist/main.js with dist/chunks/program.js and start-*.js, the files that a start reads, and
+ *     in dist/chunks what is loaded through `import()` when it is first used: vendors' SDKs and the commands beside
+ *     `serve`.
  *
  * Both go to a directory of their own that takes the place of `dist` at the end: a failed build leaves the old one.
  */
@@ -13,7 +14,7 @@ import { rolldown } from "rolldown"
 import { root } from "./project.mjs"
 import { buildStampFile, sourceStamp } from "./stamps.mjs"
 
-const entry = join(root, "src", "main.ts")
+const entries = { main: join(root, "src", "main.ts"), program: join(root, "src", "cli", "Program.ts") }
 const stage = join(root, `.dist-${process.pid}`)
 
 /** It finds its binary beside its own files, so it stays a package; only searches load it. */
@@ -21,6 +22,8 @@ const external = ["@vscode/ripgrep"]
 
 /** Too heavy for a start: each would cost every pod 20-100 ms and 5-20 MB. */
 const heavy = /node_modules[\\/](@anthropic-ai|@google|openai|redis|undici)[\\/]/
+
+const isEntry = (id) => Object.values(entries).includes(id)
 
 const library = () =>
   new Promise((resolve, reject) => {
@@ -36,7 +39,7 @@ const library = () =>
 const program = async () => {
   const bundle = await rolldown({
     cwd: root,
-    input: { main: entry },
+    input: entries,
     platform: "node",
     external,
     tsconfig: "tsconfig.json",
@@ -45,13 +48,13 @@ const program = async () => {
   const { output } = await bundle.write({
     dir: stage,
     format: "esm",
-    entryFileNames: "[name].js",
+    entryFileNames: ({ name }) => (name === "main" ? "main.js" : `chunks/${name}.js`),
     chunkFileNames: "chunks/[name]-[hash].js",
     // One file for all that a start reads: else each set of modules that some command shares with it becomes a file.
-    // The entry stays out of it. A chunk that imports what it shares from an entry which awaits that chunk never loads.
-    codeSplitting: { groups: [{ name: "start", tags: ["$initial"], test: (id) => id !== entry }] },
+    // The entries stay out of it: a chunk that imports what it shares from an entry which awaits that chunk never loads.
+    codeSplitting: { groups: [{ name: "start", tags: ["$initial"], test: (id) => !isEntry(id) }] },
     sourcemap: true,
-    banner: (chunk) => (chunk.isEntry ? "#!/usr/bin/env node" : ""),
+    banner: (chunk) => (chunk.name === "main" ? "#!/usr/bin/env node" : ""),
     // Functions and classes keep their names: they are what a stack trace from the field has to offer.
     minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } }
   })
@@ -59,7 +62,7 @@ const program = async () => {
   return output.filter((file) => file.type === "chunk")
 }
 
-/** The chunks that are read before the first line of the program runs. */
+/** The chunks that are read before a command runs. */
 const startOf = (chunks) => {
   const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
   const start = new Set(chunks.filter((chunk) => chunk.isEntry))
