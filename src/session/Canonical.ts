@@ -7,6 +7,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { Count } from "../protocol/Fields.ts"
 
 type Accepts = (value: unknown) => boolean
 type Fields = { readonly [key: string]: unknown }
@@ -24,6 +25,7 @@ export const isCanonical = <A>(schema: Schema.Codec<A, unknown>): ((json: unknow
 
 const compile = (ast: SchemaAST.AST): Accepts => {
   if (ast.encoding !== undefined) return refuse
+  if (ast.checks !== undefined && ast.checks === Count.ast.checks) return isCount
   const accepts = ofForm(ast)
   const checks = ast.checks ?? []
   if (checks.length === 0) return accepts
@@ -37,6 +39,9 @@ const compile = (ast: SchemaAST.AST): Accepts => {
 }
 
 const parseOptions = {}
+
+/** What the checks of a count come to; half of what is in a line is counts. */
+const isCount: Accepts = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 
 const ofForm = (ast: SchemaAST.AST): Accepts => {
   switch (ast._tag) {
