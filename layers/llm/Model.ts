@@ -5,8 +5,10 @@ import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../../src/manifest/Model.ts"
 import * as Anthropic from "./Anthropic.ts"
+import * as Gemini from "./Gemini.ts"
 import * as Offline from "./Offline.ts"
 import * as OpenAiChat from "./OpenAiChat.ts"
+import * as OpenAiResponses from "./OpenAiResponses.ts"
 import * as Scripted from "./Scripted.ts"
 
 export const make = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
@@ -22,6 +24,10 @@ export const make = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], 
       return Anthropic.make(vendor)
     case "openai_chat":
       return OpenAiChat.make(vendor)
+    case "openai_responses":
+      return OpenAiResponses.make(vendor)
+    case "gemini":
+      return Gemini.make(vendor)
     case "offline":
       return Effect.succeed(Offline.client)
     case "scripted":

@@ -17,7 +17,7 @@ export const provider = "offline"
 
 const introduction =
   "I am the offline model that is built into effect-pod: a few fixed rules, no network, and no " +
-  "language model behind them. For a real one, set ANTHROPIC_API_KEY or OPENAI_API_KEY and start again."
+  "language model behind them. For a real one, set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY and start again."
 
 const abilities =
   'I understand plain requests: "look around", "read FILE", "list DIR", "search WORD" and "run COMMAND".'

@@ -6,7 +6,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
@@ -14,6 +13,7 @@ import { decoder } from "./openaiChat/Events.ts"
 import { build, type OpenAiChatOptions } from "./openaiChat/Request.ts"
 import * as CallIds from "./vendor/CallIds.ts"
 import * as Ignored from "./vendor/Ignored.ts"
+import * as OpenAi from "./vendor/OpenAi.ts"
 import * as Settings from "./vendor/Settings.ts"
 import * as Vendor from "./vendor/Vendor.ts"
 
@@ -25,28 +25,8 @@ export const provider = "openai_chat"
 export const make = Effect.fnUntraced(function* (
   options: OpenAiChatOptions
 ): Effect.fn.Return<LlmClient["Service"], LlmError> {
-  const { baseUrl, vendor } = yield* Settings.check(provider, options, {
-    baseUrl: "https://api.openai.com/v1",
-    keyVariable: "OPENAI_API_KEY"
-  })
-  const load = Settings.once(async () => {
-    const { default: OpenAI } = await import("openai")
-    const key = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
-    return new OpenAI({
-      // The SDK insists on a key; without one, its header is taken out again.
-      apiKey: key ?? "none",
-      ...(key === undefined ? { defaultHeaders: { authorization: null } } : {}),
-      adminAPIKey: null,
-      baseURL: baseUrl,
-      organization: null,
-      project: null,
-      webhookSecret: null,
-      maxRetries: 0,
-      timeout: Settings.noSdkTimeout,
-      logLevel: "off",
-      fetchOptions: Settings.fetchOptions()
-    })
-  })
+  const { baseUrl, vendor } = yield* Settings.check(provider, options, OpenAi.defaults)
+  const load = OpenAi.client(options, baseUrl)
   const warn = Ignored.warnOnce(provider)
   return {
     info: { provider, model: options.model, contextWindow: options.contextWindow },

@@ -36,7 +36,7 @@ export const providers: ReadonlyArray<CatalogProvider> = [
   {
     id: "openai",
     name: "OpenAI",
-    scheme: "openai_chat",
+    scheme: "openai_responses",
     auth: { kind: "api_key", env: "OPENAI_API_KEY" },
     contextWindow: 128_000,
     capability: { reasoning: "effort", vision: true }
@@ -63,9 +63,10 @@ export const providers: ReadonlyArray<CatalogProvider> = [
     id: "gemini",
     name: "Google Gemini",
     scheme: "gemini",
-    auth: { kind: "api_key", env: "GEMINI_API_KEY" },
+    // Without a name of its own: the scheme's two variables count.
+    auth: { kind: "api_key" },
     contextWindow: 1_000_000,
-    capability: { vision: true }
+    capability: { reasoning: "effort", vision: true }
   },
   {
     id: "codex-oauth",
@@ -87,6 +88,10 @@ export const models: ReadonlyArray<CatalogModel> = [
   { id: "gpt-5.4", provider: "openai", contextWindow: 1_050_000, maxContextWindow: 272_000 },
   { id: "gpt-5.4-mini", provider: "openai", contextWindow: 400_000, maxContextWindow: 272_000 },
   { id: "gpt-5.2", provider: "openai", contextWindow: 400_000, maxContextWindow: 272_000 },
+  { id: "gemini-3.8-flash", provider: "gemini", contextWindow: 1_048_576 },
+  { id: "gemini-3.1-pro-preview", provider: "gemini", contextWindow: 1_048_576 },
+  { id: "gemini-2.5-pro", provider: "gemini", contextWindow: 1_048_576, capability: { reasoning: "budget_tokens" } },
+  { id: "gemini-2.5-flash", provider: "gemini", contextWindow: 1_048_576, capability: { reasoning: "budget_tokens" } },
   { id: "qwen3-coder", provider: "ollama-local", contextWindow: 128_000 },
   { id: "gpt-oss:20b", provider: "ollama-local", contextWindow: 128_000, capability: { reasoning: "effort" } },
   { id: "anthropic/claude-sonnet-5.5", provider: "openrouter", contextWindow: 1_000_000 },
@@ -94,7 +99,7 @@ export const models: ReadonlyArray<CatalogModel> = [
 ]
 
 /** What a pod uses when only a key says which vendor. */
-export const defaultModel = { anthropic: "claude-sonnet-5-5", openai: "gpt-5.4" } as const
+export const defaultModel = { anthropic: "claude-sonnet-5-5", openai: "gpt-5.4", gemini: "gemini-3.8-flash" } as const
 
 export const findProvider = (id: string): CatalogProvider | undefined =>
   providers.find((provider) => provider.id === id)

@@ -19,6 +19,9 @@ export const variable = (env: Environment, name: string): string | undefined => 
   return value === undefined || value === "" ? undefined : value
 }
 
+/** The vendor's tools look for both. */
+export const geminiKeyVariables = ["GEMINI_API_KEY", "GOOGLE_API_KEY"] as const
+
 export interface ModelChoice {
   readonly model: NonNullable<ManifestInput["model"]>
   /** What a person should know about the choice. Names of variables, never their values. */
@@ -33,12 +36,12 @@ export const modelFromEnvironment = (env: Environment): ModelChoice => {
   if (variable(env, "OPENAI_API_KEY") !== undefined) {
     return { model: { ref: `openai/${defaultModel.openai}` }, notes: [] }
   }
-  const gemini = ["GEMINI_API_KEY", "GOOGLE_API_KEY"].find((name) => variable(env, name) !== undefined)
+  if (geminiKeyVariables.some((name) => variable(env, name) !== undefined)) {
+    return { model: { ref: `gemini/${defaultModel.gemini}` }, notes: [] }
+  }
   const note =
-    gemini === undefined
-      ? "No model key found: using the embedded offline model. Set ANTHROPIC_API_KEY or OPENAI_API_KEY for a real one."
-      : `${gemini} is set, but Gemini is not available in this version: using the embedded offline model. ` +
-        "Set ANTHROPIC_API_KEY or OPENAI_API_KEY for a real one."
+    "No model key found: using the embedded offline model. " +
+    "Set ANTHROPIC_API_KEY, OPENAI_API_KEY or GEMINI_API_KEY for a real one."
   return { model: { scheme: "offline" }, notes: [note] }
 }
 

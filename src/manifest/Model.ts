@@ -10,18 +10,17 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { nearest } from "../protocol/Nearest.ts"
 import { type CatalogProvider, findModel, findProvider, models, providers } from "./Catalog.ts"
-import { type Environment, modelFromEnvironment, variable } from "./Default.ts"
+import { type Environment, geminiKeyVariables, modelFromEnvironment, variable } from "./Default.ts"
 import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
 import { withPlaces } from "./Places.ts"
 import type { Auth, Capability, ModelLimits, ModelTable, Scheme } from "./tables/Model.ts"
 import { readTextFile } from "./TextFile.ts"
 
-/** The dialects that this version speaks. */
-export const availableSchemes = ["anthropic", "openai_chat", "offline", "scripted"] as const
-export type AvailableScheme = (typeof availableSchemes)[number]
+/** Those that speak HTTP. */
+type VendorScheme = Exclude<Scheme, "offline" | "scripted">
 
 export interface ResolvedModel {
-  readonly scheme: AvailableScheme
+  readonly scheme: Scheme
   readonly modelId: string
   /** Set for every scheme that speaks HTTP. */
   readonly baseUrl?: string
@@ -119,7 +118,6 @@ export const planModel = (
   if (scheme === undefined) return Result.fail(missing(`${key}.scheme`))
   if (modelId === undefined) return Result.fail(missing(`${key}.model_id`))
   if (auth === undefined) return Result.fail(missing(`${key}.auth`))
-  if (!isAvailable(scheme)) return Result.fail(unavailableScheme(scheme, table, key))
   if (scheme === "scripted" && table.script === undefined) return Result.fail(missing(`${key}.script`))
 
   const credential = credentialFrom(auth, provider, scheme, env, key)
@@ -155,11 +153,18 @@ export const planModel = (
 
 const schemeCapability = { tool_calling: "parallel" } as const
 
-const isAvailable = (scheme: Scheme): scheme is AvailableScheme =>
-  availableSchemes.some((available) => available === scheme)
-
-const vendorUrl = { anthropic: "https://api.anthropic.com", openai_chat: "https://api.openai.com/v1" } as const
-const vendorUrlVariable = { anthropic: "ANTHROPIC_BASE_URL", openai_chat: "OPENAI_BASE_URL" } as const
+const vendorUrl: Readonly<Record<VendorScheme, string>> = {
+  anthropic: "https://api.anthropic.com",
+  openai_chat: "https://api.openai.com/v1",
+  openai_responses: "https://api.openai.com/v1",
+  gemini: "https://generativelanguage.googleapis.com"
+}
+const vendorUrlVariable: Readonly<Record<VendorScheme, string>> = {
+  anthropic: "ANTHROPIC_BASE_URL",
+  openai_chat: "OPENAI_BASE_URL",
+  openai_responses: "OPENAI_BASE_URL",
+  gemini: "GOOGLE_GEMINI_BASE_URL"
+}
 
 /**
  * The vendors' own variables move the vendor's own address only: neither an address in the manifest nor another
@@ -168,7 +173,7 @@ const vendorUrlVariable = { anthropic: "ANTHROPIC_BASE_URL", openai_chat: "OPENA
 const baseUrlOf = (
   table: Pick<ModelTable, "base_url">,
   provider: CatalogProvider | undefined,
-  scheme: "anthropic" | "openai_chat",
+  scheme: VendorScheme,
   env: Environment
 ): { readonly url: string; readonly note?: string } => {
   const given = table.base_url ?? provider?.baseUrl
@@ -180,12 +185,18 @@ const baseUrlOf = (
     : { url: moved, note: `The model's address comes from ${name}.` }
 }
 
-const keyVariable = { anthropic: "ANTHROPIC_API_KEY", openai_chat: "OPENAI_API_KEY" } as const
+/** The first one that is set counts, as for the vendor's own tools. */
+const keyVariables: Readonly<Record<VendorScheme, readonly [string, ...Array<string>]>> = {
+  anthropic: ["ANTHROPIC_API_KEY"],
+  openai_chat: ["OPENAI_API_KEY"],
+  openai_responses: ["OPENAI_API_KEY"],
+  gemini: geminiKeyVariables
+}
 
 const credentialFrom = (
   auth: Auth,
   provider: CatalogProvider | undefined,
-  scheme: AvailableScheme,
+  scheme: Scheme,
   env: Environment,
   key: string
 ): Result.Result<Credential, ManifestProblem> => {
@@ -199,8 +210,9 @@ const credentialFrom = (
   }
   // A provider's own variable before the scheme's: OpenRouter speaks OpenAI's dialect and must not get OpenAI's key.
   const own = provider?.auth.kind === "api_key" ? provider.auth.env : undefined
-  const name = auth.env ?? own ?? keyVariable[scheme]
-  const value = variable(env, name)
+  const named = auth.env ?? own
+  const [name, ...others] = named === undefined ? keyVariables[scheme] : [named]
+  const value = [name, ...others].map((each) => variable(env, each)).find((each) => each !== undefined)
   if (value !== undefined) return Result.succeed({ kind: "key", key: Redacted.make(value) })
   if (auth.file !== undefined) return Result.succeed({ kind: "file", path: auth.file, env: name })
   const isWritten = auth.env !== undefined && auth !== provider?.auth
@@ -231,12 +243,3 @@ const missing = (key: string): ManifestProblem => ({
     ? "the file that the scripted model plays"
     : `or name a model of the catalog with ref = "${models[0]?.provider}/${models[0]?.id}"`
 })
-
-const unavailableScheme = (scheme: Scheme, table: Pick<ModelTable, "scheme">, key: string): ManifestProblem => {
-  const place = table.scheme === undefined ? `${key}.ref` : `${key}.scheme`
-  return {
-    key: place,
-    message: `\`${place}\`: the scheme ${scheme} is not available in this version`,
-    hint: `there are ${availableSchemes.join(", ")}`
-  }
-}

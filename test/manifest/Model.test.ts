@@ -140,6 +140,31 @@ describe("resolving a model", () => {
     })
   )
 
+  it.effect("each dialect has its vendor's address and its own key", () =>
+    Effect.gen(function* () {
+      const env = { ...keys, GOOGLE_API_KEY: "google-key" }
+      const of = (scheme: "openai_chat" | "openai_responses" | "gemini", more: Environment = {}) =>
+        Effect.map(
+          resolve({ scheme, model_id: "m", auth: { kind: "api_key" }, context_window: 1 }, { ...env, ...more }),
+          (model) => [model.baseUrl, keyOf(model)]
+        )
+      const openAi = "https://api.openai.com/v1"
+      const google = "https://generativelanguage.googleapis.com"
+      assert.deepStrictEqual(yield* of("openai_chat"), [openAi, "openai-key"])
+      assert.deepStrictEqual(yield* of("openai_responses"), [openAi, "openai-key"])
+      assert.deepStrictEqual(yield* of("gemini"), [google, "google-key"])
+      assert.deepStrictEqual(yield* of("gemini", { GEMINI_API_KEY: "gemini-key" }), [google, "gemini-key"])
+      assert.deepStrictEqual(yield* of("gemini", { GOOGLE_GEMINI_BASE_URL: "http://127.0.0.1:9" }), [
+        "http://127.0.0.1:9",
+        "google-key"
+      ])
+      const missing = yield* refusal({ scheme: "gemini", model_id: "m", auth: { kind: "api_key" } })
+      assert.include(missing, "the variable GEMINI_API_KEY is not set")
+      assert.strictEqual((yield* resolve({ ref: "openai/gpt-5.4" })).scheme, "openai_responses")
+      assert.strictEqual(keyOf(yield* resolve({ ref: "gemini/gemini-3.8-flash" }, env)), "google-key")
+    })
+  )
+
   it.effect("the vendors' address variables move the vendor's own address only", () =>
     Effect.gen(function* () {
       const env = { ...keys, ANTHROPIC_BASE_URL: "http://127.0.0.1:7", OPENAI_BASE_URL: "http://127.0.0.1:8/v1" }
@@ -160,17 +185,7 @@ describe("resolving a model", () => {
         yield* refusal({ ref: "antropic/x" }),
         'there is no provider of that name (did you mean "anthropic/…"?)'
       )
-      assert.include(yield* refusal({ ref: "zzz/x" }), "known: anthropic, openai, ollama-local, openrouter")
-      for (const scheme of ["gemini", "openai_responses"] as const) {
-        assert.include(
-          yield* refusal({ scheme, model_id: "m", auth: { kind: "none" } }),
-          `the scheme ${scheme} is not available in this version (there are anthropic, openai_chat, offline, scripted)`
-        )
-      }
-      assert.include(
-        yield* refusal({ ref: "gemini/x" }, { GEMINI_API_KEY: "g" }),
-        "`model.ref`: the scheme gemini is not"
-      )
+      assert.include(yield* refusal({ ref: "zzz/x" }), "known: anthropic, openai, ollama-local, openrouter, gemini")
       for (const auth of [{ kind: "codex_oauth" }, { kind: "secret_ref", ref: "r" }] as const) {
         assert.include(
           yield* refusal({ scheme: "anthropic", model_id: "m", auth }),
@@ -198,7 +213,6 @@ describe("resolving a model", () => {
         }).pipe(Effect.provide(NodeFileSystem.layer))
       const cases = [
         [["[model]", 'ref = "antropic/x"'], "line 7: `model.ref`: there is no provider"],
-        [["[model]", 'ref = "anthropic/x"', 'scheme = "gemini"'], "line 8: `model.scheme`: the scheme gemini"],
         [["", "[model]", 'model_id = "m"'], "line 7: `model.scheme` is required"],
         [["[model]", 'ref = "anthropic/x"'], "line 6: `model`: the variable ANTHROPIC_API_KEY is not set"],
         [

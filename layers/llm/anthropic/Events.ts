@@ -5,7 +5,7 @@
  * and block types that are not known here are skipped, as the API asks; what contradicts the order is `Protocol`.
  */
 import type { LlmEvent, LlmUsage, StopReason } from "../../../src/llm/LlmEvent.ts"
-import type { Decoder } from "../vendor/Answer.ts"
+import { type Decoder, parseEvent } from "../vendor/Answer.ts"
 import * as Failure from "../vendor/Failure.ts"
 import type { Vendor } from "../vendor/Vendor.ts"
 import { count, object, string } from "../vendor/Json.ts"
@@ -138,7 +138,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
 
   const event = (name: string, data: string): ReadonlyArray<LlmEvent> => {
     if (name === "ping" || ended) return []
-    const body = parse(vendor, data)
+    const body = parseEvent(vendor, data)
     const index = count(body["index"])
     switch (body["type"] ?? name) {
       case "message_start":
@@ -188,12 +188,4 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
 const piece = (index: number, value: unknown): ReadonlyArray<LlmEvent> => {
   const text = string(value)
   return text === "" ? [] : [{ type: "delta", index, text }]
-}
-
-const parse = (vendor: Vendor, data: string): Readonly<Record<string, unknown>> => {
-  try {
-    return object(JSON.parse(data))
-  } catch {
-    throw Failure.protocol(vendor, `an event that is not JSON: ${data.slice(0, 200)}`)
-  }
 }

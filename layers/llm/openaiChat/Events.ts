@@ -6,9 +6,10 @@
  * reasoning, and in whether they send `[DONE]`; all of that is taken. A stream without a finish reason was cut.
  */
 import type { LlmEvent, LlmUsage, StopReason } from "../../../src/llm/LlmEvent.ts"
-import type { Decoder } from "../vendor/Answer.ts"
+import { type Decoder, parseEvent } from "../vendor/Answer.ts"
 import * as Failure from "../vendor/Failure.ts"
 import { array, count, object, string } from "../vendor/Json.ts"
+import { errorStatus } from "../vendor/OpenAi.ts"
 import type { Vendor } from "../vendor/Vendor.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -22,19 +23,6 @@ interface Call {
   name: string
   /** Arguments that came before the name. */
   early: string
-}
-
-/** What the API's error codes are as HTTP statuses, for errors inside an open stream. */
-const errorStatus: Readonly<Record<string, number>> = {
-  rate_limit_exceeded: 429,
-  rate_limit_error: 429,
-  server_error: 500,
-  internal_error: 500,
-  internal_server_error: 500,
-  service_unavailable: 503,
-  overloaded: 503,
-  overloaded_error: 529,
-  timeout: 504
 }
 
 export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => string): Decoder => {
@@ -137,7 +125,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
 
   const event = (_name: string, data: string): ReadonlyArray<LlmEvent> => {
     if (data.trim() === "[DONE]") return []
-    const chunk = parse(vendor, data)
+    const chunk = parseEvent(vendor, data)
     if (chunk["error"] !== undefined && chunk["error"] !== null) throw reported(vendor, chunk["error"])
     const choice = object(array(chunk["choices"])[0])
     const delta = object(choice["delta"])
@@ -175,12 +163,4 @@ const reported = (vendor: Vendor, error: unknown) => {
   const type = string(code) || string(fields["type"])
   const status = typeof code === "number" ? code : errorStatus[type]
   return Failure.reported(vendor, type, string(fields["message"]), status)
-}
-
-const parse = (vendor: Vendor, data: string): Fields => {
-  try {
-    return object(JSON.parse(data))
-  } catch {
-    throw Failure.protocol(vendor, `an event that is not JSON: ${data.slice(0, 200)}`)
-  }
 }

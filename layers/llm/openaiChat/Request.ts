@@ -14,6 +14,7 @@ import type {
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
 import type { RequestConfig } from "../../../src/protocol/LogEntry.ts"
 import { onWire } from "../vendor/CallIds.ts"
+import { isOwn } from "../vendor/OpenAi.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface OpenAiChatOptions extends VendorOptions {
@@ -52,7 +53,7 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
       ...(config.stop_sequences.length === 0 ? {} : { stop: [...config.stop_sequences] }),
       ...reasoning.params,
       // Compatible servers may refuse a field that they do not know.
-      ...(options.baseUrl === undefined ? { prompt_cache_key: request.cacheKey } : {}),
+      ...(isOwn(options) ? { prompt_cache_key: request.cacheKey } : {}),
       stream: true,
       stream_options: { include_usage: true }
     },

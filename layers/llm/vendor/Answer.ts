@@ -9,6 +9,7 @@ import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { LlmError } from "../../../src/llm/LlmError.ts"
 import type { LlmEvent } from "../../../src/llm/LlmEvent.ts"
 import * as Failure from "./Failure.ts"
+import { object } from "./Json.ts"
 import type { Vendor } from "./Vendor.ts"
 
 /** Throws `LlmError`. One decoder reads one answer. */
@@ -16,6 +17,15 @@ export interface Decoder {
   readonly event: (name: string, data: string) => ReadonlyArray<LlmEvent>
   /** The body is over: the events that close the answer, or an error if its end mark is missing. */
   readonly end: () => ReadonlyArray<LlmEvent>
+}
+
+/** The data of an event, for vendors that send nothing but JSON objects. Throws `Protocol` for anything else. */
+export const parseEvent = (vendor: Vendor, data: string): Readonly<Record<string, unknown>> => {
+  try {
+    return object(JSON.parse(data))
+  } catch {
+    throw Failure.protocol(vendor, `an event that is not JSON: ${data.slice(0, 200)}`)
+  }
 }
 
 /** No event of a vendor is nearly as large; more is nonsense that must not fill the memory. */

@@ -1,7 +1,7 @@
 /**
  * What can go wrong with a vendor, as `LlmError`.
  *
- * Both SDKs throw errors of the same form, which is read here by its fields. A message names the host, the HTTP status
+ * The SDKs throw errors of the same form, which is read here by its fields. A message names the host, the HTTP status
  * and the vendor's own words, at most 2 KiB of them, and never the key, whoever repeats it.
  */
 import * as Redacted from "effect/Redacted"
@@ -89,22 +89,28 @@ const ofStatus = (
   return make(vendor, "Status", detail, {
     status,
     retryAfterMs: headers === undefined ? undefined : retryAfter(headers, nowMs),
-    hint: statusHint(vendor, status)
+    hint: statusHint(vendor, status, error.message)
   })
 }
 
-const statusHint = (vendor: Vendor, status: number): string | undefined => {
-  if (status === 401 || status === 403) {
+const statusHint = (vendor: Vendor, status: number, message: string): string | undefined => {
+  // Gemini says 400 to a key that it does not know.
+  if (status === 401 || status === 403 || (status === 400 && /\bAPI key\b/.test(message))) {
     return "the key was refused: check the variable that holds it (model.auth.env in the manifest)"
   }
   if (status === 404) return `check model.model_id; ${endpointHint(vendor)}`
   return undefined
 }
 
-const endpointHint = (vendor: Vendor): string =>
-  vendor.provider === "anthropic"
-    ? "check model.base_url (for anthropic it does not end in /v1)"
-    : "check model.base_url (for openai_chat it includes /v1)"
+const endpointHint = ({ provider }: Vendor): string => {
+  const form =
+    provider === "anthropic"
+      ? "does not end in /v1"
+      : provider === "gemini"
+        ? "does not end in /v1beta"
+        : "includes /v1"
+  return `check model.base_url (for ${provider} it ${form})`
+}
 
 /** `retry-after-ms`, else `retry-after` as seconds or as an HTTP date; nothing that is not a time. */
 export const retryAfter = (headers: Headers, nowMs: number): number | undefined => {
@@ -149,14 +155,19 @@ const vendorError = (cause: unknown): VendorError => {
   return { type: "", message: /^\s*</.test(text) ? `with ${describePage(text)}` : text }
 }
 
-/** Finds `{type, message}` in an error object or in the `error` of a body. `code` tells more than `type`, if there is one. */
+/**
+ * Finds `{type, message}` in an error object or in the `error` of a body. `code` tells more than `type`, if there is
+ * one; Google's `code` is a number, and `status` is the word.
+ */
 const errorIn = (body: unknown): VendorError | undefined => {
   const nested = field(body, "error")
   if (typeof nested === "string") return { type: "", message: nested }
   const error = nested ?? body
   const message = field(error, "message")
   if (typeof message !== "string") return undefined
-  const type = [field(error, "code"), field(error, "type")].find((word) => typeof word === "string" && word !== "")
+  const type = [field(error, "code"), field(error, "type"), field(error, "status")].find(
+    (word) => typeof word === "string" && word !== ""
+  )
   return { type: typeof type === "string" ? type : "", message }
 }
 

@@ -28,7 +28,7 @@ export interface ModelCapability {
 export interface VendorOptions {
   /** Undefined for a server that asks for none; then `baseUrl` is required. */
   readonly apiKey: Redacted.Redacted<string> | undefined
-  /** What the vendor's SDK calls base URL: with `/v1` for OpenAI, without it for Anthropic. */
+  /** What the vendor's SDK calls base URL: with `/v1` for OpenAI, without a version for Anthropic and Gemini. */
   readonly baseUrl?: string | undefined
   readonly model: string
   /** Tokens. */
