@@ -1,18 +1,18 @@
-/** What the two vendors send for the same scripted answer: names, ids, order and places of usage as in their streams. */
+/** What two of the vendors send for the same scripted answer: names, ids, order and places of usage as in their streams. */
 import type { Gate, Step, Streamed, Usage } from "./VendorServer.ts"
 
-type Wire = string | Gate | "cut"
+export type Wire = string | Gate | "cut"
 
-const splitInto = (text: string, pieces: number): ReadonlyArray<string> => {
+export const splitInto = (text: string, pieces: number): ReadonlyArray<string> => {
   const size = Math.max(1, Math.ceil(text.length / pieces))
   const out: Array<string> = []
   for (let at = 0; at < text.length; at += size) out.push(text.slice(at, at + size))
   return out
 }
 
-const argumentsText = (args: unknown): string => (typeof args === "string" ? args : JSON.stringify(args))
+export const argumentsText = (args: unknown): string => (typeof args === "string" ? args : JSON.stringify(args))
 
-const noUsage: Usage = { input: 10, output: 5 }
+export const noUsage: Usage = { input: 10, output: 5 }
 
 export const anthropicEvents = function* (reply: Streamed, model: string): Generator<Wire> {
   const usage = reply.usage ?? noUsage
@@ -152,9 +152,9 @@ export const openAiEvents = function* (reply: Streamed, body: Readonly<Record<st
   yield "data: [DONE]\n\n"
 }
 
-const isContent = (step: Step): boolean => !("ping" in step || "gate" in step || "raw" in step || "cut" in step)
+export const isContent = (step: Step): boolean => !("ping" in step || "gate" in step || "raw" in step || "cut" in step)
 
-const other = (step: Step): Wire => {
+export const other = (step: Step): Wire => {
   if ("gate" in step) return step.gate
   if ("raw" in step) return step.raw
   return "cut"

@@ -1,7 +1,8 @@
 /**
- * A model server on 127.0.0.1 that speaks Anthropic Messages and OpenAI Chat Completions as the real ones do.
+ * A model server on 127.0.0.1 that speaks Anthropic Messages, OpenAI Chat Completions, OpenAI Responses and Gemini as the
+ * real ones do.
  *
- * Which one is asked for is told by the path: `/v1/messages` or `/v1/chat/completions`. Replies are played in the
+ * Which one is asked for is told by the path. Replies are played in the
  * order they were given, one per request; a request too many gets a 500 that says so.
  *
  *   const server = await VendorServer.start()            // or `yield* VendorServer.scoped` in an Effect test
@@ -18,7 +19,9 @@
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
-import { anthropicEvents, openAiEvents } from "./VendorDialects.ts"
+import { anthropicEvents, openAiEvents, type Wire } from "./VendorDialects.ts"
+import { geminiEvents } from "./VendorGemini.ts"
+import { responsesEvents } from "./VendorResponses.ts"
 
 export class Gate {
   readonly reached: Promise<void>
@@ -45,9 +48,9 @@ export class Gate {
 export type Step =
   | { readonly text: string }
   | { readonly thinking: string }
-  /** Ends the thinking block with its signature (Anthropic). */
+  /** Ends the thinking with its signature (Anthropic) or encrypted content (Responses); Gemini signs the next part. */
   | { readonly signature: string }
-  /** A whole block of hidden thinking (Anthropic). */
+  /** A whole block of hidden thinking (Anthropic, Responses). */
   | { readonly redacted: string }
   | { readonly refusal: string }
   /** `args`: a value to be sent as JSON, or a string that is sent as it is. */
@@ -85,6 +88,8 @@ export interface Whole {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** Takes the place of the body, in the form that the vendor gives to its errors. */
+  readonly error?: { readonly type: string; readonly message: string }
 }
 
 export type Reply = Streamed | Whole
@@ -95,7 +100,7 @@ export const say = (steps: ReadonlyArray<Step>, options: Omit<Streamed, "kind" |
   ...options
 })
 
-/** An HTTP error in the shape that both vendors share. */
+/** An HTTP error, in the vendor's shape. */
 export const failure = (
   status: number,
   type: string,
@@ -105,8 +110,21 @@ export const failure = (
   kind: "whole",
   status,
   headers: { "content-type": "application/json", ...headers },
-  body: JSON.stringify({ type: "error", error: { type, message, code: type } })
+  body: "",
+  error: { type, message }
 })
+
+const errorBody = (dialect: Dialect, status: number, { message, type }: NonNullable<Whole["error"]>): object => {
+  switch (dialect) {
+    case "anthropic":
+      return { type: "error", error: { type, message }, request_id: "req_1" }
+    case "openai":
+    case "responses":
+      return { error: { message, type, param: null, code: type } }
+    case "gemini":
+      return { error: { code: status, message, status: type } }
+  }
+}
 
 export const page = (status: number, html: string): Whole => ({
   kind: "whole",
@@ -115,7 +133,7 @@ export const page = (status: number, html: string): Whole => ({
   body: html
 })
 
-export type Dialect = "anthropic" | "openai"
+export type Dialect = "anthropic" | "openai" | "responses" | "gemini"
 
 export interface Received {
   readonly dialect: Dialect
@@ -161,12 +179,12 @@ export class VendorServer {
     return (this.http.address() as AddressInfo).port
   }
 
-  /** What `model.base_url` is for the scheme `anthropic`. */
+  /** What `model.base_url` is for the schemes `anthropic` and `gemini`. */
   get anthropicUrl(): string {
     return `http://127.0.0.1:${this.port}`
   }
 
-  /** What `model.base_url` is for the scheme `openai_chat`. */
+  /** What `model.base_url` is for the schemes `openai_chat` and `openai_responses`. */
   get openAiUrl(): string {
     return `http://127.0.0.1:${this.port}/v1`
   }
@@ -219,12 +237,14 @@ export class VendorServer {
       this.replies.shift() ??
       this.otherwise?.(received) ??
       failure(500, "api_error", `no reply is scripted for request ${n}`)
-    await (reply.kind === "whole" ? this.whole(response, reply) : this.stream(response, received, reply, cut))
+    await (reply.kind === "whole"
+      ? this.whole(response, received.dialect, reply)
+      : this.stream(response, received, reply, cut))
   }
 
-  private whole(response: Http.ServerResponse, reply: Whole): void {
-    response.writeHead(reply.status, reply.headers)
-    response.end(reply.body)
+  private whole(response: Http.ServerResponse, dialect: Dialect, { body, error, headers, status }: Whole): void {
+    response.writeHead(status, headers)
+    response.end(error === undefined ? body : JSON.stringify(errorBody(dialect, status, error)))
   }
 
   private async stream(
@@ -241,11 +261,7 @@ export class VendorServer {
     })
     response.flushHeaders()
     await reply.afterHeaders?.pass()
-    const events =
-      received.dialect === "anthropic"
-        ? anthropicEvents(reply, String(received.body["model"]))
-        : openAiEvents(reply, received.body)
-    for (const event of events) {
+    for (const event of eventsOf(received, reply)) {
       if (event === "cut") {
         cut.byUs = true
         // Everything written so far arrives, and then the connection ends without the answer's last chunk.
@@ -259,9 +275,26 @@ export class VendorServer {
   }
 }
 
+const eventsOf = ({ body, dialect, path }: Received, reply: Streamed): Iterable<Wire> => {
+  switch (dialect) {
+    case "anthropic":
+      return anthropicEvents(reply, String(body["model"]))
+    case "openai":
+      return openAiEvents(reply, body)
+    case "responses":
+      return responsesEvents(reply, body)
+    case "gemini":
+      return geminiEvents(reply, geminiPath.exec(path)?.[1] ?? "")
+  }
+}
+
+const geminiPath = /^\/v1beta\/models\/([^/:]+):streamGenerateContent\?alt=sse$/
+
 const dialectOf = (url: string): Dialect | undefined => {
   if (url.startsWith("/v1/messages")) return "anthropic"
   if (url.startsWith("/v1/chat/completions")) return "openai"
+  if (url.startsWith("/v1/responses")) return "responses"
+  if (geminiPath.test(url)) return "gemini"
   return undefined
 }
 

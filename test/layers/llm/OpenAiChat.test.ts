@@ -16,6 +16,7 @@ const vendor: VendorUnderTest = {
   name: "openai_chat",
   make: OpenAiChat.make,
   baseUrl: (address) => `${address}/v1`,
+  conversation: "messages",
   stopReasons: {
     stop: "end_turn",
     length: "max_tokens",

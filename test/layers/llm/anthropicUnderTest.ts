@@ -5,6 +5,7 @@ export const anthropic: VendorUnderTest = {
   name: "anthropic",
   make: Anthropic.make,
   baseUrl: (address) => address,
+  conversation: "messages",
   stopReasons: {
     end_turn: "end_turn",
     stop_sequence: "end_turn",

@@ -1,4 +1,4 @@
-/** What both vendors' clients promise when it does not work: typed, told in words, and without the key. */
+/** What all vendors' clients promise when it does not work: typed, told in words, and without the key. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -207,6 +207,7 @@ export const failures = (vendor: VendorUnderTest) => {
         const headers = server.requests[0]?.headers ?? {}
         assert.strictEqual(headers["authorization"], undefined)
         assert.strictEqual(headers["x-api-key"], undefined)
+        assert.strictEqual(headers["x-goog-api-key"], undefined)
       })
     )
 

@@ -16,6 +16,12 @@ export interface VendorUnderTest {
   readonly make: (options: VendorOptions) => Effect.Effect<LlmClient["Service"], LlmError>
   /** The base URL of a server whose address is `http://host:port`. */
   readonly baseUrl: (address: string) => string
+  /** Arguments come in one piece. */
+  readonly wholeArguments?: true
+  /** A refusal has no words: it is a reason to stop. */
+  readonly silentRefusal?: true
+  /** Where a request has the conversation. */
+  readonly conversation: "messages" | "input" | "contents"
   readonly stopReasons: Readonly<Record<string, StopReason>>
   /** The statuses of these two error types inside a stream. */
   readonly streamErrors: ReadonlyArray<{ readonly type: string; readonly status: number | undefined }>
