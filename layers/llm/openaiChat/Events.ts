@@ -3,7 +3,8 @@
  *
  * Chunks carry pieces of one message and no blocks, so blocks are made here: a new one whenever the kind of content
  * changes, one for each tool call. Compatible servers differ in how they number calls, in where they put usage and
- * reasoning, and in whether they send `[DONE]`; all of that is taken. A stream without a finish reason was cut.
+ * reasoning, and in whether they send `[DONE]`; all of that is taken. A stream with neither a finish reason nor `[DONE]`
+ * was cut.
  */
 import type { LlmEvent, LlmUsage, StopReason } from "../../../src/llm/LlmEvent.ts"
 import { type Decoder, parseEvent } from "../vendor/Answer.ts"
@@ -32,6 +33,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   const calls: Array<Call> = []
   let refused = false
   let finish = ""
+  let done = false
   let lastUsage = ""
 
   const closeProse = (): ReadonlyArray<LlmEvent> => {
@@ -77,7 +79,8 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   const callPiece = (piece: Fields): ReadonlyArray<LlmEvent> => {
     const call = callOf(piece)
     const body = object(piece["function"])
-    const text = string(body["arguments"])
+    const given = body["arguments"]
+    const text = typeof given === "object" && given !== null ? JSON.stringify(given) : string(given)
     if (call.block !== undefined) return text === "" ? [] : [{ type: "delta", index: call.block, text }]
     call.name = string(body["name"])
     call.early += text
@@ -124,8 +127,13 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   }
 
   const event = (_name: string, data: string): ReadonlyArray<LlmEvent> => {
-    if (data.trim() === "[DONE]") return []
+    if (data.trim() === "[DONE]") {
+      done = true
+      return []
+    }
     const chunk = parseEvent(vendor, data)
+    // vLLM sends the error itself as an event.
+    if (chunk["object"] === "error") throw reported(vendor, chunk)
     if (chunk["error"] !== undefined && chunk["error"] !== null) throw reported(vendor, chunk["error"])
     const choice = object(array(chunk["choices"])[0])
     const delta = object(choice["delta"])
@@ -137,7 +145,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       ...usage(chunk["usage"])
     ]
     finish = string(choice["finish_reason"]) || finish
-    if (finish === "error")
+    if (finish === "error" || finish === "abort")
       throw Failure.reported(vendor, "", "the server gave up in the middle of its answer", undefined)
     return events
   }
@@ -145,7 +153,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   return {
     event,
     end: () => {
-      if (finish === "") throw Failure.cut(vendor)
+      if (finish === "" && !done) throw Failure.cut(vendor)
       const open = calls.flatMap((call) => (call.block === undefined ? [] : [call.block]))
       return [
         ...closeProse(),

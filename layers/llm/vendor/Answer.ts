@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import type { LlmError } from "../../../src/llm/LlmError.ts"
+import { LlmError } from "../../../src/llm/LlmError.ts"
 import type { LlmEvent } from "../../../src/llm/LlmEvent.ts"
 import * as Failure from "./Failure.ts"
 import { object } from "./Json.ts"
@@ -71,8 +71,10 @@ export async function* read(
     }
     if (failure !== undefined) throw failure.cause
   }
-  // Some servers leave out the empty line after their last event.
+  // Some servers leave out the empty line after their last event. What is no event then, was cut in its middle.
   feed(`${text.decode()}\n\n`)
+  if (failure?.cause instanceof LlmError && failure.cause.reason === "Protocol")
+    failure = { cause: Failure.cut(vendor) }
   decode(decoder.end)
   if (isFilled(events)) yield events
   if (failure !== undefined) throw failure.cause
