@@ -20,28 +20,42 @@ afterEach(async () => {
   await server.stop()
 })
 
-const dialects = ["anthropic", "openai"] as const satisfies ReadonlyArray<Dialect>
+const dialects = ["anthropic", "openai", "responses", "gemini"] as const satisfies ReadonlyArray<Dialect>
 
 const serveWith = async (dialect: Dialect, more = "", url = urlOf(server, dialect)) => {
   const pod = await serve(place, ["--manifest", vendorManifest(place, dialect, url, more)])
   return { pod, ...(await connectNative(pod.socket)) }
 }
 
-/** The messages of a request that carry results of tools: ids and texts in their order, whichever the dialect. */
-const toolResults = (body: Readonly<Record<string, unknown>>): ReadonlyArray<readonly [string, string]> => {
-  const messages = body["messages"] as ReadonlyArray<{
-    readonly role: string
-    readonly content: unknown
-    readonly tool_call_id?: string
-  }>
-  return messages.flatMap(({ content, role, tool_call_id }) => {
-    if (role === "tool") return [[String(tool_call_id), JSON.stringify(content)] as const]
-    if (!Array.isArray(content)) return []
-    return (content as ReadonlyArray<Readonly<Record<string, unknown>>>)
-      .filter(({ type }) => type === "tool_result")
-      .map((block) => [String(block["tool_use_id"]), JSON.stringify(block["content"])] as const)
+type Fields = Readonly<Record<string, unknown>>
+
+/** What was said so far, as a request has it. */
+const conversation = (body: Fields): ReadonlyArray<Fields> =>
+  (body["messages"] ?? body["input"] ?? body["contents"]) as ReadonlyArray<Fields>
+
+/** The results of tools in a request: ids and texts in their order, whichever the dialect. */
+const toolResults = (body: Fields): ReadonlyArray<readonly [string, string]> =>
+  conversation(body).flatMap((message) => {
+    if (message["role"] === "tool") return [[String(message["tool_call_id"]), JSON.stringify(message["content"])]]
+    if (message["type"] === "function_call_output")
+      return [[String(message["call_id"]), JSON.stringify(message["output"])]]
+    const blocks = message["content"] ?? message["parts"]
+    if (!Array.isArray(blocks)) return []
+    return (blocks as ReadonlyArray<Fields>).flatMap((block) => {
+      const response = block["functionResponse"] as Fields | undefined
+      if (response !== undefined) return [[String(response["id"]), JSON.stringify(response["response"])] as const]
+      return block["type"] === "tool_result"
+        ? [[String(block["tool_use_id"]), JSON.stringify(block["content"])] as const]
+        : []
+    })
   })
-}
+
+const secrets = {
+  anthropic: ["x-api-key", keys.ANTHROPIC_API_KEY],
+  openai: ["authorization", `Bearer ${keys.OPENAI_API_KEY}`],
+  responses: ["authorization", `Bearer ${keys.OPENAI_API_KEY}`],
+  gemini: ["x-goog-api-key", keys.GEMINI_API_KEY]
+} as const
 
 describe.each(dialects)("a turn with %s", (dialect) => {
   it("streams, runs its tools, gives their results to the model in call order and journals each step", async () => {
@@ -97,9 +111,11 @@ describe.each(dialects)("a turn with %s", (dialect) => {
 
     expect(server.requests).toHaveLength(3)
     const [first, second, third] = server.requests
-    const key = dialect === "anthropic" ? first?.headers["x-api-key"] : first?.headers["authorization"]
-    expect(key).toContain(dialect === "anthropic" ? keys.ANTHROPIC_API_KEY : keys.OPENAI_API_KEY)
-    expect(first?.body).toMatchObject({ model: "test-1", stream: true })
+    const [header, key] = secrets[dialect]
+    expect(first?.headers[header]).toBe(key)
+    // Gemini has both in its address.
+    if (dialect === "gemini") expect(first?.path).toContain("/models/test-1:streamGenerateContent")
+    else expect(first?.body).toMatchObject({ model: "test-1", stream: true })
     expect(JSON.stringify(first?.body["tools"])).toMatch(
       /"Read".*"Write".*"Edit".*"Glob".*"Grep".*"Bash"|"Bash".*"Read"/
     )
@@ -112,6 +128,55 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     expect(inputs(entries)).toEqual(["change two to 2"])
     expect(answers(entries)).toEqual(["Let me look.", "Done."])
     for (const secret of Object.values(keys)) expect(JSON.stringify(entries)).not.toContain(secret)
+  })
+
+  it("says the same bytes again after a restart, proofs of thinking included", async () => {
+    const file = join(place.cwd, "a.txt")
+    writeFileSync(file, "one\n")
+    const started = await serveWith(dialect)
+    server.reply(
+      say([
+        { thinking: "hm" },
+        { signature: "U0lHTkFUVVJF+/==" },
+        { tool: "Read", id: "c1", args: { file_path: file } },
+        { tool: "Read", id: "c2", args: { file_path: file, limit: 1 } },
+        { tool: "Read", id: "c3", args: { file_path: file, offset: 1 } }
+      ]),
+      say([{ text: "Read." }]),
+      say([{ text: "Again." }])
+    )
+    expect(await turn(started.client, "read it")).toMatchObject({ result: "finished" })
+    expect((await started.pod.kill("SIGTERM")).code).toBe(0)
+    const { client } = await serveWith(dialect)
+    expect(await turn(client, "and again")).toMatchObject({ result: "finished" })
+    const said = server.requests.map(({ body }) =>
+      // A mark for the vendor's cache moves on with the conversation.
+      conversation(body).map((each) =>
+        JSON.stringify(each, (name, value: unknown) => (name === "cache_control" ? undefined : value))
+      )
+    )
+    expect(said).toHaveLength(3)
+    expect(said[2]?.slice(0, said[1]?.length)).toEqual(said[1])
+    // Chat has no place for it.
+    expect(said[2]?.join("").match(/U0lHTkFUVVJF\+\/==/g) ?? []).toHaveLength(dialect === "openai" ? 0 : 1)
+    const { body: before } = server.requests[1] ?? expect.fail()
+    const { body: after } = server.requests[2] ?? expect.fail()
+    for (const field of ["system", "instructions", "systemInstruction", "tools", "prompt_cache_key"]) {
+      const text = (body: Fields) =>
+        JSON.stringify(body[field], (name, value: unknown) => (name === "cache_control" ? undefined : value))
+      expect(text(after), field).toEqual(text(before))
+    }
+  })
+
+  it("is finished with an alert when the model refuses, and has failed when the context is full", async () => {
+    const { client } = await serveWith(dialect)
+    server.reply(
+      say([{ refusal: "I will not." }]),
+      failure(400, "context_length_exceeded", "Your input exceeds the context window of this model.")
+    )
+    expect(await turn(client, "do it")).toMatchObject({ result: "finished" })
+    expect(client.lines.some((line) => line.event === "alert" && /refused/.test(line.data.message))).toBe(true)
+    expect(await turn(client, "more")).toMatchObject({ result: "failed", error: { code: "provider_overflow" } })
   })
 
   it("closes the connection to the model when it is cancelled, before its first word and in the middle of it", async () => {
@@ -137,7 +202,7 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     }
     server.reply(say([{ text: "still here" }]))
     expect(await turn(client, "and now?")).toMatchObject({ result: "finished" })
-    const asked = JSON.stringify(server.requests.at(-1)?.body["messages"])
+    const asked = JSON.stringify(conversation(server.requests.at(-1)?.body ?? {}))
     expect(asked).toContain("inside")
     expect(asked).not.toMatch(/beforeHeaders|afterHeaders|half/)
   })
@@ -189,8 +254,7 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     expectSound(entries)
     expect(answers(entries)).toEqual(["well"])
     expect(terminals(entries)).toHaveLength(cases.length + 1)
-    const secret = dialect === "anthropic" ? keys.ANTHROPIC_API_KEY : keys.OPENAI_API_KEY
-    expect(JSON.stringify([client.lines, entries])).not.toContain(secret)
+    expect(JSON.stringify([client.lines, entries])).not.toContain(secrets[dialect][1].replace("Bearer ", ""))
   })
 })
 

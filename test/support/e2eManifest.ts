@@ -4,7 +4,18 @@ import { join } from "node:path"
 import type { Place } from "./cli.ts"
 import type { Dialect, VendorServer } from "./VendorServer.ts"
 
-export const keys = { ANTHROPIC_API_KEY: "sk-anthropic-secret", OPENAI_API_KEY: "sk-openai-secret" } as const
+export const keys = {
+  ANTHROPIC_API_KEY: "sk-anthropic-secret",
+  OPENAI_API_KEY: "sk-openai-secret",
+  GEMINI_API_KEY: "AIza-gemini-secret"
+} as const
+
+const schemes = {
+  anthropic: "anthropic",
+  openai: "openai_chat",
+  responses: "openai_responses",
+  gemini: "gemini"
+} as const satisfies Record<Dialect, string>
 
 /** Writes `pod.toml` into the place's directory and returns its path; the pod's name is `pod`. */
 export const vendorManifest = (place: Place, dialect: Dialect, baseUrl: string, more = ""): string => {
@@ -18,7 +29,7 @@ export const vendorManifest = (place: Place, dialect: Dialect, baseUrl: string, 
       `target = "."`,
       `permission = "write"`,
       `[model]`,
-      `scheme = "${dialect === "anthropic" ? "anthropic" : "openai_chat"}"`,
+      `scheme = "${schemes[dialect]}"`,
       `model_id = "test-1"`,
       `base_url = "${baseUrl}"`,
       `auth = { kind = "api_key" }`,
@@ -30,4 +41,4 @@ export const vendorManifest = (place: Place, dialect: Dialect, baseUrl: string, 
 }
 
 export const urlOf = (server: VendorServer, dialect: Dialect): string =>
-  dialect === "anthropic" ? server.anthropicUrl : server.openAiUrl
+  dialect === "anthropic" || dialect === "gemini" ? server.anthropicUrl : server.openAiUrl
