@@ -189,12 +189,28 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     ]
   }
 
+  /** Compatible servers send the wrong one of the three ends, with the right status in it. */
+  const end = (type: unknown, response: Fields): ReadonlyArray<LlmEvent> => {
+    switch (string(response["status"]) || type) {
+      case "failed":
+      case "response.failed":
+      case "cancelled":
+        throw reported(vendor, object(response["error"]), "failed")
+      case "incomplete":
+      case "response.incomplete":
+        return incomplete(response)
+      default:
+        return finish(response, "end_turn")
+    }
+  }
+
   const incomplete = (response: Fields): ReadonlyArray<LlmEvent> => {
     const reason = string(object(response["incomplete_details"])["reason"])
-    if (reason === "max_output_tokens" || reason === "max_tokens") return finish(response, "max_tokens")
     if (reason === "content_filter") return finish(response, "refusal", reason)
+    if (reason === "" || reason === "max_output_tokens" || reason === "max_tokens")
+      return finish(response, "max_tokens")
     // An answer that is not whole is never taken for one that is.
-    throw Failure.reported(vendor, "incomplete", reason === "" ? "the vendor gives no reason" : reason, undefined)
+    throw Failure.reported(vendor, "incomplete", reason, undefined)
   }
 
   const event = (name: string, data: string): ReadonlyArray<LlmEvent> => {
@@ -227,12 +243,9 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       case "response.output_item.done":
         return itemDone(keyOf(body), object(body["item"]))
       case "response.completed":
-        return finish(response, "end_turn")
       case "response.incomplete":
-        return incomplete(response)
       case "response.failed":
-      case "response.cancelled":
-        throw reported(vendor, object(response["error"]), string(body["type"]))
+        return end(body["type"] ?? name, response)
       case "error":
         throw reported(vendor, "error" in body ? object(body["error"]) : body, "error")
       default:

@@ -322,6 +322,9 @@ describe("the stream", () => {
       assert.strictEqual(bare.status, 502)
       const incomplete = { type: "response.incomplete", response: { incomplete_details: { reason: "steered" } } }
       assert.include((yield* Effect.flip(read(text("x"), incomplete))).message, "steered")
+      const ended = (status: string) => ({ type: "response.completed", response: { status, error: null } })
+      assert.strictEqual((yield* read(text("x"), ended("incomplete"))).stop()?.reason, "max_tokens")
+      assert.strictEqual((yield* Effect.flip(read(text("x"), ended("failed")))).reason, "Refused")
       assert.strictEqual((yield* Effect.flip(read(text("x"), "data: [DONE]\n\n"))).reason, "Cut")
     })
   )
