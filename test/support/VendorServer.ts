@@ -150,18 +150,19 @@ export class VendorServer {
   readonly requests: Array<Received> = []
   /** Answers what no reply was given for. */
   otherwise: ((received: Received) => Reply) | undefined
+  /** How many connections there were, whatever was asked over them. */
+  connected = 0
   private readonly replies: Array<Reply> = []
   private readonly waiting = new Map<number, Array<(received: Received) => void>>()
   private readonly connections = new WeakMap<object, number>()
   private readonly http: Http.Server
 
   private constructor() {
-    let opened = 0
     this.http = Http.createServer((request, response) => {
       // A client that goes away while it still sends is no concern of the server.
       this.serve(request, response).catch(() => response.destroy())
     })
-    this.http.on("connection", (socket) => this.connections.set(socket, opened++))
+    this.http.on("connection", (socket) => this.connections.set(socket, this.connected++))
   }
 
   static async start(): Promise<VendorServer> {

@@ -50,7 +50,7 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
 }
 
 /** Models that answer 400 to a request for encrypted reasoning. */
-const neverReasons = /^(gpt-[34]|chatgpt-)|-chat-latest$/
+const neverReasons = /(^|\/)(gpt-[34]|chatgpt-)|-chat-latest$/
 
 type Effort = NonNullable<NonNullable<ResponseCreateParamsStreaming["reasoning"]>["effort"]>
 

@@ -98,6 +98,7 @@ const statusHint = (vendor: Vendor, status: number, message: string): string | u
   if (status === 401 || status === 403 || (status === 400 && /\bAPI key\b/.test(message))) {
     return "the key was refused: check the variable that holds it (model.auth.env in the manifest)"
   }
+  if (status >= 300 && status < 400) return "the server points elsewhere and is not followed: check model.base_url"
   if (status === 404) return `check model.model_id; ${endpointHint(vendor)}`
   return undefined
 }

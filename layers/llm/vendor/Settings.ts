@@ -40,21 +40,26 @@ export const check = (
   })
 
 /**
+ * A redirect is not followed: the key would go along to a host that nobody named.
+ *
  * Node's HTTP client gives up after five minutes without headers or bytes. Our limits come from the manifest and may
  * be longer, so the client gets a connection pool without limits of its own. Where the program has put another one in
  * place (a proxy), that one stays.
  */
-export const fetchOptions = (): { readonly dispatcher?: never } => {
+export const fetchOptions = (): { readonly redirect: "manual"; readonly dispatcher?: never } => {
+  const redirect = "manual"
   // Node loads its HTTP client, and with it the default pool, when one of its globals is first touched.
   void globalThis.Headers
   // Its version 8 (Node 26) has another interface for pools, and another place for the one that is in use.
   const generation = Number.parseInt(process.versions["undici"] ?? "", 10) >= 8 ? 2 : 1
   const current: unknown = Reflect.get(globalThis, Symbol.for(`undici.globalDispatcher.${generation}`))
-  if (typeof current !== "object" || current === null || current.constructor.name !== "Agent") return {}
+  if (typeof current !== "object" || current === null || current.constructor.name !== "Agent") {
+    return { redirect }
+  }
   // The class is not exported by Node; the instance is the only way to it.
   const Agent = current.constructor as new (options: object) => object
   // Typed as nothing: the SDKs know several types of dispatcher that do not fit each other.
-  return { dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) as never }
+  return { redirect, dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) as never }
 }
 
 /** Loads at the first call and remembers. A load that failed is tried again by the next call. */

@@ -114,7 +114,7 @@ describe("the request", () => {
   })
 
   it("does not ask a model that never reasons for its reasoning", () => {
-    for (const model of ["gpt-4.1-mini", "gpt-4o", "gpt-5-chat-latest"]) {
+    for (const model of ["gpt-4.1-mini", "openai/gpt-4o", "gpt-5-chat-latest"]) {
       assert.notProperty(wire({}, { model }).body, "include", model)
     }
     for (const model of ["gpt-5.4", "o3", "gpt-oss:20b"]) assert.property(wire({}, { model }).body, "include", model)

@@ -35,7 +35,7 @@ describe("the connection pool", () => {
     }
     try {
       for (const [place] of originals) Reflect.set(globalThis, place, new ProxyAgent())
-      assert.deepStrictEqual(Settings.fetchOptions(), {})
+      assert.deepStrictEqual(Settings.fetchOptions(), { redirect: "manual" })
     } finally {
       for (const [place, original] of originals) Reflect.set(globalThis, place, original)
     }

@@ -64,6 +64,18 @@ export const failures = (vendor: VendorUnderTest) => {
       })
     )
 
+    it.effect("that points to another server does not take the key there", () =>
+      Effect.gen(function* () {
+        const other = yield* VendorServer.scoped
+        const headers = { location: `${vendor.baseUrl(other.anthropicUrl)}/elsewhere` }
+        const { error } = yield* failing(vendor, { kind: "whole", status: 307, headers, body: "" })
+        assert.strictEqual(error.reason, "Status")
+        assert.strictEqual(error.status, 307)
+        assert.include(error.hint ?? "", "model.base_url")
+        assert.strictEqual(other.connected, 0)
+      })
+    )
+
     it.effect("with a page for people is told by its title", () =>
       Effect.gen(function* () {
         const { error } = yield* failing(
