@@ -66,7 +66,7 @@ export const make = ({ answering, fork, inboxLock, journal, ledger, scope }: Edi
         onSuccess: (forked) => answer(mail, { ok: true, result: { ...forked } })
       }),
       Effect.onInterrupt(() => answer(mail, hasStopped)),
-      Effect.forkIn(scope, { startImmediately: true }),
+      Effect.forkIn(scope, { startImmediately: true, uninterruptible: true }),
       Effect.asVoid
     )
 

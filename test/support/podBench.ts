@@ -69,7 +69,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         onInterrupted: options.onInterrupted ?? "idle"
       })
       const sessions = yield* SessionStore
-      const fork = Forking.make({ name, journal, sessions, pods: yield* PodStore })
+      const fork = Forking.make({ name, journal, sessions, pods: yield* PodStore, owner: yield* Effect.scope })
       return { found, fork, journal }
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })
