@@ -8,7 +8,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type { StorageError } from "../../src/session/StorageError.ts"
-import { syncDirectory } from "./Directory.ts"
+import { removeFile, syncDirectory } from "./Directory.ts"
 import { systemCode, systemError } from "./SystemError.ts"
 
 /** `sync`: returns only when the new text survives a power cut. Not interruptible half-way. */
@@ -26,17 +26,24 @@ export const replaceFile = (
 
 /**
  * Makes the file, whole and synced, or fails with `Exists`: of two processes that try, one does. Who finds the file
- * finds all of it.
+ * finds all of it. `changed` are directories above its own that are new and must be synced too. If one cannot be, the
+ * file is taken back: what has failed is not there.
  */
-export const createFile = (path: string, text: string): Effect.Effect<void, StorageError> =>
-  Effect.uninterruptible(
+export const createFile = (
+  path: string,
+  text: string,
+  changed: ReadonlyArray<string>
+): Effect.Effect<void, StorageError> =>
+  Effect.tryPromise({
+    try: () => writeBeside(path, text, true, (temporary) => linkOrCopy(temporary, path)),
+    catch: systemError("create", path, { EEXIST: "Exists" })
+  }).pipe(
     Effect.andThen(
-      Effect.tryPromise({
-        try: () => writeBeside(path, text, true, (temporary) => linkOrCopy(temporary, path)),
-        catch: systemError("create", path, { EEXIST: "Exists" })
-      }),
-      syncDirectory(Path.dirname(path))
-    )
+      Effect.forEach([Path.dirname(path), ...changed], syncDirectory, { discard: true }).pipe(
+        Effect.onError(() => Effect.ignore(removeFile(path)))
+      )
+    ),
+    Effect.uninterruptible
   )
 
 const writeAndRename = (path: string, text: string, sync: boolean): Promise<void> =>

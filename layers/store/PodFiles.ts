@@ -49,8 +49,7 @@ const make = ({ podsDir }: PodFilesOptions): PodStore["Service"] => {
   const create = Effect.fnUntraced(function* (name: string, fields: MetadataFields) {
     const path = pathOf(name)
     const changed = yield* makePrivate(Path.dirname(path))
-    yield* createFile(path, yield* mergeMetadata(path, name, undefined, fields))
-    yield* Effect.forEach(changed, syncDirectory, { discard: true })
+    yield* createFile(path, yield* mergeMetadata(path, name, undefined, fields), changed)
   })
 
   const remove = Effect.fnUntraced(function* (name: string) {

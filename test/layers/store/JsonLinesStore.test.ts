@@ -10,6 +10,7 @@ import * as JsonLinesStore from "../../../layers/store/JsonLinesStore.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../../../src/session/SessionStore.ts"
 import { bytesOf, idOf, refOf, sessionStoreContract, textOf } from "./SessionStoreContract.ts"
 import { modeOf } from "./TempDir.ts"
+import { unprivileged } from "./Unprivileged.ts"
 
 const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-pod-test-"))
 afterAll(() => Fs.rmSync(root, { recursive: true, force: true }))
@@ -27,17 +28,6 @@ sessionStoreContract("JsonLinesStore", () => {
 })
 
 const ref = refOf(1, 2)
-
-/** Root may write everything: as root, somebody else does it. */
-const unprivileged = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  process.geteuid?.() === 0
-    ? Effect.acquireUseRelease(
-        Effect.sync(() => process.seteuid?.(nobody)),
-        () => effect,
-        () => Effect.sync(() => process.seteuid?.(0))
-      )
-    : effect
-const nobody = 65_534
 
 /** What this process may write into one file; `prlimit` is part of util-linux. */
 const limitFileSize = (bytes: number | "unlimited") =>

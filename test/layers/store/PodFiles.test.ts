@@ -7,6 +7,7 @@ import * as PodFiles from "../../../layers/store/PodFiles.ts"
 import { PodStore } from "../../../src/session/PodStore.ts"
 import { podStoreContract } from "./PodStoreContract.ts"
 import { modeOf } from "./TempDir.ts"
+import { unprivileged } from "./Unprivileged.ts"
 
 const root = Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-pod-test-"))
 afterAll(() => Fs.rmSync(root, { recursive: true, force: true }))
@@ -125,6 +126,23 @@ describe("PodFiles", () => {
         Fs.writeFileSync(Path.join(podsDir, "agent", ".metadata.json.0.tmp"), "{")
         yield* store.remove("agent")
         assert.deepStrictEqual(Fs.readdirSync(podsDir), [])
+      })
+    )
+  )
+
+  it.effect("a pod whose name may not survive a power cut was not made", () =>
+    withStore((store, podsDir) =>
+      Effect.gen(function* () {
+        const directory = Path.join(podsDir, "agent")
+        Fs.mkdirSync(directory, { recursive: true })
+        for (const above of [root, Path.join(podsDir, "../..")]) Fs.chmodSync(above, 0o755)
+        // New names are taken, but nobody may open it to sync them.
+        Fs.chmodSync(directory, process.geteuid?.() === 0 ? 0o733 : 0o300)
+        const error = yield* unprivileged(Effect.flip(store.create("agent", {})))
+        Fs.chmodSync(directory, 0o700)
+        assert.deepStrictEqual([error.operation, error.code], ["sync directory", "EACCES"])
+        assert.deepStrictEqual(Fs.readdirSync(directory), [])
+        yield* store.create("agent", {})
       })
     )
   )
