@@ -11,15 +11,17 @@ import type { LegProgress, LegServices } from "./LegContext.ts"
 import { resolveReferences } from "./ResolveInput.ts"
 import { ofStorage } from "./RunFailure.ts"
 
+/** True if something waited. */
 export const drain = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress, turn: number) {
   // What has begun is finished under the lock: an interrupt does not call a commit back.
   const items = yield* services.inboxLock.withPermit(Effect.uninterruptible(takeItems(services, progress, turn)))
-  if (items.length === 0) return
+  if (items.length === 0) return false
   yield* resolveReferences(
     services,
     progress,
     items.flatMap((item) => item.segments ?? [])
   )
+  return true
 })
 
 const takeItems = Effect.fnUntraced(function* (services: LegServices, progress: LegProgress, turn: number) {

@@ -22,6 +22,10 @@ export interface LegInput {
 
 export type LegEnd = { readonly _tag: "Finished" } | { readonly _tag: "LimitReached"; readonly limit: string }
 
+/** It is about what waits in the inbox, which may have been removed since: then there is nothing to ask the model. */
+const isSelfStarted = ({ state }: LegServices["journal"]): boolean =>
+  state.run?.kind === "notify" || state.run?.kind === "pod_event"
+
 export const run = Effect.fn("Leg.run")(function* (
   services: LegServices,
   progress: LegProgress,
@@ -30,10 +34,16 @@ export const run = Effect.fn("Leg.run")(function* (
   const { journal } = services
   yield* resolveReferences(services, progress, input.segments)
   if (input.resumed) yield* runOpenCalls(services, progress)
+  let mayBeAboutNothing = isSelfStarted(journal)
   for (;;) {
     const turn = journal.state.turnCount
     yield* journal.emit({ event: "turn_start", data: { turn } })
-    yield* InboxDrain.drain(services, progress, turn)
+    const hasNews = yield* InboxDrain.drain(services, progress, turn)
+    if (mayBeAboutNothing && !hasNews) {
+      yield* journal.emit({ event: "turn_end", data: { turn, result: "finished" } })
+      return { _tag: "Finished" }
+    }
+    mayBeAboutNothing = false
     const response = yield* modelCall(services, progress, turn)
     if (!response.usesTools) {
       if (response.stop === "pause") continue

@@ -6,7 +6,7 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { Answer, PodHandle } from "../../src/pod/PodHandle.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { LlmRequest } from "../../src/llm/LlmRequest.ts"
-import { fresh, isEvent, isStatus, open, until } from "../support/podBench.ts"
+import { fresh, isEvent, isStatus, open, rest, until } from "../support/podBench.ts"
 import { badRequest } from "../support/ProbeModel.ts"
 
 const ask = Effect.fnUntraced(function* (handle: PodHandle, method: Method) {
@@ -258,6 +258,23 @@ describe("notifications", () => {
       const { request } = yield* model.next
       expect(userTexts(request).filter((text) => text.includes("keep me"))).toHaveLength(1)
       expect(userTexts(request)).not.toContain("one")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("one that is removed before its turn has taken it is about nothing: the model is not asked", () =>
+    Effect.gen(function* () {
+      const { handle, model, take } = yield* fresh()
+      const { item_id } = yield* handle.notify("never mind")
+      yield* handle.removeInbox(item_id)
+      const seen = yield* until(take, isStatus("idle"))
+      yield* rest
+      expect(seen.filter(isEvent("run_end"))).toMatchObject([{ data: { result: "finished", usage: { llm_calls: 0 } } }])
+      expect(seen.filter(isEvent("turn_end"))).toHaveLength(seen.filter(isEvent("turn_start")).length)
+      expect(seen.some(isEvent("llm_call_start"))).toBe(false)
+      expect(model.open()).toBe(0)
+      yield* handle.notify("this")
+      const call = yield* model.next
+      expect(userTexts(call.request)).toEqual([expect.stringContaining("this")])
     }).pipe(Effect.scoped)
   )
 
