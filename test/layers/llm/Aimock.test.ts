@@ -25,6 +25,7 @@ import { scenario } from "./scenario.ts"
 const schemes = ["anthropic", "openai_chat", "openai_responses", "gemini"] as const
 type VendorScheme = (typeof schemes)[number]
 
+const limits = Schema.decodeSync(ModelLimits)({})
 const models: Readonly<Record<VendorScheme, string>> = {
   anthropic: "claude-sonnet-5-5",
   openai_chat: "gpt-5",
@@ -47,7 +48,7 @@ const setUp = Effect.fnUntraced(function* (
     baseUrl: scheme.startsWith("openai") ? `${mock.url}/v1` : mock.url,
     apiKey: Redacted.make("sk-secret-0123456789"),
     contextWindow: 100_000,
-    limits: Schema.decodeUnknownSync(ModelLimits)({}),
+    limits,
     capability: { tool_calling: "parallel", vision: false },
     notes: []
   })
