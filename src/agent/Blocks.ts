@@ -4,7 +4,7 @@
  * Clients know text and thinking by order, not by index: one block of a kind is open at a time. Where a model
  * interleaves two of them, the later one is held back until the earlier one closes. Tool calls carry ids and flow freely.
  */
-import type { LlmEvent } from "../llm/LlmEvent.ts"
+import type { AnswerEvent } from "../llm/Pieces.ts"
 import { parseArguments } from "../llm/Response.ts"
 import type { BroadcastEvent } from "../protocol/Event.ts"
 
@@ -21,7 +21,7 @@ interface Block {
 }
 
 export interface Blocks {
-  readonly push: (event: LlmEvent) => ReadonlyArray<BroadcastEvent>
+  readonly push: (event: AnswerEvent) => ReadonlyArray<BroadcastEvent>
   /** The model has produced something that a client may have seen or that may have to be undone. */
   readonly active: () => boolean
 }
@@ -95,6 +95,15 @@ export const make = (): Blocks => {
           block.closed = true
           break
         }
+        case "text_goes_on": {
+          const block = blocks.get(event.from)
+          blocks.delete(event.from)
+          if (block !== undefined) blocks.set(event.index, block)
+          break
+        }
+        case "void":
+          blocks.delete(event.index)
+          break
         case "usage":
         case "stop":
           return out

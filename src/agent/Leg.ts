@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { Segment } from "../protocol/Segment.ts"
 import * as InboxDrain from "./InboxDrain.ts"
-import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import type { LegProgress, LegServices } from "./LegContext.ts"
 import { modelCall } from "./ModelCall.ts"
 import { resolveReferences } from "./ResolveInput.ts"
 import type { RunFailure } from "./RunFailure.ts"
@@ -45,11 +45,8 @@ export const run = Effect.fn("Leg.run")(function* (
     }
     mayBeAboutNothing = false
     const response = yield* modelCall(services, progress, turn)
-    if (!response.usesTools) {
-      if (response.stop === "pause") continue
-      if (response.stop === "refusal") yield* warn(services, "the model refused to answer; its answer is the refusal")
-      return response.stop === "max_tokens" ? { _tag: "LimitReached", limit: "max_tokens" } : { _tag: "Finished" }
-    }
+    if (response.limit !== undefined) return { _tag: "LimitReached", limit: response.limit }
+    if (!response.usesTools) return { _tag: "Finished" }
     yield* runBatch(services, progress, turn, response.calls)
     // Counted in the journal, so that a pause or a restart gives a run no new turns.
     if (services.maxTurns !== undefined && (journal.state.run?.turns ?? 0) >= services.maxTurns) {

@@ -11,6 +11,7 @@ import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Journal } from "../session/Journal.ts"
 import type { Permit } from "./Permission.ts"
 import type { Resolve } from "./References.ts"
+import type { RunFailure } from "./RunFailure.ts"
 import type { Toolbox } from "./Toolbox.ts"
 
 /** What a pod gives to each of its legs. */
@@ -27,6 +28,11 @@ export interface LegServices {
   /** Bytes of a tool's content that the model gets. */
   readonly outputLimit: (tool: string) => number
   readonly notificationBody: (text: string) => string
+  /**
+   * Makes the conversation shorter, and tells whether it has. Asked once in each generation, when the model says that
+   * the conversation does not fit.
+   */
+  readonly makeRoom?: Effect.Effect<boolean, RunFailure>
   /** Held while items of the inbox are given to the model, or removed. */
   readonly inboxLock: Semaphore.Semaphore
 }

@@ -19,22 +19,22 @@ export const ofStorage = (error: StorageError): RunFailure =>
     hint: error.hint ?? "nothing was done after the last recorded step; free the disk and run again"
   })
 
-/** `phase` is where the call was when it failed: before its first event, or after. */
-export const ofLlm = (error: LlmError, phase: "request" | "stream"): RunFailure =>
+/** `phase` is where the call was when it failed: before its first event, or after. `more` is said behind the message. */
+export const ofLlm = (error: LlmError, phase: "request" | "stream", more: ReadonlyArray<string> = []): RunFailure =>
   error.reason === "Overflow"
-    ? overflow(error.message)
+    ? overflow(error.message, phase)
     : new RunFailure({
         code: "provider_error",
         phase,
-        message: error.message,
+        message: [error.message, ...more].join("; "),
         ...(error.hint === undefined ? {} : { hint: error.hint })
       })
 
-/** The one answer to a context that does not fit, whoever noticed: the vendor, or we before asking. */
-export const overflow = (message: string): RunFailure =>
+/** The one answer to a context that does not fit, noticed before the answer or in it. */
+export const overflow = (message: string, phase: "request" | "stream"): RunFailure =>
   new RunFailure({
     code: "provider_overflow",
-    phase: "request",
+    phase,
     message,
     hint: "the conversation no longer fits the model's context window; start a new pod or use a model with a larger one"
   })

@@ -8,6 +8,7 @@
  */
 import type { ContentPart, MessageItem, ReasoningItem, ToolCallItem } from "../protocol/Item.ts"
 import type { LlmEvent, LlmUsage } from "./LlmEvent.ts"
+import type { AnswerEvent } from "./Pieces.ts"
 import { merge } from "./Usage.ts"
 
 /** What a model sends is never a tool result or a user's message. */
@@ -23,11 +24,11 @@ export interface ResponseItem {
 
 export interface Response {
   /** Events for blocks that are not open change nothing. */
-  readonly push: (event: LlmEvent) => void
+  readonly push: (event: AnswerEvent) => void
   /** The items of the answer so far. Blocks that hold nothing leave no item. */
   readonly items: () => ReadonlyArray<ResponseItem>
   readonly usage: () => LlmUsage
-  /** Undefined until the end mark, and for ever in an answer that was cut. */
+  /** The last end mark; undefined until there is one. */
   readonly stop: () => Extract<LlmEvent, { type: "stop" }> | undefined
 }
 
@@ -71,6 +72,15 @@ export const make = (): Response => {
           block.encrypted = event.encrypted
           return
         }
+        case "text_goes_on": {
+          const block = blocks.get(event.from)
+          blocks.delete(event.from)
+          if (block !== undefined) blocks.set(event.index, block)
+          return
+        }
+        case "void":
+          blocks.delete(event.index)
+          return
         case "usage":
           usage = merge(usage, event.usage)
           return

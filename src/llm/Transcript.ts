@@ -24,7 +24,13 @@ export const unknownOutcome =
 /** Vendors do not continue an answer in place; a history that ends with one asks for more in words. */
 export const continueNote = "[The answer above is incomplete. Continue exactly where it ends, without repeating it.]"
 
-export const transcript = (history: ReadonlyArray<HistoryItem>): ReadonlyArray<LlmMessage> => {
+/** The same for an answer that its token limit has cut, also where nothing of it could be kept. */
+export const limitNote =
+  "[Your last answer reached its token limit. Continue exactly where it ends, without repeating it. " +
+  "A tool call in it was not run: make it again, with shorter arguments.]"
+
+/** `note` asks for the rest of an answer, whatever the history ends with. */
+export const transcript = (history: ReadonlyArray<HistoryItem>, note?: string): ReadonlyArray<LlmMessage> => {
   const plan = new Plan()
   for (const { item, turn } of history) {
     switch (item.kind) {
@@ -51,7 +57,7 @@ export const transcript = (history: ReadonlyArray<HistoryItem>): ReadonlyArray<L
         }
     }
   }
-  return plan.messages()
+  return plan.messages(note)
 }
 
 const reasoningBlock = (item: Extract<LoggedItem, { kind: "reasoning" }>): AssistantBlock => ({
@@ -112,7 +118,7 @@ class Plan {
     }
   }
 
-  messages(): ReadonlyArray<LlmMessage> {
+  messages(note: string | undefined): ReadonlyArray<LlmMessage> {
     const out: Array<LlmMessage> = []
     for (const entry of this.entries) {
       if ("role" in entry) {
@@ -123,7 +129,8 @@ class Plan {
       out.push({ role: "assistant", blocks: entry.blocks })
       if (entry.calls.length > 0) out.push({ role: "tool", results: entry.calls.map(answer) })
     }
-    if (out.at(-1)?.role === "assistant") out.push({ role: "system", text: continueNote })
+    const asks = note ?? (out.at(-1)?.role === "assistant" ? continueNote : undefined)
+    if (asks !== undefined) out.push({ role: "system", text: asks })
     return out
   }
 

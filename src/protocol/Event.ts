@@ -82,7 +82,8 @@ export const CommonEvent = Schema.Union([
       llm_call: Count,
       attempt: Count,
       max_attempts: Count,
-      reason: Schema.String
+      reason: Schema.String,
+      wait_ms: Schema.optionalKey(Count)
     })
   ),
   event("text_delta", Schema.Struct({ text: Schema.String })),

@@ -66,6 +66,10 @@ export const apply = (live: Live, event: BroadcastEvent): void => {
     case "llm_call_end":
       live.llmCalls = event.data.llm_call + 1
       return
+    case "llm_continuation":
+      // What broke off stays only as text, and goes on.
+      live.blocks = live.blocks.filter(({ closed, kind }) => kind === "text" || (kind === "thinking" && closed))
+      return
     case "thinking_start":
       live.blocks.push({ kind: "thinking", text: "", closed: false })
       return

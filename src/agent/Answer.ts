@@ -1,0 +1,165 @@
+/**
+ * One answer of the model, received whole: asked for again where it broke off, by the rules of `llm/Ending`.
+ *
+ * Each piece is a request of its own. Its context holds what there is of the answer so far and, because vendors do not
+ * go on with an assistant's message, a note that asks for the rest. Nothing of it is in the journal before it is whole:
+ * a cancel or a crash in between leaves nothing of it.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { ceiling } from "../llm/Backoff.ts"
+import * as Ending from "../llm/Ending.ts"
+import type { LlmEvent, LlmUsage } from "../llm/LlmEvent.ts"
+import type { LlmRequest } from "../llm/LlmRequest.ts"
+import { patient } from "../llm/Patience.ts"
+import * as Pieces from "../llm/Pieces.ts"
+import * as Response from "../llm/Response.ts"
+import { limitNote } from "../llm/Transcript.ts"
+import { merge } from "../llm/Usage.ts"
+import type { BroadcastEvent } from "../protocol/Event.ts"
+import * as Blocks from "./Blocks.ts"
+import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import { onRetry, recordUsage, reportUsage } from "./ModelReports.ts"
+import { ofLlm, overflow, type RunFailure } from "./RunFailure.ts"
+
+export interface Answer {
+  readonly items: ReadonlyArray<Response.ResponseItem>
+  /** Of the last request; those before it are recorded already. */
+  readonly usage: LlmUsage
+  readonly llmCall: number
+  /** What kept the answer from its end. */
+  readonly limit: "max_tokens" | "max_continuations" | undefined
+}
+
+/** `request` makes the request that asks for what goes on behind these items. */
+export const receive = Effect.fnUntraced(function* (
+  services: LegServices,
+  progress: LegProgress,
+  turn: number,
+  request: (soFar: ReadonlyArray<Response.ResponseItem>, note: string | undefined) => LlmRequest
+): Effect.fn.Return<Answer, RunFailure> {
+  const { journal } = services
+  const pieces = Pieces.make()
+  const blocks = Blocks.make()
+  const response = Response.make()
+  const follow = (events: ReadonlyArray<Pieces.AnswerEvent>): Effect.Effect<void> => {
+    const seen: Array<BroadcastEvent> = []
+    for (const event of events) {
+      response.push(event)
+      seen.push(...blocks.push(event))
+    }
+    if (blocks.active()) progress.active = true
+    return seen.length === 0 ? Effect.void : journal.emit(...seen)
+  }
+  let note: string | undefined
+  for (let attempt = 1; ; attempt++) {
+    const llmCall = journal.live.llmCalls
+    yield* journal.emit({ event: "llm_call_start", data: { llm_call: llmCall } })
+    const { ending, usage } = yield* piece(services, progress, llmCall, request(response.items(), note), (events) =>
+      follow(events.flatMap(pieces.push))
+    )
+    const rule = Ending.rules[ending._tag]
+    if (rule.next === "commit") {
+      if (ending._tag === "Refused") yield* warn(services, "the model refused to answer; its answer is the refusal")
+      return { items: response.items(), usage, llmCall, limit: undefined }
+    }
+    if (rule.next === "fail") return yield* failure(ending, response.items())
+    yield* follow(pieces.cut())
+    if (attempt > Ending.maxContinuations) {
+      if (rule.usedUp === "fail") return yield* failure(ending, response.items(), attempt)
+      yield* follow(pieces.end())
+      const limit = ending._tag === "MaxTokens" ? "max_tokens" : "max_continuations"
+      return { items: response.items(), usage, llmCall, limit }
+    }
+    yield* recordUsage(services, progress, turn, usage)
+    note = ending._tag === "MaxTokens" ? limitNote : undefined
+    yield* goOn(services, llmCall, attempt, ending, rule)
+  }
+})
+
+/** One request, with all its attempts. */
+const piece = Effect.fnUntraced(function* (
+  services: LegServices,
+  progress: LegProgress,
+  llmCall: number,
+  request: LlmRequest,
+  follow: (events: ReadonlyArray<LlmEvent>) => Effect.Effect<void>
+) {
+  const { journal } = services
+  let usage: LlmUsage = {}
+  let ending: Ending.Ending = { _tag: "Complete" }
+  const onEvents = (events: ReadonlyArray<LlmEvent>): Effect.Effect<void> => {
+    for (const event of events) {
+      if (event.type === "usage") usage = merge(usage, event.usage)
+      if (event.type === "stop") ending = Ending.ofStop(event.reason)
+    }
+    return follow(events)
+  }
+  const waiting = Effect.map(Clock.currentTimeMillis, (now) => journal.setWaitingOn({ kind: "model", since_ms: now }))
+  const result = yield* patient(
+    services.client,
+    services.limits,
+    onRetry(services, llmCall),
+    () => waiting
+  )(request).pipe(
+    Stream.runForEachArray(onEvents),
+    // Also for a response that was cut or cancelled: its tokens were spent.
+    Effect.ensuring(Effect.suspend(() => reportUsage(services, progress, usage))),
+    Effect.result
+  )
+  journal.setWaitingOn(null)
+  if (Result.isFailure(result)) ending = Ending.ofError(result.failure)
+  return { ending, usage }
+})
+
+/** Tells that the rest is asked for, and waits if the rule says so. */
+const goOn = Effect.fnUntraced(function* (
+  { journal, limits }: LegServices,
+  llmCall: number,
+  attempt: number,
+  ending: Ending.Ending,
+  rule: Ending.Rule
+) {
+  const waitMs = rule.waits === true ? Math.floor((yield* Random.next) * (ceiling(limits, attempt) + 1)) : 0
+  const now = yield* Clock.currentTimeMillis
+  const reason = Ending.reasonOf(ending)
+  if (waitMs > 0) journal.setWaitingOn({ kind: "retry", since_ms: now, until_ms: now + waitMs })
+  yield* journal.emit(
+    { event: "llm_call_end", data: { llm_call: llmCall } },
+    {
+      event: "llm_continuation",
+      data: {
+        llm_call: llmCall,
+        attempt,
+        max_attempts: Ending.maxContinuations,
+        reason,
+        ...(waitMs === 0 ? {} : { wait_ms: waitMs })
+      }
+    }
+  )
+  yield* Effect.logInfo("the answer is not whole, asking for the rest", { attempt, wait_ms: waitMs, reason })
+  yield* Effect.sleep(waitMs)
+})
+
+/** What clients have seen of the answer is not kept, and the error says so. */
+const failure = (
+  ending: Ending.Ending,
+  items: ReadonlyArray<Response.ResponseItem>,
+  pieces = 1
+): Effect.Effect<never, RunFailure> => {
+  if (ending._tag === "Overflow") {
+    return Effect.fail(overflow(Ending.reasonOf(ending), ending.error === undefined ? "stream" : "request"))
+  }
+  if (!("error" in ending)) return Effect.die(new Error(`no failure: ${ending._tag}`))
+  const { error } = ending
+  const shown = items.some(({ item }) => item.kind === "message")
+  return Effect.fail(
+    ofLlm(error, error.phase ?? "request", [
+      ...(pieces === 1 ? [] : [`gave up: it broke off ${pieces} times in a row`]),
+      ...(shown ? ["the part of the answer that was shown is not in the log"] : [])
+    ])
+  )
+}

@@ -1,0 +1,356 @@
+/** Answers that do not come in one piece, seen by a client, in the journal and by the model. */
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import { LlmError, type LlmErrorReason } from "../../src/llm/LlmError.ts"
+import type { LlmEvent, StopReason } from "../../src/llm/LlmEvent.ts"
+import { continueNote, limitNote } from "../../src/llm/Transcript.ts"
+import type { Envelope } from "../../src/protocol/Event.ts"
+import { counting } from "../support/benchTools.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
+import type { ProbeCall } from "../support/ProbeModel.ts"
+
+const text = (said: string, index = 0): ReadonlyArray<LlmEvent> => [
+  { type: "text_start", index },
+  { type: "delta", index, text: said }
+]
+const closed = (index = 0): LlmEvent => ({ type: "block_stop", index })
+const stop = (reason: StopReason): LlmEvent => ({ type: "stop", reason })
+const usage = (outputTokens: number): LlmEvent => ({ type: "usage", usage: { inputTokens: 10, outputTokens } })
+const failure = (reason: LlmErrorReason, status?: number) =>
+  new LlmError({ reason, provider: "probe", message: `probe ${reason}`, ...(status === undefined ? {} : { status }) })
+
+/** Breaks the call off, and lets the wait behind it pass. */
+const cut = (call: ProbeCall, reason: LlmErrorReason = "Cut") =>
+  Effect.gen(function* () {
+    yield* rest
+    yield* call.fail(failure(reason))
+    yield* rest
+    yield* TestClock.adjust("11 seconds")
+  })
+
+/** An answer with its end mark. The connection stays open, so a moment passes before it is closed. */
+const whole = (call: ProbeCall, ...events: ReadonlyArray<LlmEvent>) =>
+  Effect.gen(function* () {
+    yield* call.push(...events)
+    yield* rest
+    yield* TestClock.adjust("1 second")
+  })
+
+const shown = (events: ReadonlyArray<Envelope>) =>
+  events.map((event) => (event.event === "text_delta" ? event.data.text : "")).join("")
+
+const texts = (bench: Effect.Success<ReturnType<typeof fresh>>) =>
+  fileOf(bench.memory, bench.ref).flatMap((entry) =>
+    entry.kind === "assistant_item" && entry.item.kind === "message" ? entry.item.content : []
+  )
+
+describe("an answer that breaks off", () => {
+  it.effect("goes on in a new request, and is one message in the journal", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(usage(1), ...text("Hel"))
+      yield* cut(first)
+      const second = yield* model.next
+      expect(second.request.messages.slice(-2)).toEqual([
+        { role: "assistant", blocks: [{ kind: "text", text: "Hel" }] },
+        { role: "system", text: continueNote }
+      ])
+      expect(names(fileOf(bench.memory, bench.ref)), "before the answer is whole").not.toContain("assistant_item")
+      yield* whole(second, usage(2), ...text("lo"), closed(), stop("end_turn"))
+      const seen = yield* until(take, isStatus("idle"))
+      expect(shown(seen)).toBe("Hello")
+      expect(seen.filter(isEvent("text_done")).map((event) => "data" in event && event.data)).toEqual([
+        { text: "Hello" }
+      ])
+      const order = new Set([
+        "turn_start",
+        "llm_call_start",
+        "llm_call_end",
+        "llm_continuation",
+        "assistant_item",
+        "turn_end"
+      ])
+      expect(seen.map(({ event }) => event).filter((event) => order.has(event))).toEqual([
+        "turn_start",
+        "llm_call_start",
+        "llm_call_end",
+        "llm_continuation",
+        "llm_call_start",
+        "llm_call_end",
+        "turn_end",
+        "assistant_item"
+      ])
+      expect(seen.find(isEvent("llm_continuation"))).toMatchObject({
+        data: { llm_call: 0, attempt: 1, max_attempts: 3, reason: expect.stringContaining("probe Cut") }
+      })
+      expect(texts(bench)).toEqual([{ kind: "text", text: "Hello" }])
+      const used = fileOf(bench.memory, bench.ref).filter(({ kind }) => kind === "llm_usage")
+      expect(used).toMatchObject([{ output_tokens: 1 }, { output_tokens: 2 }])
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: { result: "finished", usage: { llm_calls: 2, output_tokens: 3 } }
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("runs none of its calls, and the model does not see them", () =>
+    Effect.gen(function* () {
+      const act = counting("Act")
+      const { handle, model, take } = yield* fresh({ tools: [act.tool] })
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(
+        ...text("I act."),
+        closed(),
+        { type: "tool_call_start", index: 1, id: "whole", name: "Act" },
+        { type: "delta", index: 1, text: "{}" },
+        closed(1),
+        { type: "tool_call_start", index: 2, id: "half", name: "Act" },
+        { type: "delta", index: 2, text: '{"a' }
+      )
+      yield* cut(first)
+      const second = yield* model.next
+      expect(JSON.stringify(second.request.messages)).not.toMatch(/whole|half/)
+      expect(act.runs()).toBe(0)
+      yield* second.callTools({ id: "again", name: "Act", args: {} })
+      const third = yield* model.next
+      expect(act.runs()).toBe(1)
+      yield* third.answer("done")
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.filter(isEvent("tool_started"))).toMatchObject([{ data: { id: "again" } }])
+      // Whoever comes now is not shown calls that are no part of the answer.
+      expect(third.request.messages.filter(({ role }) => role === "assistant")).toEqual([
+        {
+          role: "assistant",
+          blocks: [
+            { kind: "text", text: "I act." },
+            { kind: "tool_call", id: "again", name: "Act", arguments: "{}" }
+          ]
+        }
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("shows a latecomer the text so far and no void call", () =>
+    Effect.gen(function* () {
+      const { handle, model } = yield* fresh()
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(...text("Hel"), { type: "tool_call_start", index: 1, id: "half", name: "Act" })
+      yield* cut(first)
+      yield* (yield* model.next).push(...text("lo"))
+      yield* rest
+      const { inFlight } = yield* handle.attach
+      expect(inFlight?.blocks).toEqual([{ kind: "text", text: "Hello" }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("four times in a row fails the run, in the phase stream, and says what is lost", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      for (const piece of ["a", "b", "c", "d"]) {
+        const call = yield* model.next
+        yield* call.push(...text(piece))
+        yield* cut(call, piece === "b" ? "Timeout" : "Cut")
+      }
+      const seen = yield* until(take, isStatus("idle"))
+      expect(shown(seen)).toBe("abcd")
+      expect(seen.filter(isEvent("llm_continuation")).length).toBe(3)
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: {
+          result: "failed",
+          error: {
+            code: "provider_error",
+            phase: "stream",
+            message: expect.stringMatching(/broke off 4 times in a row; the part .* shown is not in the log$/)
+          }
+        }
+      })
+      expect(texts(bench)).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("has three more pieces in the next generation: a whole answer resets the count", () =>
+    Effect.gen(function* () {
+      const act = counting("Act")
+      const { handle, model, take } = yield* fresh({ tools: [act.tool] })
+      yield* handle.run("go")
+      for (const last of ["tools", "text"]) {
+        for (const piece of ["a", "b", "c"]) {
+          const call = yield* model.next
+          yield* call.push(...text(piece))
+          yield* cut(call)
+        }
+        const call = yield* model.next
+        yield* last === "tools" ? call.callTools({ id: "c", name: "Act", args: {} }) : call.answer("d")
+      }
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and is cancelled in the wait, leaves nothing in the journal", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      const { handle, journal, model, take } = bench
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(...text("Hel"))
+      yield* rest
+      yield* first.fail(failure("Cut"))
+      yield* rest
+      expect(journal.live.waitingOn).toMatchObject({ kind: "retry", until_ms: expect.any(Number) })
+      yield* handle.cancel
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "cancelled" } })
+      expect(texts(bench)).toEqual([])
+      expect(model.open()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and is paused between two pieces, is asked for anew from its start", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(...text("Hel"))
+      yield* cut(first)
+      yield* model.next
+      yield* handle.pause
+      yield* until(take, isStatus("paused"))
+      // The same after a restart: the journal holds nothing of it.
+      const again = yield* open(bench.memory)
+      yield* again.handle.resume
+      expect((yield* again.model.next).request.messages).toEqual(first.request.messages)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("an answer that reaches its token limit", () => {
+  it.effect("goes on, and a call in it is made again", () =>
+    Effect.gen(function* () {
+      const act = counting("Act")
+      const bench = yield* fresh({ tools: [act.tool] })
+      const { handle, model } = bench
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) =>
+        whole(
+          call,
+          { type: "tool_call_start", index: 0, id: "c", name: "Act" },
+          { type: "delta", index: 0, text: '{"a' },
+          closed(),
+          stop("max_tokens")
+        )
+      )
+      const second = yield* model.next
+      expect(second.request.messages.at(-1)).toEqual({ role: "system", text: limitNote })
+      expect(act.runs()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("three times more ends the run with what there is", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      for (const piece of ["a", "b", "c", "d"]) {
+        yield* Effect.flatMap(model.next, (call) => whole(call, ...text(piece), closed(), stop("max_tokens")))
+      }
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.filter(isEvent("llm_continuation")).length).toBe(3)
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "limit_reached", limit: "max_tokens" } })
+      expect(texts(bench)).toEqual([{ kind: "text", text: "abcd" }])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("every other ending", () => {
+  /** One answer that ends like this; then a whole one, should the pod ask. */
+  const endsWith = Effect.fnUntraced(function* (
+    last: (call: ProbeCall) => Effect.Effect<void>,
+    ...before: ReadonlyArray<LlmEvent>
+  ) {
+    const bench = yield* fresh()
+    yield* bench.handle.run("go")
+    const call = yield* bench.model.next
+    yield* call.push(...before)
+    yield* rest
+    yield* last(call)
+    yield* rest
+    yield* TestClock.adjust("1 second")
+    return { bench, end: Effect.map(until(bench.take, isStatus("idle")), (seen) => seen) }
+  })
+
+  it.effect("paused by the vendor: goes on at once", () =>
+    Effect.gen(function* () {
+      const { bench, end } = yield* endsWith((call) => call.push(closed(), stop("pause")), ...text("So"))
+      yield* Effect.flatMap(bench.model.next, (call) => whole(call, ...text(" far."), closed(), stop("end_turn")))
+      expect((yield* end).find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+      expect(texts(bench)).toEqual([{ kind: "text", text: "So far." }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("refused: finished, with the refusal as content and an alert", () =>
+    Effect.gen(function* () {
+      const { bench, end } = yield* endsWith((call) => call.push(closed(), stop("refusal")), ...text("No."))
+      const seen = yield* end
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+      expect(seen.find(isEvent("alert"))).toMatchObject({ data: { message: expect.stringContaining("refused") } })
+      expect(texts(bench)).toEqual([{ kind: "text", text: "No." }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("an error event, though it says later: failed, in the phase stream", () =>
+    Effect.gen(function* () {
+      const { bench, end } = yield* endsWith((call) => call.fail(failure("Refused", 529)), ...text("Hel"))
+      expect((yield* end).find(isEvent("run_end"))).toMatchObject({
+        data: { result: "failed", error: { code: "provider_error", phase: "stream" } }
+      })
+      expect(texts(bench)).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("too long, and nothing makes room: provider_overflow", () =>
+    Effect.gen(function* () {
+      const { end } = yield* endsWith((call) => call.fail(failure("Overflow")))
+      expect((yield* end).find(isEvent("run_end"))).toMatchObject({
+        data: { result: "failed", error: { code: "provider_overflow", phase: "request" } }
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("too long, and room was made: asked once more, and not a third time", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const makeRoom = Effect.sync(() => {
+        asked += 1
+        return true
+      })
+      const { handle, model, take } = yield* fresh({ services: { makeRoom } })
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) => call.fail(failure("Overflow")))
+      yield* Effect.flatMap(model.next, (call) => call.fail(failure("Overflow")))
+      const seen = yield* until(take, isStatus("idle"))
+      expect(asked).toBe(1)
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { error: { code: "provider_overflow" } } })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("empty: asked once more, then failed", () =>
+    Effect.gen(function* () {
+      const { bench, end } = yield* endsWith((call) => call.push(stop("end_turn")))
+      yield* rest
+      yield* TestClock.adjust("11 seconds")
+      yield* Effect.flatMap(bench.model.next, (call) => whole(call, stop("end_turn")))
+      expect((yield* end).find(isEvent("run_end"))).toMatchObject({
+        data: { result: "failed", error: { code: "provider_error", message: expect.stringContaining("empty") } }
+      })
+    }).pipe(Effect.scoped)
+  )
+})
