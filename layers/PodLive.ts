@@ -7,6 +7,7 @@
 import * as Digest from "effect/crypto/Digest"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Gates from "../src/llm/Gates.ts"
 import type { LlmClient } from "../src/llm/LlmClient.ts"
 import type { LlmError } from "../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../src/manifest/Model.ts"
@@ -40,6 +41,7 @@ export type PodWorld =
   | Ripgrep
   | FileSystem.FileSystem
   | Digest.Digest
+  | Gates.Gates
 
 export interface WorldOptions {
   /** Where everything lies; `Directories.resolve` finds the usual places. */
@@ -63,7 +65,8 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     SandboxNone.layer,
     RipgrepLive.layer,
     Files.layer,
-    Digest.layerWebCrypto
+    Digest.layerWebCrypto,
+    Gates.layer
   )
 }
 
@@ -73,4 +76,4 @@ export interface PodLiveOptions extends WorldOptions {
 }
 
 export const layer = (options: PodLiveOptions): Layer.Layer<PodWorld | LlmClient, LlmError> =>
-  Layer.merge(world(options), Model.layer(options.model))
+  Layer.provideMerge(Model.layer(options.model), world(options))

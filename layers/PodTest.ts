@@ -6,6 +6,7 @@
  */
 import * as Digest from "effect/crypto/Digest"
 import * as Layer from "effect/Layer"
+import * as Gates from "../src/llm/Gates.ts"
 import type { LlmClient } from "../src/llm/LlmClient.ts"
 import type { PodWorld } from "./PodLive.ts"
 import * as Scripted from "./llm/Scripted.ts"
@@ -27,7 +28,8 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     SandboxNone.layer,
     RipgrepLive.layer,
     Files.layer,
-    Digest.layerWebCrypto
+    Digest.layerWebCrypto,
+    Gates.layer
   )
 
 /** The model answers with these calls, one after the other; `Script` tells what it was asked. */

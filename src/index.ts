@@ -11,6 +11,7 @@ export * as Model from "./manifest/Model.ts"
 export * as Tool from "./tools/Tool.ts"
 export type { Attachment } from "./session/Attachment.ts"
 
+export { Gates } from "./llm/Gates.ts"
 export { LlmClient, type ModelInfo } from "./llm/LlmClient.ts"
 export { LlmError } from "./llm/LlmError.ts"
 export type { LlmEvent, LlmUsage, StopReason } from "./llm/LlmEvent.ts"

@@ -1,6 +1,8 @@
 /** The one model of a manifest, whatever its scheme. The SDKs behind it are loaded with the first request. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Gates from "../../src/llm/Gates.ts"
 import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../../src/manifest/Model.ts"
@@ -11,7 +13,17 @@ import * as OpenAiChat from "./OpenAiChat.ts"
 import * as OpenAiResponses from "./OpenAiResponses.ts"
 import * as Scripted from "./Scripted.ts"
 
-export const make = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
+/** Pods that share `Gates` wait for an endpoint together; without them, those that share this client. */
+export const make = Effect.fnUntraced(function* (
+  model: ResolvedModel
+): Effect.fn.Return<LlmClient["Service"], LlmError> {
+  const client = yield* speak(model)
+  if (model.baseUrl === undefined) return client
+  const gates = Option.getOrElse(yield* Effect.serviceOption(Gates.Gates), () => Gates.make())
+  return { ...client, gate: gates.at(new URL(model.baseUrl).host, model.apiKey) }
+})
+
+const speak = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
   const vendor = {
     apiKey: model.apiKey,
     baseUrl: model.baseUrl,

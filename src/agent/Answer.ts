@@ -6,12 +6,15 @@
  * a cancel or a crash in between leaves nothing of it.
  */
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { ceiling } from "../llm/Backoff.ts"
+import { ceiling, seconds } from "../llm/Backoff.ts"
 import * as Ending from "../llm/Ending.ts"
+import { defaultLimits } from "../llm/Limits.ts"
+import { LlmError } from "../llm/LlmError.ts"
 import type { LlmEvent, LlmUsage } from "../llm/LlmEvent.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import { patient } from "../llm/Patience.ts"
@@ -22,7 +25,7 @@ import { merge } from "../llm/Usage.ts"
 import type { BroadcastEvent } from "../protocol/Event.ts"
 import * as Blocks from "./Blocks.ts"
 import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
-import { onRetry, recordUsage, reportUsage } from "./ModelReports.ts"
+import { onGate, onRetry, recordUsage, reportUsage } from "./ModelReports.ts"
 import { ofLlm, overflow, type RunFailure } from "./RunFailure.ts"
 
 export interface Answer {
@@ -54,30 +57,37 @@ export const receive = Effect.fnUntraced(function* (
     if (blocks.active()) progress.active = true
     return seen.length === 0 ? Effect.void : journal.emit(...seen)
   }
-  let note: string | undefined
-  for (let attempt = 1; ; attempt++) {
-    const llmCall = journal.live.llmCalls
-    yield* journal.emit({ event: "llm_call_start", data: { llm_call: llmCall } })
-    const { ending, usage } = yield* piece(services, progress, llmCall, request(response.items(), note), (events) =>
-      follow(events.flatMap(pieces.push))
-    )
-    const rule = Ending.rules[ending._tag]
-    if (rule.next === "commit") {
-      if (ending._tag === "Refused") yield* warn(services, "the model refused to answer; its answer is the refusal")
-      return { items: response.items(), usage, llmCall, limit: undefined }
+  const collect = Effect.gen(function* (): Effect.fn.Return<Answer, RunFailure> {
+    let note: string | undefined
+    for (let attempt = 1; ; attempt++) {
+      const llmCall = journal.live.llmCalls
+      yield* journal.emit({ event: "llm_call_start", data: { llm_call: llmCall } })
+      const { ending, usage } = yield* piece(services, progress, llmCall, request(response.items(), note), (events) =>
+        follow(events.flatMap(pieces.push))
+      )
+      const rule = Ending.rules[ending._tag]
+      if (rule.next === "commit") {
+        if (ending._tag === "Refused") yield* warn(services, "the model refused to answer; its answer is the refusal")
+        return { items: response.items(), usage, llmCall, limit: undefined }
+      }
+      if (rule.next === "fail") return yield* failure(ending, response.items())
+      yield* follow(pieces.cut())
+      if (attempt > Ending.maxContinuations) {
+        if (rule.usedUp === "fail") return yield* failure(ending, response.items(), attempt)
+        yield* follow(pieces.end())
+        const limit = ending._tag === "MaxTokens" ? "max_tokens" : "max_continuations"
+        return { items: response.items(), usage, llmCall, limit }
+      }
+      yield* recordUsage(services, progress, turn, usage)
+      note = ending._tag === "MaxTokens" ? limitNote : undefined
+      yield* goOn(services, llmCall, attempt, ending, rule)
     }
-    if (rule.next === "fail") return yield* failure(ending, response.items())
-    yield* follow(pieces.cut())
-    if (attempt > Ending.maxContinuations) {
-      if (rule.usedUp === "fail") return yield* failure(ending, response.items(), attempt)
-      yield* follow(pieces.end())
-      const limit = ending._tag === "MaxTokens" ? "max_tokens" : "max_continuations"
-      return { items: response.items(), usage, llmCall, limit }
-    }
-    yield* recordUsage(services, progress, turn, usage)
-    note = ending._tag === "MaxTokens" ? limitNote : undefined
-    yield* goOn(services, llmCall, attempt, ending, rule)
-  }
+  })
+  const limit = services.limits.total_timeout ?? defaultLimits.total_timeout
+  return yield* Effect.timeoutOrElse(collect, {
+    duration: limit,
+    orElse: () => Effect.fail(tookTooLong(services, limit, blocks.active() ? "stream" : "request", response.items()))
+  })
 })
 
 /** One request, with all its attempts. */
@@ -99,12 +109,9 @@ const piece = Effect.fnUntraced(function* (
     return follow(events)
   }
   const waiting = Effect.map(Clock.currentTimeMillis, (now) => journal.setWaitingOn({ kind: "model", since_ms: now }))
-  const result = yield* patient(
-    services.client,
-    services.limits,
-    onRetry(services, llmCall),
-    () => waiting
-  )(request).pipe(
+  const result = yield* patient(services.client, services.limits, onRetry(services, llmCall), () => waiting, {
+    onGate: onGate(services)
+  })(request).pipe(
     Stream.runForEachArray(onEvents),
     // Also for a response that was cut or cancelled: its tokens were spent.
     Effect.ensuring(Effect.suspend(() => reportUsage(services, progress, usage))),
@@ -144,6 +151,28 @@ const goOn = Effect.fnUntraced(function* (
   yield* Effect.sleep(waitMs)
 })
 
+const tookTooLong = (
+  { client }: LegServices,
+  limit: Duration.Duration,
+  phase: "request" | "stream",
+  items: ReadonlyArray<Response.ResponseItem>
+): RunFailure =>
+  ofLlm(
+    new LlmError({
+      reason: "Timeout",
+      provider: client.info.provider,
+      message: `${client.info.provider} (${client.info.model}): no whole answer for ${seconds(Duration.toMillis(limit))}`,
+      hint: "if answers take longer, raise model.limits.total_timeout in the manifest"
+    }),
+    phase,
+    isShown(items) ? [lost] : []
+  )
+
+const lost = "the part of the answer that was shown is not in the log"
+
+const isShown = (items: ReadonlyArray<Response.ResponseItem>): boolean =>
+  items.some(({ item }) => item.kind === "message")
+
 /** What clients have seen of the answer is not kept, and the error says so. */
 const failure = (
   ending: Ending.Ending,
@@ -155,11 +184,10 @@ const failure = (
   }
   if (!("error" in ending)) return Effect.die(new Error(`no failure: ${ending._tag}`))
   const { error } = ending
-  const shown = items.some(({ item }) => item.kind === "message")
   return Effect.fail(
     ofLlm(error, error.phase ?? "request", [
       ...(pieces === 1 ? [] : [`gave up: it broke off ${pieces} times in a row`]),
-      ...(shown ? ["the part of the answer that was shown is not in the log"] : [])
+      ...(isShown(items) ? [lost] : [])
     ])
   )
 }

@@ -1,11 +1,12 @@
 /** What clients and the journal are told about a model call beside its answer: waits, and the tokens it took. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { GateNotice } from "../llm/Gate.ts"
 import type { LlmUsage } from "../llm/LlmEvent.ts"
 import type { RetryNotice } from "../llm/Patience.ts"
 import { addCall } from "../llm/Usage.ts"
 import type { Step } from "../session/Journal.ts"
-import type { LegProgress, LegServices } from "./LegContext.ts"
+import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
 import { ofStorage, type RunFailure } from "./RunFailure.ts"
 
 export const onRetry =
@@ -31,6 +32,21 @@ export const onRetry =
         wait_ms: notice.waitMs,
         error: notice.error
       })
+    })
+
+/** Other pods use the same endpoint, or have found it broken. */
+export const onGate =
+  (services: LegServices) =>
+  (notice: GateNotice): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      services.journal.setWaitingOn({
+        kind: "retry",
+        since_ms: now,
+        ...(notice.waitMs === undefined ? {} : { until_ms: now + Math.ceil(notice.waitMs) })
+      })
+      yield* warn(services, notice.message)
+      yield* Effect.logInfo(notice.message)
     })
 
 const isReported = (usage: LlmUsage): boolean => usage.inputTokens !== undefined || usage.outputTokens !== undefined

@@ -69,7 +69,10 @@ export const host = Effect.fn("Host.host")(function* (
     Effect.mapError(hostFailure)
   )
   const notes = Array.from(new Set([...prepared.notes, ...model.notes]))
-  const services = Context.merge(world, yield* Effect.mapError(Layer.build(Model.layer(model)), hostFailure))
+  const services = Context.merge(
+    world,
+    yield* Effect.mapError(Layer.build(Model.layer(model)).pipe(Effect.provideContext(world)), hostFailure)
+  )
   const bringUp = Effect.gen(function* () {
     const handle = yield* Pod.make(manifest, {
       cwd: prepared.cwd,

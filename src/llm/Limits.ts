@@ -21,6 +21,8 @@ export interface Limits {
   readonly max_retry_after: Duration.Duration
   /** Between two events, however many keep-alives come. Default 10 minutes, and never less than `idle_timeout`. */
   readonly stall_timeout?: Duration.Duration
+  /** One answer, with all its attempts, waits and continuations. Default 1 hour. */
+  readonly total_timeout?: Duration.Duration
   /** The first back-off is drawn from [0, this]; each further one from twice as much. Default 500 ms. */
   readonly backoff_base?: Duration.Duration
   /** No back-off is longer. Default 10 seconds. */
@@ -35,6 +37,7 @@ export const defaultLimits: Required<Limits> = {
   max_attempts: 4,
   max_retry_after: Duration.minutes(5),
   stall_timeout: Duration.minutes(10),
+  total_timeout: Duration.hours(1),
   backoff_base: Duration.millis(500),
   backoff_cap: Duration.seconds(10)
 }

@@ -10,6 +10,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Stream from "effect/Stream"
+import type { Gate } from "./Gate.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmEvent } from "./LlmEvent.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
@@ -28,5 +29,7 @@ export class LlmClient extends Context.Service<
   {
     readonly info: ModelInfo
     readonly stream: (request: LlmRequest, alive?: () => void) => Stream.Stream<LlmEvent, LlmError>
+    /** Which all requests to the same endpoint pass. Without one, nobody else is thought of. */
+    readonly gate?: Gate
   }
 >()("effect-pod/llm/LlmClient") {}

@@ -7,6 +7,7 @@
  * An answer has begun with the first event that carries something; usage and empty text are held back until then, so
  * a repeated attempt is invisible downstream. All time is `Clock`, all chance is `Random`. Interrupting the stream in
  * any phase closes the connection; when the interrupt returns, no fiber and no connection of the call is left.
+ * Before each attempt stands the endpoint's gate; what is waited for there is no part of the retry budget.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Backoff from "./Backoff.ts"
+import type { Gate, GateNotice } from "./Gate.ts"
 import type { Limits } from "./Limits.ts"
 import type { LlmClient } from "./LlmClient.ts"
 import { type LlmError, revise } from "./LlmError.ts"
@@ -42,11 +44,24 @@ export type { Limits } from "./Limits.ts"
 /** Runs before each attempt, the first included; counted from 1. */
 export type BeforeAttempt = (attempt: number) => Effect.Effect<void>
 
+export interface Surroundings {
+  /** Runs before a wait at the endpoint's gate. */
+  readonly onGate?: (notice: GateNotice) => Effect.Effect<void>
+  /** There is another model to turn to. */
+  readonly hasElsewhere?: boolean
+}
+
 /** Fails with an `LlmError` whose `phase` is set. */
 export const patient =
-  (client: LlmClient["Service"], limits: Limits, observe: Observe, beforeAttempt: BeforeAttempt = () => Effect.void) =>
+  (
+    client: LlmClient["Service"],
+    limits: Limits,
+    observe: Observe,
+    beforeAttempt: BeforeAttempt = () => Effect.void,
+    surroundings: Surroundings = {}
+  ) =>
   (request: LlmRequest): Stream.Stream<LlmEvent, LlmError> =>
-    Stream.unwrap(open(client, limits, observe, beforeAttempt, request))
+    Stream.unwrap(open(client, limits, observe, beforeAttempt, surroundings, request))
 
 /** Succeeds with the rest of the answer once it has begun. */
 const open = Effect.fnUntraced(function* (
@@ -54,23 +69,38 @@ const open = Effect.fnUntraced(function* (
   limits: Limits,
   observe: Observe,
   beforeAttempt: BeforeAttempt,
+  surroundings: Surroundings,
   request: LlmRequest
 ) {
   const scope = yield* Effect.scope
   const clock = yield* Clock.Clock
   const now = () => millis(clock)
+  const visitor = {
+    limits,
+    hasElsewhere: surroundings.hasElsewhere ?? false,
+    onWait: surroundings.onGate ?? (() => Effect.void)
+  }
   const started = now()
   let asked = 0
   let empties = 0
   for (let attempt = 1; ; attempt++) {
-    yield* beforeAttempt(attempt)
     // A scope for each attempt: what a failed one opened is closed before the wait, not after the call.
     const attemptScope = yield* Scope.fork(scope)
+    const came = now()
+    const entered = yield* Effect.result((client.gate ?? openGate).enter(visitor).pipe(Scope.provide(attemptScope)))
+    if (Result.isFailure(entered)) return yield* finalError(entered.failure, attempt - 1, now() - started, undefined)
+    asked += now() - came
+    const pass = entered.success
+    yield* beforeAttempt(attempt)
     const begun = yield* Effect.result(TimedFlow.begin(client, limits, request).pipe(Scope.provide(attemptScope)))
-    if (Result.isSuccess(begun)) return begun.success
+    if (Result.isSuccess(begun)) {
+      pass.succeeded()
+      return begun.success
+    }
+    const error = begun.failure
+    pass.failed(error)
     yield* Scope.close(attemptScope, Exit.void)
 
-    const error = begun.failure
     if (error.reason === "Empty") empties++
     const elapsedMs = now() - started
     const jitter = yield* Random.next
@@ -89,10 +119,14 @@ const open = Effect.fnUntraced(function* (
   }
 })
 
+const openGate: Gate = {
+  enter: () => Effect.succeed({ succeeded: () => {}, failed: () => {} })
+}
+
 const millis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
 const finalError = (error: LlmError, attempts: number, elapsedMs: number, why: string | undefined): LlmError => {
-  const effort = attempts === 1 ? [] : [`${attempts} attempts in ${Backoff.seconds(elapsedMs)}`]
+  const effort = attempts <= 1 ? [] : [`${attempts} attempts in ${Backoff.seconds(elapsedMs)}`]
   const reasons = [...effort, ...(why === undefined ? [] : [why])]
   return revise(error, {
     phase: "request",

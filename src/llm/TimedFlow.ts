@@ -207,7 +207,7 @@ const watch = Effect.fnUntraced(function* (
     const idleLeft = progress.lastSign + idle - now
     const stallLeft = progress.lastEvent + stall - now
     if (idleLeft <= 0) return yield* expire("silence", "idle_timeout", limits.idle_timeout)
-    if (stallLeft <= 0) return yield* expire("only keep-alives", "idle_timeout", stallTimeout)
+    if (stallLeft <= 0) return yield* expire("only keep-alives", "stall_timeout", stallTimeout)
     yield* Effect.sleep(Math.min(idleLeft, stallLeft))
   }
 })

@@ -1,7 +1,9 @@
 /** Answers that do not come in one piece, seen by a client, in the journal and by the model. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
+import { defaultLimits } from "../../src/llm/Limits.ts"
 import { LlmError, type LlmErrorReason } from "../../src/llm/LlmError.ts"
 import type { LlmEvent, StopReason } from "../../src/llm/LlmEvent.ts"
 import { continueNote, limitNote } from "../../src/llm/Transcript.ts"
@@ -228,6 +230,43 @@ describe("an answer that breaks off", () => {
       const again = yield* open(bench.memory)
       yield* again.handle.resume
       expect((yield* again.model.next).request.messages).toEqual(first.request.messages)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("an answer that takes longer than total_timeout", () => {
+  it.effect("with all its pieces fails the run, says which limit it was, and closes the connection", () =>
+    Effect.gen(function* () {
+      const limits = { ...defaultLimits, total_timeout: Duration.minutes(2) }
+      const bench = yield* fresh({ services: { limits } })
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      const first = yield* model.next
+      yield* first.push(...text("Hel"))
+      yield* cut(first)
+      const second = yield* model.next
+      yield* second.push(...text("l"))
+      yield* rest
+      yield* TestClock.adjust("60 seconds")
+      yield* second.push({ type: "delta", index: 0, text: "o" })
+      yield* rest
+      expect(model.open()).toBe(1)
+      yield* TestClock.adjust("60 seconds")
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: {
+          result: "failed",
+          error: {
+            code: "provider_error",
+            phase: "stream",
+            message:
+              "probe (probe-1): no whole answer for 120 s; the part of the answer that was shown is not in the log",
+            hint: expect.stringContaining("model.limits.total_timeout")
+          }
+        }
+      })
+      expect(model.open()).toBe(0)
+      expect(texts(bench)).toEqual([])
     }).pipe(Effect.scoped)
   )
 })

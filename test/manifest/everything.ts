@@ -23,6 +23,8 @@ export const everything: ManifestInput = {
       header_timeout: "1 second",
       first_event_timeout: "2 minutes",
       idle_timeout: "1500 millis",
+      stall_timeout: "3 minutes",
+      total_timeout: "2 hours",
       retry_budget: "1 hour",
       max_attempts: 1,
       max_retry_after: "2 days"

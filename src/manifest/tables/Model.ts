@@ -77,9 +77,15 @@ const ModelRef = matching(/^[^/]+\/.+$/, 'a reference "provider/model" such as "
 
 /** Every wait for a model has a limit. All of them can be interrupted while they last. */
 export const ModelLimits = Schema.Struct({
-  header_timeout: defaulted(DurationText, "20 seconds", "From sending the request to the answer's headers."),
+  header_timeout: defaulted(
+    DurationText,
+    "20 seconds",
+    "From sending the request to the answer's headers, connecting included."
+  ),
   first_event_timeout: defaulted(DurationText, "30 seconds", "From the headers to the first event."),
   idle_timeout: defaulted(DurationText, "90 seconds", "Between two events of one answer."),
+  stall_timeout: defaulted(DurationText, "10 minutes", "Between two events, however many keep-alives come."),
+  total_timeout: defaulted(DurationText, "1 hour", "For one answer with all its attempts, waits and continuations."),
   retry_budget: defaulted(DurationText, "40 seconds", "Time in which attempts may start; `Retry-After` may exceed it."),
   max_attempts: defaulted(Positive, 4, "Attempts of one call, the first one included."),
   max_retry_after: defaulted(DurationText, "5 minutes", "The longest `Retry-After` that is waited for.")
