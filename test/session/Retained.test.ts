@@ -2,6 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { journalOn, say } from "../support/journalBench.ts"
+import { fresh } from "../support/podBench.ts"
+import { back, say as talk } from "../support/talk.ts"
 
 const mebibyte = 1024 * 1024
 
@@ -74,5 +76,24 @@ describe("the events that a client which was away is given again", () => {
       yield* journal.commit(many(2), true)
       expect(yield* missed(seq + 1)).toEqual(from(seq + 2, 2))
     }).pipe(Effect.scoped, Effect.provide(MemoryStore.layer))
+  )
+
+  it.effect("of those that carry the log have the last one alone, and nothing from before another", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      for (const text of ["one", "two", "three"]) yield* talk(bench, text)
+      const missed = (after: number) =>
+        Effect.scoped(Effect.map(bench.handle.attach, ({ replay }) => replay(after)?.map(({ event }) => event) ?? null))
+      const seqOf = Effect.scoped(Effect.map(bench.handle.attach, ({ seq }) => seq))
+      const start = yield* seqOf
+      yield* back(bench.handle, "three")
+      expect(yield* missed(start)).toEqual(["rewind_applied"])
+      const between = yield* seqOf
+      yield* talk(bench, "other")
+      yield* back(bench.handle, "two")
+      expect(yield* missed(start)).toBeNull()
+      expect((yield* missed(between))?.filter((event) => event === "rewind_applied")).toHaveLength(1)
+      expect((yield* missed(between))?.[0]).toBe("user_message")
+    }).pipe(Effect.scoped)
   )
 })
