@@ -185,7 +185,8 @@ const isAhead = ({ live, state }: Journal, runId: string): boolean =>
 const pastEnd = Effect.fnUntraced(function* (journal: Journal, runId: string): Effect.fn.Return<RunEnd, PodRefused> {
   const log = journal.source()
   let end: RunEnd = { run_id: runId, leg: 1, result: "rolled_back", usage: noUsage }
-  yield* readLog(log, 0, log.view.total).pipe(
+  // The past that the first entry stands for has no ends of runs.
+  yield* readLog({ ...log, inherited: undefined }, 0, log.view.total).pipe(
     Stream.runForEach((lines) =>
       Effect.sync(() => {
         for (const line of lines) {

@@ -5,11 +5,15 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Answer, PodHandle } from "../pod/PodHandle.ts"
 import type { ListCompletions, Method } from "../protocol/Method.ts"
 import { encodeLine } from "../protocol/Wire.ts"
+import type { Pieces } from "../session/Pieces.ts"
+import type { StorageError } from "../session/StorageError.ts"
 import type { Connections } from "./Connections.ts"
 import type { Outbox } from "./Outbox.ts"
+import { spliced } from "./Splice.ts"
 
 export const localMethods = ["list_completions", "read_entries", "attach_status"] as const
 export type LocalMethod = Extract<Method, { readonly method: (typeof localMethods)[number] }>
@@ -36,6 +40,9 @@ export const refusal = (message: string, id: string | undefined): string =>
     ? encodeLine({ event: "error", data: { code: "invalid_request", message, phase: "accept" } })
     : reply(id, { ok: false, error: { code: "invalid_request", message } })
 
+const unread = (id: string, { hint, message }: StorageError): string =>
+  reply(id, { ok: false, error: { code: "storage_error", message, ...(hint === undefined ? {} : { hint }) } })
+
 type ReadEntries = Extract<Method, { readonly method: "read_entries" }>
 
 export const make = Effect.fnUntraced(function* (
@@ -50,17 +57,19 @@ export const make = Effect.fnUntraced(function* (
       return id === undefined ? encodeLine({ event: "completions", data }) : reply(id, { ok: true, result: data })
     })
 
+  /** Refused if nothing can be read; what breaks later breaks the line. */
   const readEntries = (id: string, { from, limit }: ReadEntries["params"]) =>
-    Effect.match(handle.readEntries(from, limit), {
-      // The entries are JSON already; the rest of the line is made around them.
-      onSuccess: ({ entries, total }) =>
-        `{"event":"reply","data":{"reply_to":${JSON.stringify(id)},"ok":true,"result":` +
-        `{"from":${from},"entries":[${entries.join(",")}],"total":${total}}}}\n`,
-      onFailure: ({ hint, message }) =>
-        reply(id, {
-          ok: false,
-          error: { code: "storage_error", message, ...(hint === undefined ? {} : { hint }) }
-        })
+    Effect.map(Effect.scoped(handle.attach), ({ entries, total }) => {
+      const told = encodeLine({ reply_to: id, ok: true }).slice(1, -2)
+      const head = `{"event":"reply","data":{${told},"result":{"from":${from},"entries":[`
+      let begun = false
+      return spliced(head, entries(from, from + limit), `],"total":${total}}`, {}, {}).pipe(
+        Stream.map((piece) => {
+          begun = true
+          return piece
+        }),
+        Stream.catchTag("StorageError", (error) => (begun ? Stream.fail(error) : Stream.succeed(unread(id, error))))
+      )
     })
 
   const attachStatus = (id: string) =>
@@ -70,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
       return reply(id, { ok: true, result: { connections: list, inbox, waiting_on } })
     })
 
-  const answer = (method: LocalMethod): Effect.Effect<string> => {
+  const answer = (method: LocalMethod): Effect.Effect<string | Pieces> => {
     if (method.method === "list_completions") return complete(method)
     const { id } = method
     if (id === undefined) {
@@ -83,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
 
   yield* Queue.take(waiting).pipe(
     Effect.flatMap(answer),
-    Effect.map((line) => outbox.answer(line)),
+    Effect.map((line) => (typeof line === "string" ? outbox.answer(line) : outbox.lateAnswer(line))),
     Effect.forever,
     Effect.forkScoped
   )

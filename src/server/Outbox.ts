@@ -7,21 +7,18 @@
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type * as Stream from "effect/Stream"
-import type { StorageError } from "../session/StorageError.ts"
+import type { Pieces } from "../session/Pieces.ts"
 import type { Limits } from "./Limits.ts"
 
-/** Text that is read and written piece by piece: one long line or several. */
-export type Pieces = Stream.Stream<string, StorageError>
-
 /**
- * * `Line`: whole lines for this client alone; `answer` if they answer one of its lines.
+ * * `Line`: whole lines for this client alone; `answer` if they answer one of its lines; `pieces` for one that is read
+ *   from the log while it is written.
  * * `Event`: the lines of one broadcast event; `pieces` for one that is read from the log while it is written.
  * * `Pieces`: a snapshot, or events of before. `feed` is the attachment that it belongs to.
  * * `Resync`: events from `missedFrom` on were dropped; a fresh snapshot has to follow.
  */
 export type Item =
-  | { readonly _tag: "Line"; readonly text: string; readonly answer: boolean }
+  | { readonly _tag: "Line"; readonly text: string; readonly answer: boolean; readonly pieces?: Pieces }
   | {
       readonly _tag: "Event"
       readonly text: string
@@ -103,6 +100,12 @@ export class Outbox {
     if (this.discarding || this.closed) return this.settle()
     this.answerSize += text.length
     this.push({ _tag: "Line", text, answer: true })
+  }
+
+  /** As `answer`, for one that is produced while it is written. */
+  lateAnswer(pieces: Pieces): void {
+    if (this.discarding || this.closed) return this.settle()
+    this.push({ _tag: "Line", text: "", answer: true, pieces })
   }
 
   line(text: string): void {

@@ -4,11 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { ErrorCode } from "../protocol/Status.ts"
 import { encodeLine } from "../protocol/Wire.ts"
+import type { Pieces } from "../session/Pieces.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import type { Feed } from "./Feed.ts"
 import type { Limits } from "./Limits.ts"
-import type { Outbox, Pieces } from "./Outbox.ts"
+import type { Outbox } from "./Outbox.ts"
 import type { Transport } from "./Transport.ts"
 
 export interface OutletOptions {
@@ -38,20 +40,27 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
 
   const flushIfFull = Effect.suspend(() => (text.length >= options.limits.writeSize ? flush : Effect.void))
 
-  const stream = (pieces: Pieces, of: number) =>
-    Stream.runForEach(pieces, (piece) => {
-      text += piece
-      return flushIfFull
-    }).pipe(Effect.catchTag("StorageError", (error) => broken(error, of)))
+  const stream = (pieces: Pieces, code: ErrorCode) =>
+    Effect.suspend(() => {
+      let begun = false
+      return Stream.runForEach(pieces, (piece) => {
+        text += piece
+        begun = !piece.endsWith("\n")
+        return flushIfFull
+      }).pipe(Effect.catchTag("StorageError", (error) => broken(error, code, begun)))
+    })
 
-  /** The line cannot be finished. It is ended where it is, so that the client can read why. */
-  const broken = Effect.fnUntraced(function* (error: StorageError, of: number) {
+  /** The line cannot be finished. One that has begun is ended where it is, so that the client can read why. */
+  const broken = Effect.fnUntraced(function* (error: StorageError, code: ErrorCode, begun: boolean) {
     const message = `the log cannot be read: ${error.message}`
-    const code = of === 0 ? "internal" : "storage_error"
-    text += `\n${encodeLine({ event: "error", data: { code, message, phase: "store" } })}`
+    text += `${begun ? "\n" : ""}${encodeLine({ event: "error", data: { code, message, phase: "store" } })}`
     yield* flush
     options.cut(message)
     return yield* Effect.never
+  })
+
+  const answered = Effect.sync(() => {
+    answers += 1
   })
 
   const loop = Effect.gen(function* () {
@@ -63,14 +72,16 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
         if (outbox.ended) return
         yield* outbox.ready
       } else if (item._tag === "Pieces") {
-        yield* stream(item.pieces, item.feed)
+        yield* stream(item.pieces, codeOf(item.feed))
       } else if (item._tag === "Resync") {
         // What the client has not taken yet must not hold the snapshot back: it is attached when it is its turn.
         yield* flush
         const pieces = yield* feed.resync(item)
-        if (pieces !== null) yield* stream(pieces, item.feed)
+        if (pieces !== null) yield* stream(pieces, codeOf(item.feed))
       } else if (item._tag === "Event" && item.pieces !== undefined) {
-        yield* stream(item.pieces, item.feed ?? 0)
+        yield* stream(item.pieces, codeOf(item.feed ?? 0))
+      } else if (item._tag === "Line" && item.pieces !== undefined) {
+        yield* Effect.ensuring(stream(item.pieces, "storage_error"), answered)
       } else {
         text += item.text
         if (item._tag === "Line" && item.answer) answers += 1
@@ -86,3 +97,6 @@ export const run = (options: OutletOptions): Effect.Effect<void> => {
     })
   )
 }
+
+/** The first attachment of a connection speaks the seed's protocol, which knows fewer codes. */
+const codeOf = (feed: number): ErrorCode => (feed === 0 ? "internal" : "storage_error")

@@ -1,6 +1,6 @@
 /**
  * The long lines of an attach, as pieces: the log's entries are spliced in as the texts that stand in the file.
- * Never one string, never decoded: a transcript of any size costs one piece of memory.
+ * Never one string, never decoded whole: a transcript of any size costs one piece of memory.
  */
 import * as Stream from "effect/Stream"
 import type { Envelope } from "../protocol/Event.ts"
@@ -9,8 +9,8 @@ import type { InFlight } from "../protocol/Inbox.ts"
 import type { SeedStatus } from "../protocol/Status.ts"
 import { encodeLine } from "../protocol/Wire.ts"
 import type { Attachment } from "../session/Attachment.ts"
+import type { Pieces } from "../session/Pieces.ts"
 import * as LateEvent from "./LateEvent.ts"
-import type { Pieces } from "./Outbox.ts"
 import { spliced } from "./Splice.ts"
 
 const head = `{"event":"snapshot","data":{"entries":[`

@@ -10,7 +10,7 @@ import { inboxItem } from "./Announce.ts"
 import type { Attachment } from "./Attachment.ts"
 import type { SessionState } from "./Fold.ts"
 import * as Live from "./Live.ts"
-import { type LogSource, readLog } from "./LogReader.ts"
+import { type LogSource, readText } from "./LogReader.ts"
 import type { Retained } from "./Retained.ts"
 
 export interface AttachSource {
@@ -38,7 +38,7 @@ export const attach = (source: AttachSource): Effect.Effect<Attachment, never, S
         waitingOn: source.live.waitingOn,
         alerts: source.live.alerts,
         total: log.view.total,
-        entries: (from) => readLog(log, from, log.view.total),
+        entries: (from, to = log.view.total) => readText(log, from, to),
         replay: (after) => source.retained.between(after, seq),
         take: takeAfter(subscription, seq)
       }

@@ -5,11 +5,10 @@
  * has seen, also in the middle of a token.
  */
 import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
 import type { Approval, BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { InboxItem, InFlight, WaitingOn } from "../protocol/Inbox.ts"
 import type { PodStatus } from "../protocol/Status.ts"
-import type { StorageError } from "./StorageError.ts"
+import type { Pieces } from "./Pieces.ts"
 
 export interface Attachment {
   /** Names this run of the pod; `seq` starts at 1 in each. */
@@ -26,10 +25,10 @@ export interface Attachment {
   /** Entries in the log at `seq`. */
   readonly total: number
   /**
-   * The log's entries `from` ≤ i < `total` as the JSON texts that stand in the file, read in pieces with backpressure.
-   * Each element of the stream is a run of entries. It may be read after later events have happened.
+   * The log's entries `from` ≤ i < `to` (default: `total`) as JSON with commas between them, in pieces with backpressure:
+   * put together and into brackets, they are an array. It may be read after later events have happened.
    */
-  readonly entries: (from: number) => Stream.Stream<ReadonlyArray<string>, StorageError>
+  readonly entries: (from: number, to?: number) => Pieces
   /**
    * The durable events in (after, seq] with their numbers, if this epoch still knows them all; null if not.
    * `after` comes from a client's `resume_from.seq`.

@@ -6,6 +6,8 @@
  * for yet. The first request after it reads them once.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import type { LoggedItem } from "../protocol/Item.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { decodeEntry } from "./DecodeEntry.ts"
@@ -34,7 +36,7 @@ interface StoredItem extends LinePlace {
 export type HistorySlot = HistoryItem | StoredItem
 
 /** Bytes of one read. */
-const windowBytes = 1 << 20
+const windowBytes = 256 * 1024
 
 export class History {
   private slots: Array<HistorySlot> = []
@@ -75,43 +77,53 @@ export class History {
     const slots = this.slots
     if (!slots.some(isStored)) return Effect.succeed(Array.from(slots) as ReadonlyArray<HistoryItem>)
     const asked = Array.from(slots)
-    return Effect.tap(read(asked), (items) =>
-      Effect.sync(() => {
-        // The journal may have changed the history meanwhile: only what still stands where it stood is replaced.
-        if (this.slots !== slots) return
+    return Effect.map(Stream.runCollect(read(asked)), (runs) => {
+      const items = runs.flat()
+      // The journal may have changed the history meanwhile: only what still stands where it stood is replaced.
+      if (this.slots === slots) {
         for (const [i, slot] of asked.entries()) if (slots[i] === slot) slots[i] = items[i] as HistoryItem
-      })
-    )
+      }
+      return items
+    })
   })
 }
 
 const isStored = (slot: HistorySlot): slot is StoredItem => "file" in slot
 
-/** The items of these slots, read from their files a window at a time. */
-export const read = Effect.fnUntraced(function* (
-  slots: ReadonlyArray<HistorySlot>
+/** The items of these slots in runs, read from their files a window at a time: never more than one is held. */
+export const read = (slots: ReadonlyArray<HistorySlot>): Stream.Stream<ReadonlyArray<HistoryItem>, StorageError> =>
+  Stream.paginate(
+    0,
+    Effect.fnUntraced(function* (at: number): Effect.fn.Return<Page, StorageError> {
+      const items = yield* run(slots, at)
+      const next = at + items.length
+      return [[items], next < slots.length ? Option.some(next) : Option.none()]
+    })
+  )
+
+type Page = readonly [ReadonlyArray<ReadonlyArray<HistoryItem>>, Option.Option<number>]
+
+/** From the slot `first` on, as far as one window reaches. */
+const run = Effect.fnUntraced(function* (
+  slots: ReadonlyArray<HistorySlot>,
+  first: number
 ): Effect.fn.Return<ReadonlyArray<HistoryItem>, StorageError> {
   const items: Array<HistoryItem> = []
   const text = new TextDecoder()
   let window: { readonly file: SegmentFile; readonly from: number; readonly bytes: Uint8Array } | undefined
-  let line: { readonly file: SegmentFile; readonly from: number; readonly entry: LogEntry } | undefined
-  for (const slot of slots) {
+  let line: { readonly from: number; readonly entry: LogEntry } | undefined
+  for (let i = first; i < slots.length; i++) {
+    const slot = slots[i] as HistorySlot
     if (!isStored(slot)) {
       items.push(slot)
       continue
     }
     const { file, from, index, to } = slot
-    if (line === undefined || line.file !== file || line.from !== from) {
-      if (
-        window === undefined ||
-        window.file !== file ||
-        from < window.from ||
-        to > window.from + window.bytes.length
-      ) {
-        window = { file, from, bytes: yield* file.read(from, Math.max(to, from + windowBytes)) }
-      }
+    if (window === undefined) window = { file, from, bytes: yield* file.read(from, Math.max(to, from + windowBytes)) }
+    else if (window.file !== file || from < window.from || to > window.from + window.bytes.length) return items
+    if (line?.from !== from) {
       const bytes = window.bytes.subarray(from - window.from, to - window.from)
-      line = { file, from, entry: yield* parse(slot, text.decode(bytes)) }
+      line = { from, entry: yield* parse(slot, text.decode(bytes)) }
     }
     const item = itemsOf(line.entry)[index]
     if (item === undefined) return yield* changed(slot)

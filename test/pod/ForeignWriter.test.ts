@@ -85,7 +85,7 @@ describe("a journal that somebody else has written to", () => {
       yield* say(bench, "two")
       const attachment = yield* bench.handle.attach
       const pieces = yield* Stream.runCollect(attachment.entries(0))
-      const [first] = pieces.flat().map((text) => JSON.parse(text) as LogEntry)
+      const [first] = JSON.parse(`[${pieces.join("")}]`) as Array<LogEntry>
       expect(first).toMatchObject({ kind: "segment_start", history: [{ role: "user" }, { role: "assistant" }] })
       expect(inputs(yield* entriesOf(bench.handle))).toEqual(["two"])
       expect((yield* bench.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { LlmError } from "../../src/llm/LlmError.ts"
 import type { Answer } from "../../src/pod/PodHandle.ts"
+import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import type { Envelope } from "../../src/protocol/Event.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { SegmentFile } from "../../src/session/SessionStore.ts"
@@ -104,7 +105,7 @@ const scenario = Effect.scoped(
         const entries = yield* Stream.runCollect(attachment.entries(0))
         return {
           attachment,
-          entries: entries.flat(),
+          entries: JSON.parse(`[${entries.join("")}]`) as Array<LogEntry>,
           seen: yield* until(attachment.take, (event) => event.event === "shutdown")
         }
       })
@@ -184,7 +185,7 @@ const check = ({ answers, events, late, log, open: stillOpen, reference, restore
     const after = events.filter((event) => event.seq > attachment.seq)
     expect(seen).toEqual(after)
     const answered = events.filter((event) => event.seq <= attachment.seq && event.event === "assistant_item").length
-    expect(entries.filter((line) => line.startsWith('{"kind":"assistant_item"')).length).toBe(answered)
+    expect(entries.filter(({ kind }) => kind === "assistant_item").length).toBe(answered)
   }
 }
 

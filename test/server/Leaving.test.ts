@@ -34,6 +34,23 @@ describe("a client that ends its side", () => {
     })
   )
 
+  it.live("gets the parts of the log that it has asked for", () =>
+    Effect.gen(function* () {
+      const entries = Array.from({ length: 1_000 }, () => FakePod.entry("e".repeat(1_000)))
+      const { path } = yield* serve({ entries, limits: { maxUnanswered: 2 } })
+      const client = yield* connect(path)
+      for (const id of ["a", "b", "c", "d"]) {
+        yield* client.send({ method: "read_entries", id, params: { from: 0, limit: 300 } })
+      }
+      yield* client.end
+      const [, ...replies] = yield* client.rest
+      assert.deepStrictEqual(
+        replies.map(({ data }) => [data.reply_to, data.result.entries.length]),
+        ["a", "b", "c", "d"].map((id) => [id, 300])
+      )
+    })
+  )
+
   it.live("without having asked for anything gets its snapshot and the end", () =>
     Effect.gen(function* () {
       const { path } = yield* serve()

@@ -238,11 +238,28 @@ describe("a method with an id", () => {
 
   it.live("reading a log that cannot be read is refused, and the connection goes on", () =>
     Effect.gen(function* () {
-      const { path } = yield* serve({ failAt: 0 })
+      const { path, pod } = yield* serve({ entries: Array.from({ length: 20 }, (_, i) => FakePod.entry(`${i}`)) })
       const client = yield* connectNative(path)
+      pod.set({ failAt: 5 })
       yield* client.send({ method: "read_entries", id: "e", params: { from: 0, limit: 10 } })
       const { data } = yield* client.line
       assert.deepStrictEqual([data.reply_to, data.ok, data.error.code], ["e", false, "storage_error"])
+      yield* client.send({ method: "read_entries", id: "f", params: { from: 0, limit: 5 } })
+      assert.lengthOf((yield* client.line).data.result.entries, 5)
+    })
+  )
+
+  it.live("what breaks in the middle of such an answer is told, and the client is cut off", () =>
+    Effect.gen(function* () {
+      const { path, pod } = yield* serve({ entries: Array.from({ length: 300 }, (_, i) => FakePod.entry(`${i}`)) })
+      const client = yield* connectNative(path)
+      pod.set({ failAt: 250 })
+      yield* client.send({ method: "read_entries", id: "e", params: { from: 0, limit: 300 } })
+      const first = yield* Effect.flip(client.next)
+      assert.deepInclude(first, { _tag: "ConnectError", reason: "Garbled" })
+      const { data, event } = yield* client.line
+      assert.deepStrictEqual([event, data.code], ["error", "storage_error"])
+      assert.deepStrictEqual(yield* client.rest, [])
     })
   )
 

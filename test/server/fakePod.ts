@@ -13,6 +13,7 @@ import type { InFlight } from "../../src/protocol/Inbox.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { PodStatus } from "../../src/protocol/Status.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
+import { type Pieces, separated } from "../../src/session/Pieces.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
 
 export const epoch = "0197a1c2-0000-7000-8000-00000000000e"
@@ -33,14 +34,18 @@ export interface FakePodOptions {
   readonly hubBound?: number
   readonly submit?: (method: Method, reply: Reply | undefined, pod: FakePod) => Effect.Effect<void>
   /** Reading entries fails at this index. */
-  readonly failAt?: number
+  readonly failAt?: number | undefined
 }
 
 export interface FakePod {
   readonly handle: PodHandle
   readonly entries: Array<string>
   readonly submitted: Array<Method>
-  readonly set: (state: { readonly status?: PodStatus; readonly inFlight?: InFlight | null }) => void
+  readonly set: (state: {
+    readonly status?: PodStatus
+    readonly inFlight?: InFlight | null
+    readonly failAt?: number
+  }) => void
   readonly emit: (...events: ReadonlyArray<BroadcastEvent>) => Effect.Effect<void>
   /** Adds an entry and announces it, in one step. */
   readonly commit: (text: string) => Effect.Effect<void>
@@ -66,6 +71,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
   const alerts: Array<Extract<BroadcastEvent, { readonly event: "alert" }>> = []
   let status: PodStatus = "idle"
   let inFlight: InFlight | null = null
+  let { failAt } = options
   let seq = 0
   let reads = 0
 
@@ -78,15 +84,16 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
     return envelope
   }
 
-  const read = (from: number, to: number): Stream.Stream<ReadonlyArray<string>, StorageError> =>
+  const read = (from: number, to: number): Pieces =>
     Stream.range(0, Math.ceil((to - from) / 100) - 1).pipe(
       Stream.mapEffect((chunk) => {
         const start = from + chunk * 100
         reads += 1
-        return options.failAt !== undefined && options.failAt < Math.min(start + 100, to)
+        return failAt !== undefined && failAt < Math.min(start + 100, to)
           ? Effect.fail(new StorageError({ reason: "Io", operation: "read", path: "log", message: "log: EIO" }))
-          : Effect.succeed(entries.slice(start, Math.min(start + 100, to)))
-      })
+          : Effect.succeed(entries.slice(start, Math.min(start + 100, to)).join(","))
+      }),
+      separated
     )
 
   const attach: PodHandle["attach"] = Effect.flatMap(PubSub.subscribe(hub), (subscription) =>
@@ -107,7 +114,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
         waitingOn: null,
         alerts: Array.from(alerts),
         total,
-        entries: (from) => (from < total ? read(from, total) : Stream.empty),
+        entries: (from, to = total) => (from < total ? read(from, Math.min(to, total)) : Stream.empty),
         replay: (after) => (after > at ? null : durable.filter((event) => event.seq > after && event.seq <= at)),
         take
       }
@@ -120,6 +127,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
     set: (state) => {
       status = state.status ?? status
       if (state.inFlight !== undefined) inFlight = state.inFlight
+      failAt = state.failAt ?? failAt
     },
     emit: (...events) =>
       Effect.suspend(() =>
@@ -156,7 +164,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
         }),
       attach,
       readEntries: (from, limit) =>
-        options.failAt === undefined
+        failAt === undefined
           ? Effect.succeed({ entries: entries.slice(from, from + limit), total: entries.length })
           : Effect.fail(new StorageError({ reason: "Io", operation: "read", path: "log", message: "log: EIO" })),
       completions: (_kind, prefix) => Effect.succeed([{ value: `${prefix}main.ts`, is_dir: false }]),

@@ -33,11 +33,10 @@ const theEnd: BroadcastEvent = {
   data: { level: "warn", source: "pod", message: "end", timestamp_ms: 0 }
 }
 
-const entriesOf = (attachment: {
-  readonly entries: (from: number) => Stream.Stream<ReadonlyArray<string>, StorageError>
-}) =>
-  Effect.map(Stream.runCollect(attachment.entries(0)), (pieces) =>
-    pieces.flat().map((line) => JSON.parse(line) as LogEntry)
+const entriesOf = (attachment: { readonly entries: (from: number) => Stream.Stream<string, StorageError> }) =>
+  Effect.map(
+    Stream.runCollect(attachment.entries(0)),
+    (pieces) => JSON.parse(`[${pieces.join("")}]`) as Array<LogEntry>
   )
 
 describe("Journal", () => {
