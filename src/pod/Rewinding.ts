@@ -29,15 +29,28 @@ export const make = (journal: Journal, ledger: Ledger, answering: Answering): Re
   const refuse = (...args: Parameters<Answering["refuse"]>) => Effect.as(answering.refuse(...args), false)
   const head = () => journal.source().view.total
 
-  const list: Rewinding["list"] = (mail) => {
+  /** What is owed moves the head: it is written before anything is decided. */
+  const settled = (mail: MethodMail, then: Effect.Effect<boolean>): Effect.Effect<boolean> =>
+    Effect.matchEffect(ledger.settle, {
+      onFailure: (error) => Effect.as(refuseStorage(mail)(error), false),
+      onSuccess: () => then
+    })
+
+  const list: Rewinding["list"] = Effect.fnUntraced(function* (mail) {
+    // What the store does not take yet is no reason not to show what there is.
+    yield* Effect.ignore(ledger.settle)
     const targets = { head_entries: head(), targets: journal.points.list(head()) }
     // A connection of the seed protocol gets it as an event, and so does everybody else.
-    return mail.reply === undefined
+    yield* mail.reply === undefined
       ? journal.emit({ event: "rewind_targets", data: targets })
       : answer(mail, { ok: true, result: JSON.parse(JSON.stringify(targets)) })
-  }
+  })
 
-  const rewind: Rewinding["rewind"] = Effect.fnUntraced(function* (mail, { expected_head_entries, target }) {
+  const rewind: Rewinding["rewind"] = (mail, params) => settled(mail, rewindNow(mail, params))
+
+  const undo: Rewinding["undo"] = (mail) => settled(mail, undoNow(mail))
+
+  const rewindNow = Effect.fnUntraced(function* (mail: MethodMail, { expected_head_entries, target }: RewindParams) {
     const isKnown = journal.files().some(({ ref }) => ref.segmentId === target.segment_id)
     const point = journal.points.find(target.segment_id, target.user_input_entry_index)
     if (!isKnown) {
@@ -72,7 +85,7 @@ export const make = (journal: Journal, ledger: Ledger, answering: Answering): Re
     return yield* apply(mail, change, (accepted_seq, synced) => ({ ...summary, accepted_seq, synced }))
   })
 
-  const undo: Rewinding["undo"] = Effect.fnUntraced(function* (mail) {
+  const undoNow = Effect.fnUntraced(function* (mail: MethodMail) {
     if (journal.state.rewound === undefined) {
       return yield* refuse(
         mail,
@@ -94,8 +107,7 @@ export const make = (journal: Journal, ledger: Ledger, answering: Answering): Re
     change: Effect.Effect<Rewind | Undo, StorageError>,
     result: (acceptedSeq: number, synced: boolean) => Schema.JsonObject
   ): Effect.Effect<boolean> =>
-    ledger.settle.pipe(
-      Effect.andThen(change),
+    change.pipe(
       Effect.flatMap((wanted) =>
         journal.change(wanted, [idle], {
           onPublish: ({ seqs, synced }) => mail.reply?.({ ok: true, result: result(seqs[0] ?? 0, synced) })

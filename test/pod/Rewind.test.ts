@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { counting } from "../support/benchTools.ts"
 import { faultyDisk } from "../support/faultyDisk.ts"
 import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
-import { back, entriesOf, inputs, say } from "../support/talk.ts"
+import { back, entriesOf, inputs, say, target } from "../support/talk.ts"
 import { plain, restarted } from "../support/sessionState.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 
@@ -108,16 +108,16 @@ describe("rewind", () => {
       const bench = yield* fresh()
       yield* say(bench, "one")
       const { head_entries, targets } = yield* bench.handle.rewindTargets
-      const [target] = targets
-      if (target === undefined) throw new Error("no target")
+      const [known] = targets
+      if (known === undefined) throw new Error("no target")
       yield* say(bench, "two")
       const now = (yield* entriesOf(bench.handle)).length
-      const stale = yield* Effect.flip(bench.handle.rewindTo(target.id, head_entries))
+      const stale = yield* Effect.flip(bench.handle.rewindTo(known.id, head_entries))
       expect([stale.code, stale.message]).toEqual(["conflict", expect.stringContaining("session head changed")])
-      const noInput = yield* Effect.flip(bench.handle.rewindTo({ ...target.id, user_input_entry_index: 0 }, now))
+      const noInput = yield* Effect.flip(bench.handle.rewindTo({ ...known.id, user_input_entry_index: 0 }, now))
       expect(noInput.code).toBe("not_found")
       const foreign = yield* Effect.flip(
-        bench.handle.rewindTo({ ...target.id, segment_id: "0197a1c2-0000-7000-8000-00000000000f" }, now)
+        bench.handle.rewindTo({ ...known.id, segment_id: "0197a1c2-0000-7000-8000-00000000000f" }, now)
       )
       expect(foreign.code).toBe("not_found")
       expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one", "two"])
@@ -196,6 +196,47 @@ describe("undo_rewind", () => {
       expect(inputs(yield* entriesOf(bench.handle))).toEqual(["one", "two"])
       const found = yield* open(bench.memory)
       expect(inputs(yield* entriesOf(found.handle))).toEqual(["one", "two"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+/** Two runs, and the store has not taken how the second ended. */
+const owing = Effect.gen(function* () {
+  const disk = faultyDisk()
+  const bench = yield* fresh({ wrap: disk.wrap })
+  yield* say(bench, "one")
+  yield* bench.handle.run("two")
+  const call = yield* bench.model.next
+  disk.set("full")
+  yield* call.answer("lost")
+  yield* until(bench.take, (event) => event.event === "run_end" && event.data.result === "failed")
+  return { ...bench, disk }
+})
+
+describe("a rewind while the end of a run is owed", () => {
+  it.effect("counts that end too", () =>
+    Effect.gen(function* () {
+      const { disk, handle } = yield* owing
+      disk.set("fine")
+      const { head, id } = yield* target(handle, "two")
+      expect((yield* entriesOf(handle)).at(-1)?.kind).toBe("run_errored")
+      const summary = yield* handle.rewindTo(id, head)
+      expect(summary.truncated_to_entries + summary.discarded_entries).toBe(head)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("finds that the head has moved since it was listed without that end", () =>
+    Effect.gen(function* () {
+      const { disk, handle } = yield* owing
+      const { head, id } = yield* target(handle, "two")
+      expect((yield* Effect.flip(handle.rewindTo(id, head))).code).toBe("storage_error")
+      disk.set("fine")
+      expect((yield* Effect.flip(handle.rewindTo(id, head))).code).toBe("conflict")
+      const now = yield* target(handle, "two")
+      expect(yield* handle.rewindTo(now.id, now.head)).toMatchObject({
+        discarded_entries: now.head - id.user_input_entry_index + 1
+      })
+      expect(inputs(yield* entriesOf(handle))).toEqual(["one"])
     }).pipe(Effect.scoped)
   )
 })
