@@ -11,6 +11,7 @@ import { spawn } from "node:child_process"
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { rolldown } from "rolldown"
+import { writeCatalog } from "./catalog.mjs"
 import { root } from "./project.mjs"
 import { buildStampFile, sourceStamp } from "./stamps.mjs"
 
@@ -95,8 +96,10 @@ const replaceDist = () => {
 }
 
 const started = Date.now()
-const stamp = sourceStamp()
 try {
+  // Before the stamp: it is one of the sources.
+  writeCatalog()
+  const stamp = sourceStamp()
   // Both to their end: a person wants to see what both say, and neither may write behind the clean-up.
   const [bundled, compiled] = await Promise.allSettled([program(), library()])
   const reasons = [bundled, compiled].flatMap((result) => (result.status === "rejected" ? [result.reason.message] : []))

@@ -15,6 +15,7 @@ const buildInputs = [
   "src",
   "layers",
   "scripts/build.mjs",
+  "scripts/catalog.mjs",
   "tsconfig.json",
   "tsconfig.build.json",
   "package.json",

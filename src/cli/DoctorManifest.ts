@@ -3,15 +3,19 @@
  * model. Names of variables only; nothing is sent anywhere.
  */
 import * as Effect from "effect/Effect"
+import * as Files from "../../layers/runtime/Files.ts"
+import type { Catalog } from "../manifest/Catalog.ts"
 import { variable } from "../manifest/Default.ts"
 import { formatKeyPath, type KeyPath } from "../manifest/KeyPath.ts"
 import { toInput } from "../manifest/Manifest.ts"
-import { modelError, planModel } from "../manifest/Model.ts"
+import { catalogFor, modelError, planModel } from "../manifest/Model.ts"
 import { notYet } from "../manifest/NotYet.ts"
 import { isTable } from "../manifest/Paths.ts"
 import { tomlPositions } from "../manifest/TomlPositions.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import type { Invocation } from "./Invocation.ts"
+import { hostFailure } from "./Failures.ts"
+import { directoriesOf } from "./Machine.ts"
 import { origin, prepare, type Prepared } from "./Prepare.ts"
 
 export interface ManifestValue {
@@ -60,14 +64,21 @@ const sourceOf = ({ file, invocation, text }: Prepared): ((key: string) => strin
   }
 }
 
-const modelFinding = (prepared: Prepared): ReadonlyArray<Finding> => {
+/** The catalog as this user has it, if the manifest needs it. */
+const catalogOf = ({ invocation: { env }, manifest }: Prepared) =>
+  Effect.flatMap(directoriesOf(env), ({ config }) => catalogFor(manifest.model, { env, configDir: config })).pipe(
+    Effect.mapError((error) => (error._tag === "ManifestError" ? hostFailure(error) : error)),
+    Effect.provide(Files.layer)
+  )
+
+const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Finding> => {
   const { env } = prepared.invocation
   const set = keyVariables.filter((name) => variable(env, name) !== undefined)
   const keys =
     set.length === 0
       ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
       : ok("model keys", `set: ${set.join(", ")}`)
-  const plan = planModel(prepared.manifest.model, env)
+  const plan = planModel(prepared.manifest.model, env, "model", catalog)
   if (plan._tag === "Failure") return [keys, fail("model", modelError(plan.failure, origin(prepared)).message)]
   const { baseUrl, credential, modelId, notes, scheme } = plan.success
   const embedded = baseUrl === undefined
@@ -85,9 +96,16 @@ const modelFinding = (prepared: Prepared): ReadonlyArray<Finding> => {
   ]
 }
 
+const modelFindings = (prepared: Prepared): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.match(catalogOf(prepared), {
+    onFailure: ({ hint, message }) => [fail("model catalog", message, hint)],
+    onSuccess: (catalog) => modelFinding(prepared, catalog)
+  })
+
 export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestReport> =>
   prepare(invocation).pipe(
-    Effect.map((prepared): ManifestReport => {
+    Effect.flatMap((prepared) => Effect.map(modelFindings(prepared), (findings) => [prepared, findings] as const)),
+    Effect.map(([prepared, findings]): ManifestReport => {
       const { file, manifest, name, unused } = prepared
       const source = sourceOf(prepared)
       return {
@@ -95,7 +113,7 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
           ok("manifest", `${file ?? "the built-in default"}, pod ${name}`),
           ...(unused === undefined ? [] : [warn("manifest", unused)]),
           ...notYet(manifest).map((line) => warn("manifest", line)),
-          ...modelFinding(prepared),
+          ...findings,
           warn(
             "sandbox",
             "there is none: Bash runs with all rights of this user",

@@ -64,7 +64,7 @@ export const host = Effect.fn("Host.host")(function* (
       'set sandbox.mode to "auto" or "off" if that is acceptable'
     )
   }
-  const model = yield* resolveModel(manifest.model, { env, ...origin(prepared) }).pipe(
+  const model = yield* resolveModel(manifest.model, { env, configDir: directories.config, ...origin(prepared) }).pipe(
     Effect.provideContext(world),
     Effect.mapError(hostFailure)
   )

@@ -9,11 +9,13 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { nearest } from "../protocol/Nearest.ts"
-import { type CatalogProvider, findModel, findProvider, models, providers } from "./Catalog.ts"
+import { bundled, type Catalog, type CatalogProvider, findModel, findProvider } from "./Catalog.ts"
+import { readCatalog } from "./CatalogFiles.ts"
 import { type Environment, geminiKeyVariables, modelFromEnvironment, variable } from "./Default.ts"
 import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
 import { withPlaces } from "./Places.ts"
 import type { Auth, Capability, ModelLimits, ModelTable, Scheme } from "./tables/Model.ts"
+import type { Prices } from "./tables/Prices.ts"
 import { readTextFile } from "./TextFile.ts"
 
 /** Those that speak HTTP. */
@@ -28,6 +30,8 @@ export interface ResolvedModel {
   readonly apiKey: Redacted.Redacted<string> | undefined
   /** Tokens. */
   readonly contextWindow: number
+  /** Undefined if nobody has said them: then there is no cost to tell. */
+  readonly prices?: Prices
   /** Absolute; set for `scripted`. */
   readonly script?: string
   readonly limits: ModelLimits
@@ -38,6 +42,11 @@ export interface ResolvedModel {
 
 export interface ResolveOptions {
   readonly env: Environment
+  /**
+   * Absolute directory whose `providers.toml` and `models.toml` are laid over the catalog; read only for a model that
+   * is named by reference. Default: the catalog as it comes with the program.
+   */
+  readonly configDir?: string
   /** Where the table stands, for messages. Default `model`. */
   readonly key?: string
   /** What messages call the manifest. */
@@ -56,14 +65,14 @@ export const modelError = (
 const unknownContextWindow = 200_000
 const keyFileBytes = 64 * 1024
 
-/** Reads at most one key file. A table that names no model and no server takes the model of the environment. */
+/** Reads the catalog's files, if it has to, and at most one key file. A table that names no model and no server takes the model of the environment. */
 export const resolveModel = Effect.fn("Model.resolve")(function* (
   table: ModelTable,
   options: ResolveOptions
 ): Effect.fn.Return<ResolvedModel, ManifestError, FileSystem.FileSystem> {
   const key = options.key ?? "model"
   const fail = (problem: ManifestProblem) => modelError(problem, options)
-  const planned = planModel(table, options.env, key)
+  const planned = planModel(table, options.env, key, yield* catalogFor(table, options))
   if (planned._tag === "Failure") return yield* fail(planned.failure)
   const { credential, ...plan } = planned.success
   if (credential.kind !== "file") return { ...plan, apiKey: credential.kind === "key" ? credential.key : undefined }
@@ -83,6 +92,18 @@ export const resolveModel = Effect.fn("Model.resolve")(function* (
   return { ...plan, apiKey: Redacted.make(text), notes: [...plan.notes, ...open] }
 })
 
+/** The catalog that `planModel` needs for this table: a user's broken files are no matter for who names no model of it. */
+export const catalogFor = (
+  table: ModelTable,
+  { configDir, env }: Pick<ResolveOptions, "configDir" | "env">
+): Effect.Effect<Catalog, ManifestError, FileSystem.FileSystem> => {
+  const isReferred = table.ref !== undefined || (isUnset(table) && modelFromEnvironment(env).model.ref !== undefined)
+  return isReferred && configDir !== undefined ? readCatalog(configDir) : Effect.succeed(bundled)
+}
+
+const isUnset = ({ auth, base_url, model_id, ref, scheme, script }: ModelTable): boolean =>
+  [ref, scheme, model_id, auth, base_url, script].every((value) => value === undefined)
+
 export type Credential =
   | { readonly kind: "none" }
   | { readonly kind: "key"; readonly key: Redacted.Redacted<string> }
@@ -97,19 +118,17 @@ export interface ModelPlan extends Omit<ResolvedModel, "apiKey"> {
 export const planModel = (
   given: ModelTable,
   env: Environment,
-  key = "model"
+  key = "model",
+  catalog: Catalog = bundled
 ): Result.Result<ModelPlan, ManifestProblem> => {
-  const unset = [given.ref, given.scheme, given.model_id, given.auth, given.base_url, given.script].every(
-    (value) => value === undefined
-  )
-  const choice = unset ? modelFromEnvironment(env) : undefined
+  const choice = isUnset(given) ? modelFromEnvironment(env) : undefined
   const table = { ...given, ...(choice === undefined ? {} : { ref: choice.model.ref, scheme: choice.model.scheme }) }
   const notes = [...(choice?.notes ?? [])]
 
   const slash = table.ref?.indexOf("/") ?? -1
   const providerId = table.ref?.slice(0, slash)
-  const provider = providerId === undefined ? undefined : findProvider(providerId)
-  if (providerId !== undefined && provider === undefined) return Result.fail(unknownProvider(providerId, key))
+  const provider = providerId === undefined ? undefined : findProvider(catalog, providerId)
+  if (providerId !== undefined && provider === undefined) return Result.fail(unknownProvider(providerId, key, catalog))
 
   const scheme = table.scheme ?? provider?.scheme
   const embedded = scheme === "offline" || scheme === "scripted"
@@ -123,7 +142,7 @@ export const planModel = (
   const credential = credentialFrom(auth, provider, scheme, env, key)
   if (credential._tag === "Failure") return Result.fail(credential.failure)
 
-  const known = provider === undefined ? undefined : findModel(provider.id, modelId)
+  const known = provider === undefined ? undefined : findModel(catalog, provider.id, modelId)
   const window = table.context_window ?? known?.contextWindow ?? provider?.contextWindow ?? unknownContextWindow
   if (table.context_window === undefined && known === undefined && !embedded) {
     notes.push(
@@ -131,6 +150,7 @@ export const planModel = (
         `Set ${key}.context_window if it differs.`
     )
   }
+  const prices = table.prices ?? known?.prices ?? (scheme === "offline" ? nothing : undefined)
   const base = embedded ? undefined : baseUrlOf(table, provider, scheme, env)
   if (base?.note !== undefined) notes.push(base.note)
   return Result.succeed({
@@ -139,6 +159,7 @@ export const planModel = (
     ...(base === undefined ? {} : { baseUrl: base.url }),
     ...(scheme === "scripted" && table.script !== undefined ? { script: table.script } : {}),
     contextWindow: Math.min(window, table.max_context_window ?? known?.maxContextWindow ?? Number.POSITIVE_INFINITY),
+    ...(prices === undefined ? {} : { prices }),
     limits: table.limits,
     capability: table.capability ?? {
       vision: false,
@@ -150,6 +171,9 @@ export const planModel = (
     credential: credential.success
   })
 }
+
+/** What the embedded model costs. */
+const nothing: Prices = { input: 0, output: 0 }
 
 const schemeCapability = { tool_calling: "parallel" } as const
 
@@ -225,7 +249,7 @@ const credentialFrom = (
   })
 }
 
-const unknownProvider = (id: string, key: string): ManifestProblem => {
+const unknownProvider = (id: string, key: string, { providers }: Catalog): ManifestProblem => {
   const ids = providers.map((provider) => provider.id)
   const near = nearest(id, ids)
   return {
@@ -241,5 +265,5 @@ const missing = (key: string): ManifestProblem => ({
   message: `\`${key}\` is required`,
   hint: key.endsWith(".script")
     ? "the file that the scripted model plays"
-    : `or name a model of the catalog with ref = "${models[0]?.provider}/${models[0]?.id}"`
+    : `or name a model of the catalog with ref = "${bundled.models[0]?.provider}/${bundled.models[0]?.id}"`
 })

@@ -12,15 +12,16 @@ interface Leaf {
   readonly kind: "unknown" | "missing" | "wrong"
 }
 
-/** `ast` is the encoded side of the schema, `input` what was decoded with it. */
+/** `ast` is the encoded side of the schema, `input` what was decoded with it, `document` a word for what it is. */
 export const problemsOf = (
   issue: SchemaIssue.Issue,
   ast: SchemaAST.AST,
-  input: unknown
+  input: unknown,
+  document = "manifest"
 ): ReadonlyArray<ManifestProblem> => {
   const found = new Map<string, ManifestProblem>()
   for (const leaf of leaves(issue, [])) {
-    const problem = toProblem(leaf, ast, input)
+    const problem = toProblem(leaf, ast, input, document)
     if (!found.has(problem.key)) found.set(problem.key, problem)
   }
   return [...found.values()]
@@ -49,10 +50,10 @@ const leaves = (issue: SchemaIssue.Issue, path: KeyPath): ReadonlyArray<Leaf> =>
   }
 }
 
-const toProblem = (leaf: Leaf, ast: SchemaAST.AST, input: unknown): ManifestProblem => {
+const toProblem = (leaf: Leaf, ast: SchemaAST.AST, input: unknown, document: string): ManifestProblem => {
   const key = formatKeyPath(leaf.path)
   const schemas = schemasAt(ast, leaf.path)
-  if (leaf.kind === "unknown") return unknownKey(leaf.path, ast, input)
+  if (leaf.kind === "unknown") return unknownKey(leaf.path, ast, input, document)
   if (leaf.kind === "missing") {
     const needed = schemas.flatMap(requiredKeysOf)
     return needed.length === 0
@@ -89,7 +90,7 @@ const suggestion = (value: unknown, words: ReadonlyArray<string>): { readonly hi
 /** Keys under which people try to write a credential down. */
 const credential = /^(api_?key|key|token|secret|password|credentials?)$/i
 
-const unknownKey = (path: KeyPath, ast: SchemaAST.AST, input: unknown): ManifestProblem => {
+const unknownKey = (path: KeyPath, ast: SchemaAST.AST, input: unknown, document: string): ManifestProblem => {
   const key = formatKeyPath(path)
   const name = String(path.at(-1))
   const table = path.slice(0, -1)
@@ -98,13 +99,13 @@ const unknownKey = (path: KeyPath, ast: SchemaAST.AST, input: unknown): Manifest
     // A key of another member of the union: the kind has been decoded, so it is one of our own words.
     return { key, message: `\`${key}\` does not go with kind = ${JSON.stringify(valueAt(input, [...table, "kind"]))}` }
   }
-  const where = table.length === 0 ? "a table of the manifest" : `a key of [${formatKeyPath(table)}]`
+  const where = table.length === 0 ? `a table of the ${document}` : `a key of [${formatKeyPath(table)}]`
   const message = `\`${key}\` is not ${where}`
   if (credential.test(name) && nearest(name, known) === undefined) {
     return {
       key,
       message,
-      hint: 'a key is never written into a manifest: set a variable and name it with `auth = { kind = "api_key", env = "…" }`, or use `file`'
+      hint: `a key is never written into a ${document}: set a variable and name it with \`auth = { kind = "api_key", env = "…" }\`, or use \`file\``
     }
   }
   const near = nearest(name, known)

@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Manifest from "../../src/manifest/Manifest.ts"
-import { models, providers } from "../../src/manifest/Catalog.ts"
 import type { Environment } from "../../src/manifest/Default.ts"
 import { parseToml } from "../../src/manifest/ManifestToml.ts"
 import { resolveModel } from "../../src/manifest/Model.ts"
@@ -233,15 +232,22 @@ describe("resolving a model", () => {
     })
   )
 
-  it("the catalog is consistent: one entry per model, each with its provider", () => {
-    const ids = models.map((model) => `${model.provider}/${model.id}`)
-    assert.strictEqual(new Set(ids).size, ids.length)
-    for (const model of models)
-      assert.isTrue(
-        providers.some((provider) => provider.id === model.provider),
-        model.id
-      )
-  })
+  it.effect("prices come from the manifest, else from the catalog, else there are none", () =>
+    Effect.gen(function* () {
+      const known = yield* resolve({ ref: "anthropic/claude-haiku-4-5" })
+      assert.deepStrictEqual(known.prices, {
+        input: 1,
+        output: 5,
+        cache_read: 0.1,
+        cache_write: 1.25,
+        date: "2025-10-15"
+      })
+      const own = yield* resolve({ ref: "anthropic/claude-haiku-4-5", prices: { input: 2, output: 3 } })
+      assert.deepStrictEqual(own.prices, { input: 2, output: 3 })
+      assert.isUndefined((yield* resolve({ ref: "anthropic/claude-next" })).prices)
+      assert.isUndefined((yield* resolve({ scheme: "scripted", script: "/s.jsonl" })).prices)
+    })
+  )
 })
 
 describe("the key", () => {

@@ -18,6 +18,15 @@ export const everything: ManifestInput = {
     },
     context_window: 1000,
     max_context_window: 900,
+    prices: {
+      input: 2.5,
+      output: 10,
+      cache_read: 0.25,
+      cache_write: 3,
+      up_to: 1000,
+      currency: "USD",
+      date: "2026-05-01"
+    },
     script: "/w/s.jsonl",
     limits: {
       header_timeout: "1 second",

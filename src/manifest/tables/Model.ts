@@ -17,6 +17,7 @@ import {
   required,
   Text
 } from "../Fields.ts"
+import { Prices } from "./Prices.ts"
 
 export const schemes = ["anthropic", "openai_chat", "openai_responses", "gemini", "offline", "scripted"] as const
 export const Scheme = Schema.Literals(schemes)
@@ -59,7 +60,7 @@ export const Capability = Schema.Struct({
 })
 export type Capability = typeof Capability.Type
 
-const httpUrl = Schema.String.check(
+export const HttpUrl = Schema.String.check(
   Schema.makeFilter(
     (text: string) => {
       try {
@@ -96,7 +97,7 @@ export const ModelTable = Schema.Struct({
   ref: optional(ModelRef, "`provider/model` from the catalog. What is set beside it wins over the catalog."),
   scheme: optional(Scheme, "The dialect spoken to the server; required without `ref`."),
   base_url: optional(
-    httpUrl,
+    HttpUrl,
     "Where the server is: with `/v1` for the OpenAI schemes, without it for `anthropic` and `gemini`."
   ),
   model_id: optional(Text, "The vendor's name of the model; required without `ref` (not for `offline`, `scripted`)."),
@@ -104,6 +105,7 @@ export const ModelTable = Schema.Struct({
   capability: optional(Capability, "What the model can do, where the catalog is wrong or silent."),
   context_window: optional(Positive, "Tokens. Default: the catalog's, else 200000."),
   max_context_window: optional(Positive, "Upper bound of the above, for example below a price step."),
+  prices: optional(Prices, "What the vendor asks for tokens. Default: the catalog's; without one, no cost is told."),
   script: optional(FilePath, "What the `scripted` scheme plays: a JSON-lines file, one object per model call."),
   limits: defaulted(ModelLimits, {}, "How long to wait, and how often to try again.")
 })
