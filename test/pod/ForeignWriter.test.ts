@@ -1,9 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
-import { counting } from "../support/benchTools.ts"
-import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { counting, stuck } from "../support/benchTools.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
+import { badRequest } from "../support/ProbeModel.ts"
 import { plain } from "../support/sessionState.ts"
 import { back, entriesOf, inputs, say } from "../support/talk.ts"
 
@@ -135,6 +138,63 @@ describe("a journal that somebody else has written to", () => {
       expect(live.filter((kind) => kind === "invoke")).toHaveLength(2)
       const again = yield* open(bench.memory)
       expect((yield* entriesOf(again.handle)).map(({ kind }) => kind)).toEqual(live)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("what a pod says again in its new segment", () => {
+  it.effect("that its inbox is held: after a restart the queued run waits for a person still", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* bench.handle.run("fails")
+      const call = yield* bench.model.next
+      yield* bench.handle.run("queued", { delivery: "queue" })
+      yield* call.fail(badRequest)
+      yield* until(bench.take, isStatus("idle"))
+      bench.memory.write(bench.ref, foreign)
+      yield* bench.handle.notify("note", { wake: false })
+      expect(bench.journal.segmentId()).not.toBe(bench.ref.segmentId)
+      const again = yield* open(bench.memory)
+      yield* rest
+      expect(yield* again.handle.waitingOn).toMatchObject({ kind: "inbox_held" })
+      expect(again.model.open()).toBe(0)
+      expect((yield* again.handle.inbox).map(({ preview }) => preview)).toEqual(["queued", "note"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("how many turns its run has had: the limit is that of the whole run", () =>
+    Effect.gen(function* () {
+      const { tool } = counting("Act")
+      const bench = yield* fresh({ tools: [tool], maxTurns: 2 })
+      yield* bench.handle.run("go")
+      yield* Effect.flatMap(bench.model.next, (call) => call.callTools({ id: "c1", name: "Act", args: {} }))
+      const second = yield* bench.model.next
+      bench.memory.write(bench.ref, foreign)
+      yield* second.callTools({ id: "c2", name: "Act", args: {} })
+      const seen = yield* until(bench.take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "limit_reached", limit: "max_turns" } })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("how often starts have taken its run up: after three the run waits for a person", () =>
+    Effect.gen(function* () {
+      const { begun, tool } = yield* stuck()
+      const first = yield* open(MemoryStore.make(), { tools: [tool] })
+      const { memory } = first
+      yield* first.handle.run("go")
+      yield* Effect.flatMap(first.model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
+      yield* Deferred.await(begun)
+      for (const attempt of [1, 2, 3]) {
+        const pod = yield* open(memory, { onInterrupted: "resume" })
+        yield* pod.model.next
+        expect(pod.journal.state.run).toMatchObject({ attempts: attempt })
+        memory.write({ ...pod.ref, segmentId: pod.journal.segmentId() ?? "" }, foreign)
+        yield* pod.handle.notify("note", { wake: false })
+        expect(pod.journal.segmentId()).not.toBe(pod.ref.segmentId)
+      }
+      const last = yield* open(memory, { onInterrupted: "resume" })
+      yield* rest
+      expect([yield* last.handle.status, last.model.open()]).toEqual(["paused", 0])
     }).pipe(Effect.scoped)
   )
 })

@@ -10,10 +10,11 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { Answer, PodHandle } from "../../src/pod/PodHandle.ts"
+import { interruptNote } from "../../src/knowledge/Wrappers.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
-import { stuck } from "../support/benchTools.ts"
+import { counting, stuck } from "../support/benchTools.ts"
 import { faultyDisk } from "../support/faultyDisk.ts"
 import { fileOf, fresh, isStatus, names, open, rest, until } from "../support/podBench.ts"
 import { plain } from "../support/sessionState.ts"
@@ -156,6 +157,58 @@ describe("fork", () => {
       disk.set("fine")
       yield* bench.handle.fork("copy")
       expect(bench.memory.segments()).toHaveLength(3)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a fork", () => {
+  it.effect("of a run that goes on tells its model that the run was cut", () =>
+    Effect.gen(function* () {
+      const { begun, tool } = yield* stuck()
+      const bench = yield* fresh({ tools: [tool] })
+      yield* bench.handle.run("go")
+      yield* Effect.flatMap(bench.model.next, (call) => call.callTools({ id: "c1", name: "Stuck", args: {} }))
+      yield* Deferred.await(begun)
+      yield* bench.handle.fork("copy")
+      const copy = yield* open(bench.memory, { name: "copy" })
+      const { messages } = yield* say(copy, "next")
+      expect(messages.map((message) => ("text" in message ? message.text : message.role))).toEqual([
+        "go",
+        "assistant",
+        "tool",
+        expect.stringContaining(interruptNote("user")),
+        "next"
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("works where its source does, with the settings that are recorded for it", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const pods = yield* Effect.provide(PodStore, bench.memory.layer)
+      yield* pods.update("bench", { cwd: "/elsewhere", resolved_manifest_snapshot: { some: "settings" } })
+      yield* bench.handle.fork("copy")
+      expect(yield* metadataOf(bench.memory, "copy")).toMatchObject({
+        pod_name: "copy",
+        cwd: "/elsewhere",
+        resolved_manifest_snapshot: { some: "settings" }
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("cannot begin at an input that was sent into a turn", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh({ tools: [counting("Act").tool] })
+      yield* bench.handle.run("one")
+      const call = yield* bench.model.next
+      yield* bench.handle.run("steer", { delivery: "steer" })
+      yield* call.callTools({ id: "c", name: "Act", args: {} })
+      yield* Effect.flatMap(bench.model.next, (next) => next.answer("done"))
+      yield* until(bench.take, isStatus("idle"))
+      const { id } = yield* target(bench.handle, "steer")
+      expect((yield* Effect.flip(bench.handle.fork("copy", id))).code).toBe("not_found")
+      expect(yield* isPod(bench.memory, "copy")).toBe(false)
     }).pipe(Effect.scoped)
   )
 })
@@ -402,6 +455,31 @@ describe("a fork of a pod whose first input was refused by the store", () => {
 })
 
 describe("rewind over segments", () => {
+  it.effect("numbers inputs anew in each segment, and counts what goes in all of them", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      const below = (yield* entriesOf(bench.handle)).length
+      yield* bench.handle.fork("copy")
+      const copy = yield* open(bench.memory, { name: "copy" })
+      yield* say(copy, "three")
+      const own = (yield* entriesOf(copy.handle)).length
+      const { head_entries, targets } = yield* copy.handle.rewindTargets
+      expect(targets.map(({ preview, turn_index }) => [preview, turn_index])).toEqual([
+        ["three", 1],
+        ["two", 2],
+        ["one", 1]
+      ])
+      const two = targets.find(({ preview }) => preview === "two")
+      if (two === undefined) throw new Error("no target")
+      expect(yield* copy.handle.rewindTo(two.id, head_entries)).toMatchObject({
+        truncated_to_entries: two.truncate_entries,
+        discarded_entries: own + below - two.truncate_entries
+      })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a fork can be taken back into the past that it shares, and forward again", () =>
     Effect.gen(function* () {
       const bench = yield* fresh()

@@ -2,10 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { counting } from "../support/benchTools.ts"
 import { faultyDisk } from "../support/faultyDisk.ts"
-import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
+import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
 import { back, entriesOf, inputs, say, target } from "../support/talk.ts"
+import { badRequest } from "../support/ProbeModel.ts"
 import { plain, restarted } from "../support/sessionState.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
+
+type Bench = Effect.Success<ReturnType<typeof open>>
 
 describe("rewind", () => {
   it.effect("lists every input, newest first, with what would be left", () =>
@@ -155,7 +158,123 @@ describe("rewind", () => {
   )
 })
 
+/** A run that has failed, a queued one behind it that waits for a person, and a rewind to before both. */
+const rewoundQueue = Effect.fnUntraced(function* (bench: Bench) {
+  const { take } = yield* bench.handle.attach
+  yield* bench.handle.run("fails")
+  const call = yield* bench.model.next
+  yield* bench.handle.run("queued", { delivery: "queue" })
+  yield* call.fail(badRequest)
+  yield* until(take, isStatus("idle"))
+  yield* back(bench.handle, "two")
+})
+
+/** After it, whatever may flow by itself has begun. */
+const selfStartedTurn = Effect.fnUntraced(function* ({ handle, model }: Bench) {
+  const { take } = yield* handle.attach
+  yield* handle.notify("by the way")
+  yield* Effect.flatMap(model.next, (call) => call.answer("noted"))
+  yield* until(take, isStatus("idle"))
+  yield* rest
+})
+
+describe("what waits while the session is taken back", () => {
+  it.effect("is held, although what had held it is hidden: no queued run starts by itself", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      yield* rewoundQueue(bench)
+      const again = yield* open(bench.memory)
+      for (const pod of [bench, again]) {
+        expect(yield* pod.handle.waitingOn).toMatchObject({ kind: "inbox_held" })
+        expect(pod.model.open()).toBe(0)
+      }
+      yield* selfStartedTurn(again)
+      expect(again.model.open()).toBe(0)
+      expect((yield* again.handle.inbox).map(({ preview }) => preview)).toEqual(["queued"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is held too where the session goes on in another segment", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* say(bench, "two")
+      yield* bench.handle.fork("copy")
+      const copy = yield* open(bench.memory, { name: "copy" })
+      yield* rewoundQueue(copy)
+      expect(copy.journal.files()).toHaveLength(2)
+      const again = yield* open(bench.memory, { name: "copy" })
+      for (const pod of [copy, again]) expect(yield* pod.handle.waitingOn).toMatchObject({ kind: "inbox_held" })
+      yield* selfStartedTurn(again)
+      expect(again.model.open()).toBe(0)
+      expect((yield* again.handle.inbox).map(({ preview }) => preview)).toEqual(["queued"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a run that was rolled back", () => {
+  it.effect("is no place to go back to, and its number is given again, in the live pod and after a restart", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* bench.handle.run("undone")
+      yield* bench.model.next
+      const { take } = yield* bench.handle.attach
+      yield* bench.handle.cancel
+      yield* until(take, isEvent("run_end"))
+      const listed = (handle: Bench["handle"]) =>
+        Effect.map(handle.rewindTargets, ({ targets }) => targets.map((each) => [each.preview, each.turn_index]))
+      expect(yield* listed(bench.handle)).toEqual([["one", 1]])
+      yield* say(bench, "two")
+      const live = [
+        ["two", 2],
+        ["one", 1]
+      ]
+      expect(yield* listed(bench.handle)).toEqual(live)
+      expect(yield* listed((yield* open(bench.memory)).handle)).toEqual(live)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("undo_rewind", () => {
+  it.effect("is a conflict once a turn has begun by itself", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* back(bench.handle, "one")
+      // What only waits does not count.
+      yield* bench.handle.notify("quiet", { wake: false })
+      yield* bench.handle.undoRewind
+      yield* back(bench.handle, "one")
+      const { take } = yield* bench.handle.attach
+      yield* bench.handle.notify("wake")
+      const call = yield* bench.model.next
+      yield* bench.handle.cancel
+      yield* until(take, isStatus("idle"))
+      expect((yield* Effect.flip(bench.handle.undoRewind)).code).toBe("conflict")
+      expect(call.request.messages).not.toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is a conflict once a run has begun, also after a restart that finds the run undone", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* back(bench.handle, "one")
+      const { take } = yield* bench.handle.attach
+      yield* bench.handle.run("undone")
+      yield* bench.model.next
+      yield* bench.handle.cancel
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "rolled_back" } })
+      expect((yield* Effect.flip(bench.handle.undoRewind)).code).toBe("conflict")
+      const again = yield* open(bench.memory)
+      expect((yield* Effect.flip(again.handle.undoRewind)).code).toBe("conflict")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("brings back what the last rewind hid, also after a restart, and only once", () =>
     Effect.gen(function* () {
       const bench = yield* fresh()
