@@ -240,7 +240,8 @@ describe.each(dialects)("a turn with %s", (dialect) => {
       [say([{ text: "half" }, { error: { type: "api_error", message: "it broke" } }]), /it broke/, undefined]
     ] as const
     for (const [reply, message, hint] of cases) {
-      server.reply(reply)
+      // An answer that breaks off is continued, three times at most.
+      server.reply(...(message.source === "broke off" ? [reply, reply, reply, reply] : [reply]))
       const end = await turn(client, "go")
       expect(end).toMatchObject({ result: "failed", error: { code: "provider_error" } })
       expect(end.error?.message).toMatch(message)
@@ -278,10 +279,9 @@ describe("a model server that does not answer", () => {
     const { client } = await serveWith("openai", `[model.limits]\nmax_attempts = 1\n${limit} = "2 seconds"\n`)
     const gate = new Gate()
     // The first request of a pod takes longer, because it is then that the vendor's code is loaded.
-    server.reply(
-      say([{ text: "hello" }]),
-      where === "inside" ? say([{ text: "half" }, { gate }]) : say([{ text: "x" }], { [where]: gate })
-    )
+    const silent = where === "inside" ? say([{ text: "half" }, { gate }]) : say([{ text: "x" }], { [where]: gate })
+    // An answer that has begun is continued, three times at most.
+    server.reply(say([{ text: "hello" }]), ...(where === "inside" ? [silent, silent, silent, silent] : [silent]))
     await turn(client, "hello")
     const end = await turn(client, "go")
     expect(end).toMatchObject({
