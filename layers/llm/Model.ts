@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Prices } from "../../src/llm/Cost.ts"
 import * as Gates from "../../src/llm/Gates.ts"
 import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
@@ -13,15 +14,21 @@ import * as OpenAiChat from "./OpenAiChat.ts"
 import * as OpenAiResponses from "./OpenAiResponses.ts"
 import * as Scripted from "./Scripted.ts"
 
-/** Pods that share `Gates` wait for an endpoint together; without them, those that share this client. */
+/**
+ * Whatever its scheme, a model knows its prices: calls of it tell what they cost. Pods that share `Gates` wait for an
+ * endpoint together; without them, those that share this client.
+ */
 export const make = Effect.fnUntraced(function* (
   model: ResolvedModel
 ): Effect.fn.Return<LlmClient["Service"], LlmError> {
-  const client = yield* speak(model)
+  const client = priced(yield* speak(model), model.prices)
   if (model.baseUrl === undefined) return client
   const gates = Option.getOrElse(yield* Effect.serviceOption(Gates.Gates), () => Gates.make())
   return { ...client, gate: gates.at(new URL(model.baseUrl).host, model.apiKey) }
 })
+
+const priced = (client: LlmClient["Service"], prices: Prices | undefined): LlmClient["Service"] =>
+  prices === undefined ? client : { ...client, info: { ...client.info, prices } }
 
 const speak = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
   const vendor = {

@@ -1,6 +1,7 @@
-/** What clients and the journal are told about a model call beside its answer: waits, and the tokens it took. */
+/** What clients and the journal are told about a model call beside its answer: waits, and what it took and cost. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { costOf } from "../llm/Cost.ts"
 import type { GateNotice } from "../llm/Gate.ts"
 import type { LlmUsage } from "../llm/LlmEvent.ts"
 import type { RetryNotice } from "../llm/Patience.ts"
@@ -53,12 +54,13 @@ const isReported = (usage: LlmUsage): boolean => usage.inputTokens !== undefined
 
 /** None for a call whose vendor reported nothing. */
 export const usageSteps = (
-  { journal }: LegServices,
+  { client, journal }: LegServices,
   { leg, runId }: LegProgress,
   turn: number,
   usage: LlmUsage
-): ReadonlyArray<Step> =>
-  isReported(usage)
+): ReadonlyArray<Step> => {
+  const cost = costOf(client.info.prices, usage)
+  return isReported(usage)
     ? [
         {
           kind: "llm_usage",
@@ -67,12 +69,14 @@ export const usageSteps = (
           cache_read_tokens: usage.cacheReadTokens ?? 0,
           cache_write_tokens: usage.cacheWriteTokens ?? 0,
           output_tokens: usage.outputTokens ?? 0,
+          ...(cost === undefined ? {} : { cost_usd: cost }),
           turn,
           run_id: runId,
           leg
         }
       ]
     : []
+}
 
 /** At once: the tokens were spent, whatever becomes of the answer. */
 export const recordUsage = Effect.fnUntraced(function* (
@@ -86,14 +90,16 @@ export const recordUsage = Effect.fnUntraced(function* (
 })
 
 export const reportUsage = (services: LegServices, progress: LegProgress, usage: LlmUsage): Effect.Effect<void> => {
-  progress.usage = addCall(progress.usage, usage)
+  const cost = costOf(services.client.info.prices, usage)
+  progress.usage = addCall(progress.usage, usage, cost)
   return isReported(usage)
     ? services.journal.emit({
         event: "usage",
         data: {
           input_tokens: usage.inputTokens ?? null,
           output_tokens: usage.outputTokens ?? null,
-          ...(usage.cacheReadTokens === undefined ? {} : { cache_read_input_tokens: usage.cacheReadTokens })
+          ...(usage.cacheReadTokens === undefined ? {} : { cache_read_input_tokens: usage.cacheReadTokens }),
+          ...(cost === undefined ? {} : { cost_usd: cost })
         }
       })
     : Effect.void

@@ -25,6 +25,7 @@ import {
 } from "./SegmentFacts.ts"
 import { more, rows as statusRows } from "./Status.ts"
 import { oneLine, plural } from "./Text.ts"
+import { usageText } from "./RunEndText.ts"
 import * as Values from "./Values.ts"
 
 interface SegmentOfSession extends Lineage {
@@ -112,7 +113,7 @@ const runRow = ({ ended, error, kind, leg, result, run_id, started, usage }: Run
   ended === undefined ? "" : `${((ended - started) / 1000).toFixed(1)} s`,
   `${kind}${leg > 1 ? ` (leg ${leg})` : ""}`,
   result ?? "open",
-  usage === undefined ? "" : `${usage.llm_calls} calls, ${usage.input_tokens} in, ${usage.output_tokens} out`,
+  usage === undefined ? "" : usageText(usage),
   error === undefined ? run_id : `${run_id}  ${oneLine(error, 120)}`
 ]
 
@@ -192,7 +193,7 @@ export const command: Command = {
     const machine = yield* Machine.make(env)
     const reported = yield* reportOf(machine, name)
     if (reported === undefined) return yield* Machine.unknownPod(machine, name)
-    const { live, report } = reported
+    const { live, report, usage } = reported
     const { segment_id, session_id } = report
     const known = {
       ...report,
@@ -204,8 +205,8 @@ export const command: Command = {
     const found = yield* details(machine, session_id, segment_id)
     yield* terminal.out(
       flags["json"] === true
-        ? `${JSON.stringify({ ...known, ...(live === undefined ? {} : more(live)), ...found })}\n`
-        : table(statusRows(known, live)) + text(found)
+        ? `${JSON.stringify({ ...known, ...(live === undefined ? {} : more(live)), ...(usage === undefined ? {} : { usage }), ...found })}\n`
+        : table(statusRows(known, reported)) + text(found)
     )
     return ExitCode.ok
   })

@@ -9,8 +9,10 @@ import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { RunUsage } from "../protocol/LogEntry.ts"
 import type { LeaseOwner } from "../runtime/Lease.ts"
 import type { ActiveSegment, PodMetadata } from "../session/PodStore.ts"
+import { sessionUsage } from "../session/Spent.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import * as Client from "./Client.ts"
 import type { CliError } from "./CliError.ts"
@@ -41,6 +43,8 @@ export interface LiveDetail {
 export interface Reported {
   readonly report: PodReport
   readonly live?: LiveDetail
+  /** What its session has used, where that can be read. */
+  readonly usage?: RunUsage
 }
 
 /** For one pod to answer. Pods are asked at the same time. */
@@ -106,11 +110,12 @@ const describe = Effect.fnUntraced(function* (
   if (active?.segment_id === undefined) return { report: { ...known, state: "stopped" } }
   const segment = { sessionId: active.session_id, segmentId: active.segment_id }
   return yield* Effect.scoped(
-    Effect.flatMap(openLog(machine, segment), ({ path, total }) =>
+    Effect.flatMap(openLog(machine, segment), ({ path, state, total }) =>
       Effect.map(
         modifiedAt(path),
         (updated): Reported => ({
-          report: { ...known, state: "restorable", entries: total, ...updated }
+          report: { ...known, state: "restorable", entries: total, ...updated },
+          usage: sessionUsage(state)
         })
       )
     )
@@ -153,7 +158,8 @@ const describeLive = Effect.fnUntraced(function* (
       ...(snapshot.total === undefined ? {} : { entries: snapshot.total }),
       ...updated
     },
-    live: { snapshot, welcome }
+    live: { snapshot, welcome },
+    ...(snapshot.usage === undefined ? {} : { usage: snapshot.usage })
   }
 })
 

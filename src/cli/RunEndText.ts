@@ -29,21 +29,30 @@ const words: { readonly [R in RunResult]: string } = {
   interrupted: "interrupted by a crash"
 }
 
-const usageText = (usage: RunUsage): string => {
+/** Empty if no model was called. */
+export const usageText = (usage: RunUsage): string => {
   if (usage.llm_calls === 0) return ""
   const tokens =
     usage.input_tokens + usage.output_tokens > 0
       ? `, ${plural(usage.input_tokens, "token")} in, ${usage.output_tokens} out`
       : ""
-  return ` (${plural(usage.llm_calls, "model call")}${tokens})`
+  return `${plural(usage.llm_calls, "model call")}${tokens}${costText(usage)}`
 }
+
+/** Below a dollar to its millionth part: a call may cost far less than a cent. */
+const costText = ({ cost_partial, cost_usd }: RunUsage): string =>
+  cost_usd === undefined
+    ? ""
+    : `, ${cost_partial === true ? "at least " : ""}$${cost_usd >= 1 ? cost_usd.toFixed(2) : Number(cost_usd.toFixed(6))}`
+
+const inBrackets = (text: string): string => (text === "" ? "" : ` (${text})`)
 
 type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit">
 
 /** One line, and a second one with a hint if there is something to do. */
 export const runEndText = ({ error, limit, result, usage }: Ending, style: Style): string => {
   const head = `${words[result]}${limit === undefined ? "" : `: ${plain(limit)}`}`
-  if (error === undefined) return style.dim(`· ${head}${usageText(usage)}`)
+  if (error === undefined) return style.dim(`· ${head}${inBrackets(usageText(usage))}`)
   const hint = error.hint === undefined ? "" : `\n  hint: ${plain(error.hint)}`
   return `${style.red(`✗ ${head}: ${plain(error.message)}`)} ${style.dim(`[${error.code}]`)}${hint}`
 }

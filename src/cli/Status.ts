@@ -4,7 +4,8 @@ import { ExitCode } from "./CliError.ts"
 import type { Command } from "./Invocation.ts"
 import { table } from "./List.ts"
 import * as Machine from "./Machine.ts"
-import { type LiveDetail, type PodReport, reportOf } from "./PodReport.ts"
+import { type LiveDetail, type PodReport, type Reported, reportOf } from "./PodReport.ts"
+import { usageText } from "./RunEndText.ts"
 import { oneLine, plural } from "./Text.ts"
 import * as Values from "./Values.ts"
 
@@ -29,7 +30,7 @@ export const more = ({ snapshot, welcome }: LiveDetail) => {
 
 export const rows = (
   report: PodReport & { readonly journal?: string },
-  live: LiveDetail | undefined
+  { live, usage }: Pick<Reported, "live" | "usage">
 ): ReadonlyArray<ReadonlyArray<string>> => {
   const base: Array<readonly [string, string | undefined]> = [
     ["name", report.name],
@@ -43,7 +44,8 @@ export const rows = (
     ["segment", report.segment_id],
     ["journal", report.journal],
     ["entries", report.entries?.toString()],
-    ["updated", report.updated_at]
+    ["updated", report.updated_at],
+    ["used", usage === undefined ? undefined : usageText(usage)]
   ]
   if (live !== undefined) {
     const { context_tokens, context_window, inbox, model, provider, sandbox, scope_summary, tools, waiting_on } =
@@ -71,7 +73,7 @@ export const command: Command = {
     const machine = yield* Machine.make(env)
     const reported = yield* reportOf(machine, name)
     if (reported === undefined) return yield* Machine.unknownPod(machine, name)
-    const { live } = reported
+    const { live, usage } = reported
     const { segment_id, session_id } = reported.report
     const report =
       session_id === undefined || segment_id === undefined
@@ -79,8 +81,8 @@ export const command: Command = {
         : { ...reported.report, journal: machine.segmentPath(session_id, segment_id) }
     yield* terminal.out(
       flags["json"] === true
-        ? `${JSON.stringify(live === undefined ? report : { ...report, ...more(live) })}\n`
-        : table(rows(report, live))
+        ? `${JSON.stringify({ ...report, ...(live === undefined ? {} : more(live)), ...(usage === undefined ? {} : { usage }) })}\n`
+        : table(rows(report, reported))
     )
     return ExitCode.ok
   })

@@ -10,6 +10,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Stream from "effect/Stream"
+import type { Prices } from "./Cost.ts"
 import type { Gate } from "./Gate.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmEvent } from "./LlmEvent.ts"
@@ -22,6 +23,8 @@ export interface ModelInfo {
   readonly model: string
   /** Tokens. */
   readonly contextWindow: number
+  /** Undefined where nobody has said them: then no cost is told. */
+  readonly prices?: Prices
 }
 
 export class LlmClient extends Context.Service<

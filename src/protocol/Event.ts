@@ -10,7 +10,7 @@ import { Count, defaulted, nullable, omittable } from "./Fields.ts"
 import { Greeting } from "./Greeting.ts"
 import { InboxItem, InFlight, WaitingOn } from "./Inbox.ts"
 import { LoggedItem } from "./Item.ts"
-import { LogEntry, Outcome } from "./LogEntry.ts"
+import { LogEntry, Outcome, RunUsage } from "./LogEntry.ts"
 import { RewindSummary, RewindTarget } from "./Rewind.ts"
 import { Segment } from "./Segment.ts"
 import {
@@ -113,7 +113,8 @@ export const CommonEvent = Schema.Union([
     Schema.Struct({
       input_tokens: nullable(Count),
       output_tokens: nullable(Count),
-      cache_read_input_tokens: omittable(Count)
+      cache_read_input_tokens: omittable(Count),
+      cost_usd: Schema.optionalKey(Schema.Finite)
     })
   ),
   event("segment_rotated", Schema.Struct({ entry: LogEntry })),
@@ -258,7 +259,8 @@ export const DirectEvent = Schema.Union([
       in_flight: Schema.optionalKey(Schema.NullOr(InFlight)),
       inbox: Schema.optionalKey(Schema.Array(InboxItem)),
       pending_approvals: Schema.optionalKey(Schema.Array(Approval)),
-      waiting_on: Schema.optionalKey(Schema.NullOr(WaitingOn))
+      waiting_on: Schema.optionalKey(Schema.NullOr(WaitingOn)),
+      usage: Schema.optionalKey(RunUsage)
     })
   ),
   direct("in_flight", Schema.NullOr(InFlight)),

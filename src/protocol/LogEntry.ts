@@ -35,14 +35,18 @@ export const defaultConfig: RequestConfig = {
 export const Origin = Schema.Struct({ segment_id: Schema.String, at_turn_index: Count })
 export type Origin = typeof Origin.Type
 
-/** Tokens as reported by the vendor, added over the calls of a leg. Never estimated. */
+/**
+ * Tokens as reported by the vendor, added over the calls of a leg. Never estimated. `cost_usd` is made of the prices
+ * that were known when a call was made; `cost_partial`: it leaves out calls that had none.
+ */
 export const RunUsage = Schema.Struct({
   llm_calls: Count,
   input_tokens: Count,
   output_tokens: Count,
   cache_read_input_tokens: Count,
   cache_write_input_tokens: Count,
-  cost_usd: Schema.optionalKey(Schema.Finite)
+  cost_usd: Schema.optionalKey(Schema.Finite),
+  cost_partial: Schema.optionalKey(Schema.Literal(true))
 })
 export type RunUsage = typeof RunUsage.Type
 
@@ -152,6 +156,8 @@ export const LlmUsage = Schema.Struct({
   cache_read_tokens: Count,
   cache_write_tokens: Count,
   output_tokens: Count,
+  /** US dollars; absent where the model has no known prices. */
+  cost_usd: Schema.optionalKey(Schema.Finite),
   ...ofTurn
 })
 export const Extension = Schema.Struct({

@@ -11,6 +11,7 @@ import { type Extension, type LogEntry, RunUsage } from "./LogEntry.ts"
 import { PodEvent } from "./PodEvent.ts"
 import { RewindSummary } from "./Rewind.ts"
 import { ScopeRules } from "./ScopeRule.ts"
+import { Spending } from "./Spending.ts"
 import { Segment } from "./Segment.ts"
 import { RunKind } from "./Status.ts"
 
@@ -50,7 +51,11 @@ export const CarriedRun = Schema.Struct({
   turns: Count,
   usage: RunUsage,
   attempts: Count,
-  cut: Schema.Boolean
+  cut: Schema.Boolean,
+  /** What its legs before the current one have spent. */
+  spent: Schema.optionalKey(Spending),
+  /** When its current leg began, in Unix milliseconds. */
+  started_ms: Schema.optionalKey(Count)
 })
 export type CarriedRun = typeof CarriedRun.Type
 
@@ -169,6 +174,8 @@ export const PodRecord = Schema.Union([
       inbox: Schema.Array(InboxRecord),
       approvals: Schema.Array(Schema.Json),
       run: Schema.optionalKey(CarriedRun),
+      /** What the session has spent in legs that have ended. */
+      spent: Schema.optionalKey(Spending),
       /** What is queued waits for a person. */
       held: Schema.optionalKey(Schema.Boolean)
     })

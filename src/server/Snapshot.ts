@@ -32,7 +32,8 @@ export const native = (attachment: Attachment, greeting: Greeting, tail: number 
     in_flight: attachment.inFlight,
     inbox: attachment.inbox,
     pending_approvals: attachment.pendingApprovals,
-    waiting_on: attachment.waitingOn
+    waiting_on: attachment.waitingOn,
+    usage: attachment.usage
   }
   return spliced(head, attachment.entries(from), "]", data, {})
 }

@@ -12,6 +12,7 @@ import type { SessionState } from "./Fold.ts"
 import * as Live from "./Live.ts"
 import { type LogSource, readText } from "./LogReader.ts"
 import type { Retained } from "./Retained.ts"
+import { sessionUsage } from "./Spent.ts"
 
 export interface AttachSource {
   readonly epoch: string
@@ -36,6 +37,7 @@ export const attach = (source: AttachSource): Effect.Effect<Attachment, never, S
         inbox: Array.from(source.state.inbox.values(), inboxItem),
         pendingApprovals: Array.from(source.live.approvals.values()),
         waitingOn: source.live.waitingOn,
+        usage: sessionUsage(source.state),
         alerts: source.live.alerts,
         total: log.view.total,
         entries: (from, to = log.view.total) => readText(log, from, to),

@@ -7,6 +7,7 @@
 import type * as Effect from "effect/Effect"
 import type { Approval, BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { InboxItem, InFlight, WaitingOn } from "../protocol/Inbox.ts"
+import type { RunUsage } from "../protocol/LogEntry.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 import type { Pieces } from "./Pieces.ts"
 
@@ -20,6 +21,8 @@ export interface Attachment {
   readonly inbox: ReadonlyArray<InboxItem>
   readonly pendingApprovals: ReadonlyArray<Approval>
   readonly waitingOn: WaitingOn | null
+  /** What the session has used so far, also in what a rewind has hidden since. */
+  readonly usage: RunUsage
   /** Alerts of this process so far, oldest first, at most 512. */
   readonly alerts: ReadonlyArray<Extract<BroadcastEvent, { readonly event: "alert" }>>
   /** Entries in the log at `seq`. */

@@ -13,6 +13,7 @@ import { LogIndex } from "./LogIndex.ts"
 import type { LogSource } from "./LogReader.ts"
 import { type HiddenRange, withMark } from "./Marks.ts"
 import { RewindPoints } from "./RewindPoints.ts"
+import * as Spent from "./Spent.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 
 /** What a segment has from the one that it goes on behind. */
@@ -47,7 +48,8 @@ export class Content {
     const to = from + bytes
     const control = entry === undefined || isControl(entry)
     const visible = this.index.add(bytes, control)
-    if (entry === undefined || !(visible || control)) return
+    if (entry === undefined) return
+    if (!(visible || control)) return Spent.addHidden(this.state, entry)
     if (entry.kind === "extension" && entry.domain === "pod.mark") this.mark(entry, line)
     if (visible) {
       const context = { segmentId, insideRun: this.state.run?.state === "open", turns: this.state.turnCount }

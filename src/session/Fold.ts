@@ -15,11 +15,13 @@ import {
   type RunUsage
 } from "../protocol/LogEntry.ts"
 import { type CarriedRun, type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
+import { noSpending, type Spending } from "../protocol/Spending.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import { History, type LinePlace } from "./History.ts"
+import * as Spent from "./Spent.ts"
 
 /** A tool call that has no result yet. */
 export interface OpenCall {
@@ -43,6 +45,11 @@ export interface LiveRun {
   readonly cut: boolean
   /** What the current leg has used so far, as far as it is recorded. */
   readonly usage: RunUsage
+  /** What its legs before that have spent. */
+  readonly spent: Spending
+  /** When the current leg began, and when it last did something that is recorded. Unix milliseconds. */
+  readonly startedMs: number
+  readonly seenMs: number
 }
 
 /**
@@ -87,6 +94,8 @@ export interface SessionState {
   readonly receipts: Map<string, Receipt>
   /** Prompt tokens of the last measured request. */
   lastInputTokens: number
+  /** What legs that have ended have spent, also those that nothing in the log speaks of any more. */
+  spent: Spending
   rewound: Rewound | undefined
 }
 
@@ -106,6 +115,7 @@ export const make = (): SessionState => ({
   inbox: new Map(),
   receipts: new Map(),
   lastInputTokens: 0,
+  spent: noSpending,
   rewound: undefined
 })
 
@@ -126,7 +136,9 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
     case "invoke":
       // A file of the seed has no `pod.run`: its invoke is the only trace of a run that was cut.
-      if (entry.run_id === undefined) state.run = { ...newRun, runId: "", leg: 1, kind: kindOfTrigger(entry.trigger) }
+      if (entry.run_id === undefined) {
+        state.run = { ...newRun(entry.ts), runId: "", leg: 1, kind: kindOfTrigger(entry.trigger) }
+      }
       return
     case "user_input":
     case "system_item":
@@ -134,6 +146,7 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
     case "assistant_item":
       addItems(state, entry, entry.turn, place)
+      if (state.run !== undefined) state.run = { ...state.run, seenMs: entry.ts }
       // `turn_end` comes with the end of the leg only; a leg that was cut must not give its numbers away again.
       if (entry.turn !== undefined && entry.turn >= state.turnCount) {
         state.turnCount = entry.turn + 1
@@ -147,9 +160,11 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       state.turnCount = entry.turn_count
       return
     case "run_completed":
+      Spent.endLeg(state, entry.outcome, entry.ts)
       endLeg(state, entry.outcome, entry.interrupted, entry.result === "yielded" ? undefined : entry.result)
       return
     case "run_errored":
+      Spent.endLeg(state, entry.outcome, entry.ts)
       endLeg(state, entry.outcome, entry.interrupted, "failed")
       return
     case "config_changed":
@@ -157,7 +172,7 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
     case "llm_usage":
       state.lastInputTokens = entry.input_total_tokens
-      if (state.run !== undefined) state.run = { ...state.run, usage: addUsage(state.run.usage, entry) }
+      Spent.addCall(state, entry)
       return
     case "extension":
       applyExtension(state, entry)
@@ -165,7 +180,17 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
   }
 }
 
-const newRun = { state: "open", turns: 0, usage: noUsage, attempts: 0, cut: false } as const
+const newRun = (ts: number) =>
+  ({
+    state: "open",
+    turns: 0,
+    usage: noUsage,
+    spent: noSpending,
+    attempts: 0,
+    cut: false,
+    startedMs: ts,
+    seenMs: ts
+  }) as const
 
 const addItems = (
   state: SessionState,
@@ -202,15 +227,6 @@ const endLeg = (
       : undefined
 }
 
-const addUsage = (sum: RunUsage, call: Extract<LogEntry, { readonly kind: "llm_usage" }>): RunUsage => ({
-  ...sum,
-  llm_calls: sum.llm_calls + 1,
-  input_tokens: sum.input_tokens + call.input_total_tokens,
-  output_tokens: sum.output_tokens + call.output_tokens,
-  cache_read_input_tokens: sum.cache_read_input_tokens + call.cache_read_tokens,
-  cache_write_input_tokens: sum.cache_write_input_tokens + call.cache_write_tokens
-})
-
 /** After these, what is queued flows on by itself; a paused run says nothing about it. */
 export const flowsOn = (result: RunResult | undefined): boolean =>
   result === undefined || result === "finished" || result === "limit_reached" || result === "paused"
@@ -245,14 +261,15 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       const { attempt, kind, leg, released, run_id } = record.payload
       // A leg that a start began by itself is not the person that what is queued waits for.
       if (kind === "run" || (kind === "resume" && attempt === undefined) || released === true) state.held = false
-      const turns = state.run?.runId === run_id ? state.run.turns : 0
-      state.run = { ...newRun, runId: run_id, leg, kind, turns, attempts: attempt ?? 0 }
+      const { spent, turns } = state.run?.runId === run_id ? state.run : newRun(entry.ts)
+      state.run = { ...newRun(entry.ts), runId: run_id, leg, kind, turns, spent, attempts: attempt ?? 0 }
       state.rewound = undefined
       return
     }
     case "pod.tool": {
       const open = state.openCalls.get(record.payload.call_id)
       if (open !== undefined) open.started = true
+      if (state.run !== undefined) state.run = { ...state.run, seenMs: entry.ts }
       return
     }
     case "pod.inbox":
@@ -270,10 +287,12 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
     case "pod.carry":
       for (const receipt of record.payload.receipts) state.receipts.set(receipt.key, receipt)
       for (const item of record.payload.inbox) state.inbox.set(item.item_id, item)
-      if (record.payload.run !== undefined) state.run = carried(record.payload.run)
+      if (record.payload.run !== undefined) state.run = carried(record.payload.run, entry.ts)
+      if (record.payload.spent !== undefined) state.spent = record.payload.spent
       state.held = record.payload.held === true
       return
     case "pod.mark":
+      if (record.payload.op === "rollback") Spent.endUndone(state, record.payload.outcome, entry.ts)
       applyMark(state, record.payload)
       return
     case "pod.base":
@@ -286,6 +305,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       }
       state.run = undefined
       state.held = false
+      state.spent = noSpending
       state.rewound = record.payload.rewound === undefined ? undefined : { _tag: "Segment", ...record.payload.rewound }
       return
     case "pod.approval":
@@ -307,12 +327,18 @@ const applyMark = (state: SessionState, mark: MarkRecord): void => {
   state.rewound = { _tag: "Mark", mark: mark.to, entries: truncated_to_entries + discarded_entries }
 }
 
-const carried = (run: CarriedRun): LiveRun => ({ ...newRun, ...run, runId: run.run_id })
+const carried = ({ run_id, spent = noSpending, started_ms, ...run }: CarriedRun, ts: number): LiveRun => ({
+  ...newRun(ts),
+  ...run,
+  runId: run_id,
+  spent,
+  startedMs: started_ms ?? ts
+})
 
 /** As a segment restates it that takes the place of another. */
 export const carry = (run: LiveRun): CarriedRun => {
-  const { runId, ...rest } = run
-  return { run_id: runId, ...rest }
+  const { runId, seenMs: _, startedMs, ...rest } = run
+  return { run_id: runId, ...rest, started_ms: startedMs }
 }
 
 /** Takes over the whole of another state, in place: whoever holds this one sees the new one. */

@@ -47,6 +47,7 @@ export const rotation = (
     inbox: Array.from(state.inbox.values()),
     approvals: [],
     ...(run === undefined ? {} : { run: Fold.carry(run) }),
+    spent: state.spent,
     held
   })
 ]

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { Answer, Reply } from "../../src/pod/PodHandle.ts"
 import * as FakePod from "./fakePod.ts"
 import { connect, connectNative, type Line, type Loose, serve } from "./support.ts"
@@ -50,7 +51,8 @@ describe("hello", () => {
           in_flight: inFlight,
           inbox: [],
           pending_approvals: [],
-          waiting_on: null
+          waiting_on: null,
+          usage: noUsage
         }
       })
       yield* pod.commit("c")

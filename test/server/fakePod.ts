@@ -10,6 +10,7 @@ import type { PodHandle, Reply } from "../../src/pod/PodHandle.ts"
 import type { BroadcastEvent, Envelope } from "../../src/protocol/Event.ts"
 import type { Greeting } from "../../src/protocol/Greeting.ts"
 import type { InFlight } from "../../src/protocol/Inbox.ts"
+import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { PodStatus } from "../../src/protocol/Status.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
@@ -112,6 +113,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
         inbox: [],
         pendingApprovals: [],
         waitingOn: null,
+        usage: noUsage,
         alerts: Array.from(alerts),
         total,
         entries: (from, to = total) => (from < total ? read(from, Math.min(to, total)) : Stream.empty),

@@ -9,6 +9,7 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
+import type { Prices } from "../../src/llm/Cost.ts"
 import { defaultLimits } from "../../src/llm/Limits.ts"
 import * as Controller from "../../src/pod/Controller.ts"
 import * as Forking from "../../src/pod/Forking.ts"
@@ -30,6 +31,7 @@ export interface BenchOptions {
   readonly name?: string
   readonly tools?: ReadonlyArray<Tool>
   readonly maxTurns?: number
+  readonly prices?: Prices
   readonly onInterrupted?: Session.OnInterrupted
   /** May break the file that the pod writes. */
   readonly wrap?: (file: SegmentFile) => SegmentFile
@@ -76,7 +78,10 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
   const { found, fork, journal } = yield* Effect.provide(opened, options.stores ?? memory.layer)
   const services: LegServices = {
     journal,
-    client: model.client,
+    client:
+      options.prices === undefined
+        ? model.client
+        : { ...model.client, info: { ...model.client.info, prices: options.prices } },
     limits: defaultLimits,
     toolbox: Toolbox.make(options.tools ?? []),
     permit: () => Effect.succeed({ _tag: "Allow" }),
