@@ -3,7 +3,7 @@
  *
  * Each piece is a request of its own. Its context holds what there is of the answer so far and, because vendors do not
  * go on with an assistant's message, a note that asks for the rest. Nothing of it is in the journal before it is whole:
- * a cancel or a crash in between leaves nothing of it.
+ * a cancel or a crash in between leaves nothing of it. A budget that allows no further request ends it with what there is.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -24,9 +24,12 @@ import { limitNote } from "../llm/Transcript.ts"
 import { merge } from "../llm/Usage.ts"
 import type { BroadcastEvent } from "../protocol/Event.ts"
 import * as Blocks from "./Blocks.ts"
+import * as Budget from "./Budget.ts"
 import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
 import { onGate, onRetry, recordUsage, reportUsage } from "./ModelReports.ts"
 import { ofLlm, overflow, type RunFailure } from "./RunFailure.ts"
+
+export type Limit = Budget.Limit | { readonly limit: "max_tokens" | "max_continuations" }
 
 export interface Answer {
   readonly items: ReadonlyArray<Response.ResponseItem>
@@ -34,7 +37,7 @@ export interface Answer {
   readonly usage: LlmUsage
   readonly llmCall: number
   /** What kept the answer from its end. */
-  readonly limit: "max_tokens" | "max_continuations" | undefined
+  readonly limit: Limit | undefined
 }
 
 /** `request` makes the request that asks for what goes on behind these items. */
@@ -76,7 +79,12 @@ export const receive = Effect.fnUntraced(function* (
         if (rule.usedUp === "fail") return yield* failure(ending, response.items(), attempt)
         yield* follow(pieces.end())
         const limit = ending._tag === "MaxTokens" ? "max_tokens" : "max_continuations"
-        return { items: response.items(), usage, llmCall, limit }
+        return { items: response.items(), usage, llmCall, limit: { limit } }
+      }
+      const used = yield* Budget.usedUp(services, progress)
+      if (used !== undefined) {
+        yield* follow(pieces.end())
+        return { items: response.items(), usage, llmCall, limit: used }
       }
       yield* recordUsage(services, progress, turn, usage)
       note = ending._tag === "MaxTokens" ? limitNote : undefined

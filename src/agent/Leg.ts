@@ -5,8 +5,10 @@
  * clients may watch. It ends by returning, by failing with `RunFailure`, or by being interrupted; the controller writes
  * the terminal record in all three cases.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Segment } from "../protocol/Segment.ts"
+import * as Budget from "./Budget.ts"
 import * as InboxDrain from "./InboxDrain.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
 import { modelCall } from "./ModelCall.ts"
@@ -20,13 +22,34 @@ export interface LegInput {
   readonly resumed: boolean
 }
 
-export type LegEnd = { readonly _tag: "Finished" } | { readonly _tag: "LimitReached"; readonly limit: string }
+export type LegEnd =
+  | { readonly _tag: "Finished" }
+  | { readonly _tag: "LimitReached"; readonly limit: string; readonly hint?: string }
 
 /** It is about what waits in the inbox, which may have been removed since: then there is nothing to ask the model. */
 const isSelfStarted = ({ state }: LegServices["journal"]): boolean =>
   state.run?.kind === "notify" || state.run?.kind === "pod_event"
 
+/** Time that is used up ends the leg wherever it is; what it waits for and the tools that it runs are interrupted. */
 export const run = Effect.fn("Leg.run")(function* (
+  services: LegServices,
+  progress: LegProgress,
+  input: LegInput
+): Effect.fn.Return<LegEnd, RunFailure> {
+  const used = yield* Budget.usedUp(services, progress)
+  if (used !== undefined) return { _tag: "LimitReached", ...used }
+  const work = rounds(services, progress, input)
+  const now = yield* Clock.currentTimeMillis
+  const left = Budget.timeLeft(services.budget, services.journal.state, progress.usage, now)
+  if (left === undefined) return yield* work
+  const { millis, ...limit } = left
+  return yield* Effect.timeoutOrElse(work, {
+    duration: Math.max(0, millis),
+    orElse: () => Effect.succeed<LegEnd>({ _tag: "LimitReached", ...limit })
+  })
+})
+
+const rounds = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
   input: LegInput
@@ -36,6 +59,8 @@ export const run = Effect.fn("Leg.run")(function* (
   if (input.resumed) yield* runOpenCalls(services, progress)
   let mayBeAboutNothing = isSelfStarted(journal)
   for (;;) {
+    const used = yield* Budget.usedUp(services, progress)
+    if (used !== undefined) return { _tag: "LimitReached", ...used }
     const turn = journal.state.turnCount
     yield* journal.emit({ event: "turn_start", data: { turn } })
     const hasNews = yield* InboxDrain.drain(services, progress, turn)
@@ -45,7 +70,7 @@ export const run = Effect.fn("Leg.run")(function* (
     }
     mayBeAboutNothing = false
     const response = yield* modelCall(services, progress, turn)
-    if (response.limit !== undefined) return { _tag: "LimitReached", limit: response.limit }
+    if (response.limit !== undefined) return { _tag: "LimitReached", ...response.limit }
     if (!response.usesTools) return { _tag: "Finished" }
     yield* runBatch(services, progress, turn, response.calls)
     // Counted in the journal, so that a pause or a restart gives a run no new turns.

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Semaphore from "effect/Semaphore"
 import type { LlmClient } from "../llm/LlmClient.ts"
 import type { Limits } from "../llm/Patience.ts"
+import type { BudgetTable } from "../manifest/tables/Budget.ts"
 import type { RequestConfig, RunUsage } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Journal } from "../session/Journal.ts"
@@ -25,6 +26,8 @@ export interface LegServices {
   readonly config: RequestConfig
   /** Generations with tools that one run may make; undefined is unlimited. */
   readonly maxTurns: number | undefined
+  /** What the run and its session may spend; undefined is unlimited. */
+  readonly budget: BudgetTable | undefined
   /** Bytes of a tool's content that the model gets. */
   readonly outputLimit: (tool: string) => number
   readonly notificationBody: (text: string) => string

@@ -11,6 +11,7 @@ import type { ToolCallItem } from "../protocol/Item.ts"
 import type { HistoryItem } from "../session/History.ts"
 import type { Step } from "../session/Journal.ts"
 import * as Answer from "./Answer.ts"
+import * as Budget from "./Budget.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
 import { usageSteps } from "./ModelReports.ts"
 import { ofStorage, type RunFailure } from "./RunFailure.ts"
@@ -36,9 +37,14 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
       assemble(services, [...history, ...soFar.map((made) => ofAnswer(made, turn))], note)
     )
   })
-  const { items, limit, llmCall, usage } = yield* Effect.catchIf(ask, isTooLong, (error) =>
-    Effect.flatMap(services.makeRoom ?? Effect.succeed(false), (isShorter) => (isShorter ? ask : Effect.fail(error)))
-  )
+  const askShorter = Effect.fnUntraced(function* (error: RunFailure): Effect.fn.Return<Answer.Answer, RunFailure> {
+    const isShorter = yield* services.makeRoom ?? Effect.succeed(false)
+    if (!isShorter) return yield* error
+    const used = yield* Budget.usedUp(services, progress)
+    if (used === undefined) return yield* ask
+    return { items: [], usage: {}, llmCall: journal.live.llmCalls - 1, limit: used }
+  })
+  const { items, limit, llmCall, usage } = yield* Effect.catchIf(ask, isTooLong, askShorter)
   const ours = { turn, run_id: progress.runId, leg: progress.leg }
   const steps: Array<Step> = [
     { emit: { event: "llm_call_end", data: { llm_call: llmCall } } },

@@ -10,6 +10,7 @@ import { formatKeyPath, type KeyPath } from "../manifest/KeyPath.ts"
 import { toInput } from "../manifest/Manifest.ts"
 import { catalogFor, modelError, planModel } from "../manifest/Model.ts"
 import { notYet } from "../manifest/NotYet.ts"
+import { uncountable } from "../manifest/tables/Budget.ts"
 import { isTable } from "../manifest/Paths.ts"
 import { tomlPositions } from "../manifest/TomlPositions.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
@@ -80,7 +81,8 @@ const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Findi
       : ok("model keys", `set: ${set.join(", ")}`)
   const plan = planModel(prepared.manifest.model, env, "model", catalog)
   if (plan._tag === "Failure") return [keys, fail("model", modelError(plan.failure, origin(prepared)).message)]
-  const { baseUrl, credential, modelId, notes, scheme } = plan.success
+  const { baseUrl, credential, modelId, notes, prices, scheme } = plan.success
+  const uncounted = uncountable(prepared.manifest.budget, prices)
   const embedded = baseUrl === undefined
   const named = embedded ? `${scheme}, embedded` : `${scheme} ${modelId} at ${shown(baseUrl).slice(1, -1)}`
   const key =
@@ -92,6 +94,7 @@ const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Findi
   return [
     keys,
     ok("model", embedded ? `${named}, needs no network` : `${named}, ${key}`),
+    ...(uncounted === undefined ? [] : [fail("budget", modelError(uncounted, origin(prepared)).message)]),
     ...notes.map((note) => warn("model", note))
   ]
 }

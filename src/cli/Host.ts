@@ -14,9 +14,10 @@ import type * as Scope from "effect/Scope"
 import * as Model from "../../layers/llm/Model.ts"
 import * as PodLive from "../../layers/PodLive.ts"
 import * as SocketServer from "../../layers/runtime/SocketServer.ts"
-import { resolveModel } from "../manifest/Model.ts"
+import { modelError, resolveModel } from "../manifest/Model.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import { notYet } from "../manifest/NotYet.ts"
+import { uncountable } from "../manifest/tables/Budget.ts"
 import * as Pod from "../pod/Pod.ts"
 import type { PodHandle } from "../pod/PodHandle.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
@@ -68,6 +69,8 @@ export const host = Effect.fn("Host.host")(function* (
     Effect.provideContext(world),
     Effect.mapError(hostFailure)
   )
+  const uncounted = uncountable(manifest.budget, model.prices)
+  if (uncounted !== undefined) return yield* hostFailure(modelError(uncounted, origin(prepared)))
   const notes = Array.from(new Set([...prepared.notes, ...model.notes]))
   const services = Context.merge(
     world,

@@ -47,12 +47,15 @@ const costText = ({ cost_partial, cost_usd }: RunUsage): string =>
 
 const inBrackets = (text: string): string => (text === "" ? "" : ` (${text})`)
 
-type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit">
+type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit" | "hint">
 
 /** One line, and a second one with a hint if there is something to do. */
-export const runEndText = ({ error, limit, result, usage }: Ending, style: Style): string => {
+export const runEndText = ({ error, hint: advice, limit, result, usage }: Ending, style: Style): string => {
   const head = `${words[result]}${limit === undefined ? "" : `: ${plain(limit)}`}`
-  if (error === undefined) return style.dim(`· ${head}${inBrackets(usageText(usage))}`)
+  if (error === undefined) {
+    const what = advice === undefined ? "" : `\n  hint: ${plain(advice)}`
+    return style.dim(`· ${head}${inBrackets(usageText(usage))}${what}`)
+  }
   const hint = error.hint === undefined ? "" : `\n  hint: ${plain(error.hint)}`
   return `${style.red(`✗ ${head}: ${plain(error.message)}`)} ${style.dim(`[${error.code}]`)}${hint}`
 }

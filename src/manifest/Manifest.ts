@@ -14,6 +14,7 @@ import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
 import { normalise } from "./Normalise.ts"
 import { rebase } from "./Paths.ts"
 import { problemsOf } from "./Problems.ts"
+import { BudgetTable } from "./tables/Budget.ts"
 import { CompactionTable } from "./tables/Compaction.ts"
 import { MemoryTable } from "./tables/Memory.ts"
 import { ModelTable } from "./tables/Model.ts"
@@ -32,6 +33,7 @@ export const Manifest = Schema.Struct({
   model: defaulted(ModelTable, {}, "Which model it speaks to. Left out: chosen from the environment."),
   worker: defaulted(WorkerTable, {}, "How the agent is instructed, sampled and bounded."),
   scope: required(ScopeTable, "The files that it may read and write."),
+  budget: optional(BudgetTable, "What runs and the session may spend. Absent: as much as they need."),
   session: defaulted(SessionTable, {}, "What the journal promises."),
   sandbox: defaulted(SandboxTable, {}, "Whether commands are fenced."),
   permissions: optional(PermissionsTable, "Which tool calls run. Absent: all that the scope allows."),

@@ -16,6 +16,7 @@ import { noUsage } from "../protocol/LogEntry.ts"
 import type { Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
+import { isSessionLimit } from "../protocol/Spending.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Rollback } from "../session/Change.ts"
@@ -350,7 +351,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       : commit([...closing(outcome), after])
     current = undefined
     const result = undone ? "rolled_back" : outcome.result
-    if (!Fold.flowsOn(result)) held = true
+    if (!Fold.flowsOn(result) || isSessionLimit(outcome.limit)) held = true
     yield* Effect.matchEffect(written, {
       onFailure: (error: StorageError) => ownUp(leg, error),
       onSuccess: () => options.writeStatus(status)

@@ -23,7 +23,7 @@ export const outcomeOf = (
   if (Exit.isSuccess(exit)) {
     return exit.value._tag === "Finished"
       ? { result: "finished", usage }
-      : { result: "limit_reached", limit: exit.value.limit, usage }
+      : { result: "limit_reached", ...limited(exit.value), usage }
   }
   const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "Some") {
@@ -45,6 +45,11 @@ export const outcomeOf = (
     usage
   }
 }
+
+const limited = ({ hint, limit }: { readonly limit: string; readonly hint?: string }) => ({
+  limit,
+  ...(hint === undefined ? {} : { hint })
+})
 
 /** Results for calls that will never get one, in call order. A call that had started may have had an effect. */
 export const closeCalls = (

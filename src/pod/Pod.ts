@@ -17,6 +17,8 @@ import type { PromptDirectories } from "../knowledge/Instruction.ts"
 import { notificationBody } from "../knowledge/Wrappers.ts"
 import { LlmClient } from "../llm/LlmClient.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
+import { manifestError } from "../manifest/ManifestError.ts"
+import { tighter, uncountable } from "../manifest/tables/Budget.ts"
 import { requestConfig } from "../manifest/tables/Worker.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
 import type { PodStatus } from "../protocol/Status.ts"
@@ -80,9 +82,12 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       cwd: (yield* isThere(found.cwd)) ? found.cwd : undefined
     }
   )
-  const current = Recorded.settings(manifest.permissions, client.info)
+  const current = Recorded.settings(manifest, client.info)
   const isNamed = options.named?.manifest === true
   const before = isNew || isNamed ? undefined : Recorded.read(found.snapshot)
+  const budget = tighter(manifest.budget, before?.budget)
+  const problem = uncountable(budget, client.info.prices)
+  if (problem !== undefined) return yield* manifestError("manifest", problem)
   // Other processes are asked while the pod gets ready; nothing is done before they have agreed.
   const claim = yield* Effect.forkChild(lease.claim(authority.scope), { startImmediately: true })
   const dir = yield* runtime.open(name)
@@ -131,6 +136,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       : []),
     ...cutNote(restored?.content.state.run, manifest.session.on_interrupted),
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
+    ...(before?.budget === undefined ? [] : ["the budget that this pod was last given still holds"]),
     ...(before === undefined || before.model === current.model
       ? []
       : [`the model is ${current.model}; it was ${before.model} when this pod was last given a manifest`])
@@ -157,6 +163,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     resolve: References.make(fs, manifest.worker.file_upload.max_bytes),
     config,
     maxTurns: manifest.worker.max_turns,
+    budget,
     outputLimit: (tool) => manifest.worker.tool_output.per_tool[tool] ?? manifest.worker.tool_output.default_max_bytes,
     notificationBody,
     inboxLock: Semaphore.makeUnsafe(1)

@@ -1,8 +1,8 @@
 /**
  * What is remembered of the manifest that a pod was last started with on purpose, beside what its journal holds.
  *
- * A start that names no manifest must not be a way around the permissions of the one that did: what was denied then is
- * denied now.
+ * A start that names no manifest must not be a way around the permissions and the budget of the one that did: what was
+ * denied then is denied now, and what was too much is too much.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,12 +10,15 @@ import * as Schema from "effect/Schema"
 import type { Permit } from "../agent/Permission.ts"
 import { permissionDenied } from "../knowledge/Wrappers.ts"
 import type { ModelInfo } from "../llm/LlmClient.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
 import { decidePermission } from "../manifest/PermissionRules.ts"
+import { BudgetTable } from "../manifest/tables/Budget.ts"
 import { PermissionsTable } from "../manifest/tables/Permissions.ts"
 
 const Settings = Schema.Struct({
   permissions: Schema.NullOr(PermissionsTable),
-  model: Schema.String
+  model: Schema.String,
+  budget: Schema.optionalKey(BudgetTable)
 })
 export type Settings = typeof Settings.Type
 
@@ -28,9 +31,10 @@ export const write = (current: Settings): Schema.Json => encode(current) as unkn
 /** Undefined if nothing was recorded, or nothing that this version can read. */
 export const read = (snapshot: unknown): Settings | undefined => Option.getOrUndefined(decode(snapshot))
 
-export const settings = (permissions: PermissionsTable | undefined, model: ModelInfo): Settings => ({
+export const settings = ({ budget, permissions }: Manifest, model: ModelInfo): Settings => ({
   permissions: permissions ?? null,
-  model: `${model.provider} ${model.model}`
+  model: `${model.provider} ${model.model}`,
+  ...(budget === undefined ? {} : { budget })
 })
 
 /** A call must be allowed by each of the tables. */

@@ -70,6 +70,8 @@ export const Outcome = Schema.Struct({
     })
   ),
   limit: Schema.optionalKey(Schema.String),
+  /** With `limit`: what to do about it. */
+  hint: Schema.optionalKey(Schema.String),
   /** With `paused`: a crash cut the leg, and the run waits for `resume`. */
   by_crash: Schema.optionalKey(Schema.Literal(true)),
   usage: RunUsage

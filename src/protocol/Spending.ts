@@ -39,3 +39,6 @@ const isPartial = ({ cost_partial, cost_usd, input_tokens, output_tokens }: RunU
 
 /** Without the dust of binary fractions: no price list goes below a millionth of a millionth. */
 export const dollars = (amount: number): number => Math.round(amount * 1e12) / 1e12
+
+/** What has reached such a limit reaches it again at once: nothing starts by itself until a person has raised it. */
+export const isSessionLimit = (limit: string | undefined): boolean => limit?.startsWith("budget.session.") === true

@@ -15,7 +15,7 @@ import {
   type RunUsage
 } from "../protocol/LogEntry.ts"
 import { type CarriedRun, type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
-import { noSpending, type Spending } from "../protocol/Spending.ts"
+import { isSessionLimit, noSpending, type Spending } from "../protocol/Spending.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
@@ -220,7 +220,7 @@ const endLeg = (
   state.interrupted = interrupted
   state.cutBy =
     result === "interrupted" || outcome?.by_crash === true ? "crash" : result === "failed" ? "failure" : "user"
-  if (!flowsOn(result)) state.held = true
+  if (!flowsOn(result) || isSessionLimit(outcome?.limit)) state.held = true
   state.run =
     result === "paused" && state.run !== undefined
       ? { ...state.run, state: "paused", cut: outcome?.by_crash === true }

@@ -309,6 +309,61 @@ describe("an answer that reaches its token limit", () => {
   )
 })
 
+describe("an answer in pieces and what it may cost", () => {
+  /** 0.1 dollars for the prompt of a piece, and 0.02 for each token of it. */
+  const prices = { input: 10_000, output: 20_000 }
+  const perRun = "budget.run.turns"
+
+  it.effect("each piece has its own cost, and their sum is the run's and the session's", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh({ prices })
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) => whole(call, usage(1), ...text("a"), closed(), stop("max_tokens")))
+      yield* Effect.flatMap(model.next, (call) => whole(call, usage(2), ...text("b"), closed(), stop("end_turn")))
+      const seen = yield* until(take, isStatus("idle"))
+      const costs = [{ cost_usd: 0.12 }, { cost_usd: 0.14 }]
+      expect(seen.flatMap((event) => (event.event === "usage" ? [event.data] : []))).toMatchObject(costs)
+      expect(fileOf(bench.memory, bench.ref).filter(({ kind }) => kind === "llm_usage")).toMatchObject(costs)
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { usage: { llm_calls: 2, cost_usd: 0.26 } } })
+      const { usage: session } = yield* Effect.scoped(handle.attach)
+      expect(session).toMatchObject({ llm_calls: 2, cost_usd: 0.26 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect.each([
+    ["its token limit", (call: ProbeCall) => whole(call, usage(1), ...text("ab"), closed(), stop("max_tokens"))],
+    ["a cut", (call: ProbeCall) => Effect.andThen(call.push(usage(1), ...text("ab")), cut(call))]
+  ] as const)("after %s, a budget that is used up asks for no rest: the run ends with what there is", ([, ends]) =>
+    Effect.gen(function* () {
+      const bench = yield* fresh({ budget: { run: { turns: 1 } } })
+      const { handle, model, take } = bench
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, ends)
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: { result: "limit_reached", limit: perRun, hint: expect.any(String), usage: { llm_calls: 1 } }
+      })
+      expect(seen.some(isEvent("llm_continuation"))).toBe(false)
+      expect(model.open()).toBe(0)
+      expect(texts(bench)).toEqual([{ kind: "text", text: "ab" }])
+      expect(fileOf(bench.memory, bench.ref).filter(({ kind }) => kind === "llm_usage").length).toBe(1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("too long, and room was made: not asked once more once the budget is used up", () =>
+    Effect.gen(function* () {
+      const makeRoom = Effect.succeed(true)
+      const { handle, model, take } = yield* fresh({ budget: { run: { turns: 1 } }, services: { makeRoom } })
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) => call.fail(failure("Overflow")))
+      const seen = yield* until(take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "limit_reached", limit: perRun } })
+      expect(model.open()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("every other ending", () => {
   /** One answer that ends like this; then a whole one, should the pod ask. */
   const endsWith = Effect.fnUntraced(function* (

@@ -59,6 +59,10 @@ export const everything: ManifestInput = {
     ],
     deny: [{ target: "/w/secret", permission: "read" }]
   },
+  budget: {
+    run: { tokens: 1000, cost_usd: 0.5, turns: 3, wall_time: "10 minutes" },
+    session: { tokens: 2000, cost_usd: 1.5, turns: 6, wall_time: "1 hour" }
+  },
   session: { durability: "os", on_interrupted: "resume", record_event_trace: true },
   sandbox: { mode: "required", network: "deny", env_allow: ["LANG"] },
   permissions: {

@@ -179,6 +179,39 @@ describe("Pod.make", () => {
     }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
   )
 
+  it.effect("a start that names no manifest has the budget of the one that did, and its own if that is smaller", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const cwd = yield* workspace
+      const start = (budget: Manifest.ManifestInput["budget"], named: boolean) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const manifest = yield* manifestFor(cwd, "tester", budget === undefined ? {} : { budget })
+            const pod = yield* Pod.make(manifest, { cwd, named: { manifest: named } })
+            return { ...(yield* pod.runToEnd("go")), notes: pod.greeting.notes?.join("\n") ?? "" }
+          })
+        ).pipe(Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }], store)))
+      expect(yield* start({ session: { turns: 2 } }, true)).toMatchObject({ result: "finished" })
+      const smaller = yield* start({ session: { turns: 1 } }, false)
+      expect(smaller).toMatchObject({ limit: "budget.session.turns" })
+      expect(smaller.notes).toContain("the budget that this pod was last given still holds")
+      expect(yield* start({ session: { turns: 9 } }, false)).toMatchObject({ result: "finished" })
+      expect(yield* start(undefined, false)).toMatchObject({ limit: "budget.session.turns" })
+      // Named on purpose, it may be lifted.
+      expect(yield* start(undefined, true)).toMatchObject({ result: "finished" })
+      expect(yield* start(undefined, false)).toMatchObject({ result: "finished" })
+    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
+  )
+
+  it.effect("a budget in dollars for a model without prices is refused", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const manifest = yield* manifestFor(cwd, "tester", { budget: { session: { cost_usd: 1 } } })
+      const refused = yield* Effect.flip(Effect.scoped(Pod.make(manifest)))
+      expect(refused.message).toMatch(/`budget\.session\.cost_usd`: the prices of the model are not known/)
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
+  )
+
   it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
     Effect.gen(function* () {
       const store = MemoryStore.make()

@@ -32,6 +32,7 @@ export interface BenchOptions {
   readonly tools?: ReadonlyArray<Tool>
   readonly maxTurns?: number
   readonly prices?: Prices
+  readonly budget?: LegServices["budget"]
   readonly onInterrupted?: Session.OnInterrupted
   /** May break the file that the pod writes. */
   readonly wrap?: (file: SegmentFile) => SegmentFile
@@ -88,6 +89,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     resolve: () => Effect.succeed({ items: [], alerts: [] }),
     config,
     maxTurns: options.maxTurns,
+    budget: options.budget,
     outputLimit: () => 65_536,
     notificationBody,
     inboxLock: Semaphore.makeUnsafe(1),
