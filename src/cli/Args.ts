@@ -4,14 +4,7 @@
  * Pure, and small enough to be on the path of a fast start. No arguments, or a flag first, mean `serve`.
  */
 import { parseArgs } from "node:util"
-import {
-  type AvailableCommand,
-  type CommandName,
-  commandNames,
-  commands,
-  type CommandSpec,
-  isCommand
-} from "./Commands.ts"
+import { type CommandName, commandNames, commands, type CommandSpec, isCommand } from "./Commands.ts"
 import { nearest } from "../protocol/Nearest.ts"
 
 /** Values of the flags that were given; a boolean flag has the value `true`. */
@@ -20,7 +13,7 @@ export type Flags = Readonly<Record<string, string | true | undefined>>
 export type Parsed =
   | {
       readonly _tag: "Command"
-      readonly command: AvailableCommand
+      readonly command: CommandName
       readonly flags: Flags
       readonly positionals: ReadonlyArray<string>
     }
@@ -58,14 +51,6 @@ const parseCommand = (command: CommandName, args: ReadonlyArray<string>): Parsed
   const end = args.indexOf("--")
   const asked = end < 0 ? args : args.slice(0, end)
   if (asked.includes("--help") || asked.includes("-h")) return { _tag: "Help", command }
-  if (spec.later === true) {
-    return {
-      _tag: "Usage",
-      command: undefined,
-      message: `effect-pod ${command} is not available in this version`,
-      hint: "effect-pod help lists what is"
-    }
-  }
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(Object.entries(spec.flags).map(([name, { type }]) => [name, { type }])),
@@ -119,8 +104,7 @@ const parseCommand = (command: CommandName, args: ReadonlyArray<string>): Parsed
     const reason = spec.flags[name]?.later
     if (reason !== undefined) return usage(`--${name} is not available in this version`, reason)
   }
-  // What is not available was answered above.
-  return { _tag: "Command", command: command as AvailableCommand, flags, positionals }
+  return { _tag: "Command", command, flags, positionals }
 }
 
 const exclusive = [

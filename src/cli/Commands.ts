@@ -26,8 +26,6 @@ export interface CommandSpec {
   readonly about?: string
   /** Examples of use, without the program's name. */
   readonly examples?: ReadonlyArray<string>
-  /** Known, and not carried out by this version. */
-  readonly later?: true
 }
 
 export const logLevels = ["trace", "debug", "info", "warn", "error", "none"] as const
@@ -80,14 +78,6 @@ const hosting = {
   grace: { type: "string", value: "TIME", help: "longest time that a stop may take, like 10s (default 10s)" },
   "log-format": { type: "string", value: "FORMAT", choices: ["pretty", "json"], help: "pretty or json" }
 } as const satisfies Record<string, FlagSpec>
-
-const later = (summary: string, positionals: string, most: number): CommandSpec => ({
-  summary,
-  positionals,
-  arity: [0, most],
-  flags: { ...common, json },
-  later: true
-})
 
 const specs = {
   serve: {
@@ -199,6 +189,18 @@ const specs = {
     },
     about: "Names of variables are shown, never their values. Exit code 1 if something must be repaired."
   },
+  models: {
+    summary: "the catalog of models and what is configured",
+    positionals: "",
+    arity: [0, 0],
+    flags: { json, ...common },
+    about: [
+      "Lists the providers with the variable that holds each key (whether it is set, never its value), and the models",
+      "with their windows in tokens and their prices in US dollars per million tokens, as far as they are known.",
+      "providers.toml and models.toml in the configuration directory are laid over what comes with the program."
+    ].join("\n"),
+    examples: ["models", "models --json"]
+  },
   schema: {
     summary: "JSON Schema of manifest, methods, events and log entries",
     positionals: "",
@@ -283,7 +285,6 @@ const specs = {
     ].join("\n"),
     examples: ["import helper.jsonl --pod helper-2"]
   },
-  models: later("the catalog of models and what is configured", "", 0),
   repair: {
     summary: "verify a pod's log and set bad lines aside",
     positionals: "NAME",
@@ -304,9 +305,6 @@ const specs = {
 } as const satisfies Record<string, CommandSpec>
 
 export type CommandName = keyof typeof specs
-
-/** Those that this version carries out. */
-export type AvailableCommand = Exclude<CommandName, "models">
 
 export const commands: Readonly<Record<CommandName, CommandSpec>> = specs
 

@@ -19,8 +19,6 @@ export const usageLine = (command: CommandName | undefined): string => {
 }
 
 export const programHelp = (): string => {
-  const available = commandNames.filter((name) => commands[name].later !== true)
-  const coming = commandNames.filter((name) => commands[name].later === true)
   return [
     "effect-pod: one LLM agent as a service with a journal",
     "",
@@ -28,9 +26,7 @@ export const programHelp = (): string => {
     "       Without a command it serves: effect-pod is effect-pod serve.",
     "",
     "commands:",
-    column(available.map((name) => [call(name), commands[name].summary])),
-    "",
-    `not in this version: ${coming.join(", ")}`,
+    column(commandNames.map((name) => [call(name), commands[name].summary])),
     "",
     "effect-pod help COMMAND shows the flags of a command.",
     "",
@@ -44,9 +40,6 @@ export const programHelp = (): string => {
 
 export const commandHelp = (name: CommandName): string => {
   const spec: CommandSpec = commands[name]
-  if (spec.later === true) {
-    return `effect-pod ${call(name)}: ${spec.summary}\n\nNot available in this version.\n`
-  }
   const flags = Object.entries(spec.flags).map(([flag, { choices, help, later, type, value }]) => {
     const left = type === "boolean" ? `--${flag}` : `--${flag} ${value ?? "VALUE"}`
     const right = [

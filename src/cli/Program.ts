@@ -6,14 +6,14 @@
  */
 import { parse } from "./Args.ts"
 import { ExitCode } from "./CliError.ts"
-import type { AvailableCommand } from "./Commands.ts"
+import type { CommandName } from "./Commands.ts"
 import * as Edge from "./Edge.ts"
 import type { Command } from "./Invocation.ts"
 import * as Serve from "./Serve.ts"
 
 type Loader = () => Promise<{ readonly command: Command }>
 
-const lazy: { readonly [Name in Exclude<AvailableCommand, "serve">]: Loader } = {
+const lazy: { readonly [Name in Exclude<CommandName, "serve">]: Loader } = {
   run: () => import("./Run.ts"),
   attach: () => import("./Attach.ts"),
   send: () => import("./Send.ts"),
@@ -28,6 +28,7 @@ const lazy: { readonly [Name in Exclude<AvailableCommand, "serve">]: Loader } = 
   stop: () => import("./Stop.ts"),
   log: () => import("./Log.ts"),
   doctor: () => import("./Doctor.ts"),
+  models: () => import("./Models.ts"),
   schema: () => import("./SchemaCommand.ts"),
   version: () => import("./Version.ts"),
   help: () => import("./HelpCommand.ts")

@@ -217,6 +217,12 @@ const keyVariables: Readonly<Record<VendorScheme, readonly [string, ...Array<str
   gemini: geminiKeyVariables
 }
 
+/** The variables that may hold a provider's key; the first one that is set counts. None if it wants no key. */
+export const keyNamesOf = ({ auth, scheme }: Pick<CatalogProvider, "auth" | "scheme">): ReadonlyArray<string> => {
+  if (auth.kind !== "api_key" || scheme === "offline" || scheme === "scripted") return []
+  return auth.env === undefined ? keyVariables[scheme] : [auth.env]
+}
+
 const credentialFrom = (
   auth: Auth,
   provider: CatalogProvider | undefined,

@@ -63,9 +63,6 @@ describe("arguments", () => {
     for (const flag of [["--profile", "p"], ["--adopt"], ["--callback", "/s"], ["--spawn-config", "-"]]) {
       assert.include(usage("serve", ...flag), "not available in this version")
     }
-    for (const name of ["models"]) {
-      assert.include(usage(name, "x", "--older-than", "3d"), "not available in this version")
-    }
   })
 
   it("shows help for the program and for every command", () => {
@@ -74,7 +71,6 @@ describe("arguments", () => {
       assert.deepStrictEqual(parse([name, "--help"]), { _tag: "Help", command: name })
       assert.include(programHelp(), name)
       const help = commandHelp(name)
-      if (commands[name].later === true) continue
       for (const flag of Object.keys(commands[name].flags)) assert.include(help, `--${flag}`)
     }
     assert.include(usageLine("send"), "send [FLAGS] NAME METHOD [JSON]")
