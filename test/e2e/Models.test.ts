@@ -36,7 +36,7 @@ describe("models", () => {
     const { code, stdout } = await run(place, ["models"], { env })
     assert.strictEqual(code, 0)
     assert.match(stdout, /^anthropic +anthropic +ANTHROPIC_API_KEY is not set +the vendor's +bundled$/m)
-    assert.match(stdout, /^openai +openai_chat +OPENAI_API_KEY is set /m)
+    assert.match(stdout, /^openai +openai_responses +OPENAI_API_KEY is set /m)
     assert.match(stdout, /^ollama +openai_chat +no key needed +http:\/\/127\.0\.0\.1:11434\/v1 +bundled$/m)
     assert.match(stdout, /^anthropic\/claude-haiku-4-5 +200000 +1 +5 +0\.1 +1\.25 +2025-10-15 +bundled$/m)
     assert.match(stdout, /^openai\/gpt-5\.4 .* bundled, the default$/m)
