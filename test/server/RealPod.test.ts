@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { join } from "node:path"
 import * as SocketServer from "../../layers/runtime/SocketServer.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import type { PodRefused } from "../../src/pod/PodHandle.ts"
 import { open } from "../support/podBench.ts"
 import { back, entriesOf, say } from "../support/talk.ts"
 import { connect, connectNative, type Line, tempDir } from "./support.ts"
@@ -67,7 +68,7 @@ describe("a pod on a socket", () => {
   it.live("taken back, or in a new segment: who resumes from before it gets the log that is left", () =>
     Effect.gen(function* () {
       const { memory, path, pod } = yield* forked
-      const resume = Effect.fnUntraced(function* (event: string, change: Effect.Effect<unknown, unknown>) {
+      const resume = Effect.fnUntraced(function* (event: string, change: Effect.Effect<unknown, PodRefused>) {
         const { data } = (yield* connectNative(path)).welcome
         yield* Effect.orDie(change)
         const client = yield* connectNative(path, { resume_from: { epoch: data.epoch, seq: data.seq } })
