@@ -31,14 +31,14 @@ export const addCall = (state: Spender, entry: LlmUsage): void => {
 export const endLeg = (state: Spender, outcome: Outcome | undefined, ts: number): void => {
   const { run } = state
   const crashed = outcome?.result === "interrupted" || outcome?.by_crash === true
-  const open = run?.state === "open"
+  const open = run?.state === "open" ? run : undefined
   const leg: Spending = {
-    usage: outcome?.usage ?? run?.usage ?? noUsage,
-    wall_ms: open ? Math.max(0, (crashed ? run.seenMs : ts) - run.startedMs) : 0
+    usage: outcome?.usage ?? open?.usage ?? noUsage,
+    wall_ms: open === undefined ? 0 : Math.max(0, (crashed ? open.seenMs : ts) - open.startedMs)
   }
   state.spent = addSpending(state.spent, leg)
   // Closed, so that nothing is counted twice; what becomes of the run is for the fold to say.
-  if (run !== undefined) state.run = { ...run, state: "paused", spent: addSpending(run.spent, leg), usage: noUsage }
+  if (run !== undefined) state.run = { ...run, state: "paused", spent: addSpending(run.spent, leg) }
 }
 
 const decodeOutcome = Schema.decodeUnknownOption(Outcome)
@@ -62,4 +62,4 @@ export const addHidden = (state: Spender, entry: LogEntry): void => {
 
 /** All of it, the open leg as far as it is recorded. */
 export const sessionUsage = ({ run, spent }: Spender): RunUsage =>
-  run === undefined ? spent.usage : addUsage(spent.usage, run.usage)
+  run?.state === "open" ? addUsage(spent.usage, run.usage) : spent.usage
