@@ -45,13 +45,16 @@ export interface Case {
   readonly commands: ReadonlyArray<Command>
 }
 
-/** Commands that do less and may show the same. */
-export const simpler = (command: Command): ReadonlyArray<Command> => {
+/** Commands that do less and may show the same. No way along them leads back. */
+export const simpler = (command: Command): ReadonlyArray<Command> =>
+  candidates(command).filter((candidate) => print(candidate) !== print(command))
+
+const candidates = (command: Command): ReadonlyArray<Command> => {
   switch (command.do) {
     case "run": {
-      const { do: name, text } = command
-      const plain: Command = { do: name, text, delivery: "none" }
-      return [...(command.key === undefined ? [] : [{ ...plain, delivery: command.delivery }]), plain]
+      const { key, ...unkeyed } = command
+      const plain: Command = { ...unkeyed, delivery: "none" }
+      return key === undefined ? [plain] : [plain, unkeyed, { ...plain, key }]
     }
     case "notify":
       return command.key === undefined ? [] : [{ do: "notify", text: command.text, wake: command.wake }]
@@ -62,7 +65,9 @@ export const simpler = (command: Command): ReadonlyArray<Command> => {
       return [{ ...command, how: "text" }]
     case "rewind":
     case "remove":
-      return [0, 1].flatMap((pick) => (command.pick === pick ? [] : [{ ...command, pick }]))
+      return command.pick === 0
+        ? []
+        : [{ ...command, pick: 0 }, ...(command.pick === 1 ? [] : [{ ...command, pick: 1 }])]
     case "fork": {
       const { pick, ...atEnd } = command
       return [...(pick === undefined ? [] : [atEnd]), ...(command.enter ? [{ ...command, enter: false }] : [])]

@@ -17,7 +17,8 @@ import {
   type Pod,
   type Result,
   type Run,
-  type Segment
+  type Segment,
+  type Undo
 } from "./State.ts"
 
 export type Answer =
@@ -62,17 +63,28 @@ class Walk {
 
   /** One write. Behind what somebody else has written the pod does not go on: it begins another segment. */
   write(change: (pod: Pod) => Partial<Pod>): void {
-    const { chain } = this.pod
-    if (chain.length === 0 || !isOurs(this.pod)) {
-      const first = opened(this.name("segment"))
-      this.push({ chain: [first, ...chain], foreign: 0, torn: false, undo: undefined }, change)
-    } else this.push({}, change)
+    this.push(this.pod.chain.length === 0 || !isOurs(this.pod) ? this.another() : {}, change)
+  }
+
+  /** Leaves a segment that somebody else has written to, before anything else happens. */
+  leave(): void {
+    if (!isOurs(this.pod)) this.push(this.another(), () => ({}))
+  }
+
+  private another(): Partial<Pod> {
+    const { chain, undo: last } = this.pod
+    const [first, ...under] = chain
+    const undo: Undo | undefined =
+      last?.is === "entries" && first !== undefined
+        ? { is: "chain", chain: [{ ...first, entries: last.entries }, ...under] }
+        : last
+    return { chain: [opened(this.name("segment")), ...chain], foreign: 0, torn: false, undo }
   }
 
   /** One write, of a segment that takes the place of the one that is written now. */
   goOnBehind(chain: ReadonlyArray<Segment>, fields: Partial<Pod>): void {
     const first = opened(this.name("segment"))
-    this.push({ ...fields, chain: [first, ...chain], foreign: 0, torn: false }, () => ({}))
+    this.push({ ...fields, chain: [first, ...chain] }, () => ({}))
   }
 
   private push(before: Partial<Pod>, change: (pod: Pod) => Partial<Pod>): void {
@@ -451,37 +463,38 @@ const rewind = (walk: Walk, { how, pick }: Extract<Command, { do: "rewind" }>): 
   if (how === "stale") return walk.refuse("conflict")
   if (how === "no input") return walk.refuse("not_found")
   if (!target.eligible) return walk.refuse("invalid_request")
-  const { chain } = walk.pod
-  const at = chain.findIndex(({ name }) => name === target.segment)
-  const gone = chain.slice(0, at + 1).reduce((sum, { entries }) => sum + entries.length, 0) - target.left
+  const gone = walk.pod.chain.slice(0, walk.pod.chain.findIndex(({ name }) => name === target.segment) + 1)
   const result = {
     truncated_to_entries: target.left,
-    discarded_entries: gone,
+    discarded_entries: gone.reduce((sum, { entries }) => sum + entries.length, 0) - target.left,
     tool_side_effect_warning: target.warns,
     ...accepted(walk)
   }
+  walk.leave()
+  const { chain } = walk.pod
+  const at = chain.findIndex(({ name }) => name === target.segment)
   const kept = chain[at] as Segment
   const cut = { ...kept, entries: kept.entries.slice(0, target.left) }
   const under = chain.slice(at + 1)
   const back = { held: true, run: undefined }
-  if (at === 0 && isOurs(walk.pod)) {
-    walk.write(() => ({ ...back, chain: [cut, ...under], undo: { is: "entries", entries: kept.entries } }))
-  } else walk.goOnBehind([cut, ...under], { ...back, undo: { is: "chain", chain } })
+  if (at === 0) walk.write(() => ({ ...back, chain: [cut, ...under], undo: { is: "entries", entries: kept.entries } }))
+  else walk.goOnBehind([cut, ...under], { ...back, undo: { is: "chain", chain } })
   walk.accept(result)
   settle(walk)
 }
 
 const undo = (walk: Walk): void => {
-  const now = phase(walk.pod)
-  if (now === "running") return walk.refuse("already_running")
-  if (now === "paused") return walk.refuse("invalid_request")
-  const last = walk.pod.undo
-  if (last === undefined) return walk.refuse("conflict")
+  const state = phase(walk.pod)
+  if (state === "running") return walk.refuse("already_running")
+  if (state === "paused") return walk.refuse("invalid_request")
+  if (walk.pod.undo === undefined) return walk.refuse("conflict")
   const seq = accepted(walk)
+  walk.leave()
   const [first, ...under] = walk.pod.chain as [Segment]
-  const chain = last.is === "entries" ? [{ ...first, entries: last.entries }, ...under] : last.chain
-  if (last.is === "entries" && isOurs(walk.pod)) walk.write(() => ({ chain, undo: undefined, held: true }))
-  else walk.goOnBehind(chain, { undo: undefined, held: true })
+  const now = walk.pod.undo as Undo
+  const back = { undo: undefined, held: true }
+  if (now.is === "chain") walk.goOnBehind(now.chain, back)
+  else walk.write(() => ({ ...back, chain: [{ ...first, entries: now.entries }, ...under] }))
   walk.accept({ entries: walk.pod.chain[0]?.entries.length, ...seq })
   settle(walk)
 }
