@@ -73,7 +73,9 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
 export interface PodLiveOptions extends WorldOptions {
   /** From `Model.resolveModel`, or put together by hand. */
   readonly model: ResolvedModel
+  /** From `Fallback.resolveFallbacks`. Default none. */
+  readonly fallbacks?: ReadonlyArray<ResolvedModel>
 }
 
 export const layer = (options: PodLiveOptions): Layer.Layer<PodWorld | LlmClient, LlmError> =>
-  Layer.provideMerge(Model.layer(options.model), world(options))
+  Layer.provideMerge(Model.layer(options.model, options.fallbacks), world(options))

@@ -24,7 +24,17 @@ export const make = Effect.fnUntraced(function* (
   const client = priced(yield* speak(model), model.prices)
   if (model.baseUrl === undefined) return client
   const gates = Option.getOrElse(yield* Effect.serviceOption(Gates.Gates), () => Gates.make())
-  return { ...client, gate: gates.at(new URL(model.baseUrl).host, model.apiKey) }
+  const endpoint = new URL(model.baseUrl).host
+  return { ...client, info: { ...client.info, endpoint }, gate: gates.at(endpoint, model.apiKey) }
+})
+
+/** A model, and those to turn to when it cannot be had, in order. */
+export const makeWithFallbacks = Effect.fnUntraced(function* (
+  model: ResolvedModel,
+  others: ReadonlyArray<ResolvedModel>
+): Effect.fn.Return<LlmClient["Service"], LlmError> {
+  const client = yield* make(model)
+  return others.length === 0 ? client : { ...client, fallbacks: yield* Effect.forEach(others, make) }
 })
 
 const priced = (client: LlmClient["Service"], prices: Prices | undefined): LlmClient["Service"] =>
@@ -57,4 +67,7 @@ const speak = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmErr
   }
 }
 
-export const layer = (model: ResolvedModel): Layer.Layer<LlmClient, LlmError> => Layer.effect(LlmClient, make(model))
+export const layer = (
+  model: ResolvedModel,
+  fallbacks: ReadonlyArray<ResolvedModel> = []
+): Layer.Layer<LlmClient, LlmError> => Layer.effect(LlmClient, makeWithFallbacks(model, fallbacks))

@@ -11,9 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { ceiling, seconds } from "../llm/Backoff.ts"
+import { ceiling, mayBeElsewhere, seconds } from "../llm/Backoff.ts"
 import * as Ending from "../llm/Ending.ts"
 import { defaultLimits } from "../llm/Limits.ts"
+import { type LlmClient, type ModelInfo, nameOf, originOf } from "../llm/LlmClient.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import type { LlmEvent, LlmUsage } from "../llm/LlmEvent.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
@@ -31,21 +32,29 @@ import { ofLlm, overflow, type RunFailure } from "./RunFailure.ts"
 
 export type Limit = Budget.Limit | { readonly limit: "max_tokens" | "max_continuations" }
 
+/** `provider` on what only its maker takes back. */
+export interface AnswerItem extends Response.ResponseItem {
+  readonly provider: string | undefined
+  readonly turn: number
+}
+
 export interface Answer {
-  readonly items: ReadonlyArray<Response.ResponseItem>
+  readonly items: ReadonlyArray<AnswerItem>
   /** Of the last request; those before it are recorded already. */
   readonly usage: LlmUsage
   readonly llmCall: number
+  /** Who gave the end of the answer. */
+  readonly info: ModelInfo
   /** What kept the answer from its end. */
   readonly limit: Limit | undefined
 }
 
-/** `request` makes the request that asks for what goes on behind these items. */
+/** `request` makes the request to this model that asks for what goes on behind these items. */
 export const receive = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
   turn: number,
-  request: (soFar: ReadonlyArray<Response.ResponseItem>, note: string | undefined) => LlmRequest
+  request: (client: LlmClient["Service"], soFar: ReadonlyArray<AnswerItem>, note: string | undefined) => LlmRequest
 ): Effect.fn.Return<Answer, RunFailure> {
   const { journal } = services
   const pieces = Pieces.make()
@@ -60,18 +69,45 @@ export const receive = Effect.fnUntraced(function* (
     if (blocks.active()) progress.active = true
     return seen.length === 0 ? Effect.void : journal.emit(...seen)
   }
+  const models = [services.client, ...(services.client.fallbacks ?? [])]
+  /** By block: who has made it. */
+  const makers = new Map<number, LlmClient["Service"]>()
+  const items = (client: LlmClient["Service"]): ReadonlyArray<AnswerItem> =>
+    response.items().map((made) => {
+      const maker = makers.get(made.block) ?? client
+      makers.set(made.block, maker)
+      return { ...made, turn, provider: isProof(made.item) ? originOf(maker.info) : undefined }
+    })
   const collect = Effect.gen(function* (): Effect.fn.Return<Answer, RunFailure> {
     let note: string | undefined
-    for (let attempt = 1; ; attempt++) {
+    let attempt = 1
+    let at = 0
+    for (;;) {
+      const client = models[at] ?? services.client
+      const next = models[at + 1]
       const llmCall = journal.live.llmCalls
-      yield* journal.emit({ event: "llm_call_start", data: { llm_call: llmCall } })
-      const { ending, usage } = yield* piece(services, progress, llmCall, request(response.items(), note), (events) =>
+      yield* journal.emit({
+        event: "llm_call_start",
+        data: { llm_call: llmCall, ...(at === 0 ? {} : { model: nameOf(client.info) }) }
+      })
+      const asked = request(client, items(client), note)
+      const { ending, usage } = yield* piece(services, progress, client, next !== undefined, llmCall, asked, (events) =>
         follow(events.flatMap(pieces.push))
       )
+      if (ending._tag === "Failed" && next !== undefined && mayBeElsewhere(ending.error)) {
+        const used = yield* Budget.usedUp(services, progress)
+        if (used !== undefined) {
+          yield* follow(pieces.end())
+          return { items: items(client), usage, llmCall, info: client.info, limit: used }
+        }
+        at++
+        yield* warn(services, `${ending.error.message}; going on with ${nameOf(next.info)}`)
+        continue
+      }
       const rule = Ending.rules[ending._tag]
       if (rule.next === "commit") {
         if (ending._tag === "Refused") yield* warn(services, "the model refused to answer; its answer is the refusal")
-        return { items: response.items(), usage, llmCall, limit: undefined }
+        return { items: items(client), usage, llmCall, info: client.info, limit: undefined }
       }
       if (rule.next === "fail") return yield* failure(ending, response.items())
       yield* follow(pieces.cut())
@@ -79,16 +115,18 @@ export const receive = Effect.fnUntraced(function* (
         if (rule.usedUp === "fail") return yield* failure(ending, response.items(), attempt)
         yield* follow(pieces.end())
         const limit = ending._tag === "MaxTokens" ? "max_tokens" : "max_continuations"
-        return { items: response.items(), usage, llmCall, limit: { limit } }
+        return { items: items(client), usage, llmCall, info: client.info, limit: { limit } }
       }
       const used = yield* Budget.usedUp(services, progress)
       if (used !== undefined) {
         yield* follow(pieces.end())
-        return { items: response.items(), usage, llmCall, limit: used }
+        return { items: items(client), usage, llmCall, info: client.info, limit: used }
       }
-      yield* recordUsage(services, progress, turn, usage)
+      items(client)
+      yield* recordUsage(services, progress, turn, usage, client.info)
       note = ending._tag === "MaxTokens" ? limitNote : undefined
       yield* goOn(services, llmCall, attempt, ending, rule)
+      attempt++
     }
   })
   const limit = services.limits.total_timeout ?? defaultLimits.total_timeout
@@ -98,10 +136,15 @@ export const receive = Effect.fnUntraced(function* (
   })
 })
 
+const isProof = (item: Response.GeneratedItem): boolean =>
+  item.kind === "reasoning" && (item.signature !== undefined || item.encrypted_content !== undefined)
+
 /** One request, with all its attempts. */
 const piece = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
+  client: LlmClient["Service"],
+  hasElsewhere: boolean,
   llmCall: number,
   request: LlmRequest,
   follow: (events: ReadonlyArray<LlmEvent>) => Effect.Effect<void>
@@ -117,12 +160,13 @@ const piece = Effect.fnUntraced(function* (
     return follow(events)
   }
   const waiting = Effect.map(Clock.currentTimeMillis, (now) => journal.setWaitingOn({ kind: "model", since_ms: now }))
-  const result = yield* patient(services.client, services.limits, onRetry(services, llmCall), () => waiting, {
-    onGate: onGate(services)
+  const result = yield* patient(client, services.limits, onRetry(services, llmCall), () => waiting, {
+    onGate: onGate(services),
+    hasElsewhere
   })(request).pipe(
     Stream.runForEachArray(onEvents),
     // Also for a response that was cut or cancelled: its tokens were spent.
-    Effect.ensuring(Effect.suspend(() => reportUsage(services, progress, usage))),
+    Effect.ensuring(Effect.suspend(() => reportUsage(services, progress, usage, client.info))),
     Effect.result
   )
   journal.setWaitingOn(null)

@@ -4,9 +4,9 @@
  * A response that was cut or cancelled leaves nothing in the journal, so that nothing of it can come back later.
  */
 import * as Effect from "effect/Effect"
+import { originOf } from "../llm/LlmClient.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
-import type { ResponseItem } from "../llm/Response.ts"
-import { transcript } from "../llm/Transcript.ts"
+import { type TranscriptOptions, transcript } from "../llm/Transcript.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
 import type { HistoryItem } from "../session/History.ts"
 import type { Step } from "../session/Journal.ts"
@@ -33,8 +33,8 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
   const { journal } = services
   const ask = Effect.gen(function* () {
     const history = yield* Effect.mapError(journal.state.history.items, ofStorage)
-    return yield* Answer.receive(services, progress, turn, (soFar, note) =>
-      assemble(services, [...history, ...soFar.map((made) => ofAnswer(made, turn))], note)
+    return yield* Answer.receive(services, progress, turn, (client, soFar, note) =>
+      assemble(services, [...history, ...soFar], { note, origin: originOf(client.info) })
     )
   })
   const askShorter = Effect.fnUntraced(function* (error: RunFailure): Effect.fn.Return<Answer.Answer, RunFailure> {
@@ -42,16 +42,19 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
     if (!isShorter) return yield* error
     const used = yield* Budget.usedUp(services, progress)
     if (used === undefined) return yield* ask
-    return { items: [], usage: {}, llmCall: journal.live.llmCalls - 1, limit: used }
+    const { info } = services.client
+    return { items: [], usage: {}, llmCall: journal.live.llmCalls - 1, info, limit: used }
   })
-  const { items, limit, llmCall, usage } = yield* Effect.catchIf(ask, isTooLong, askShorter)
+  const { info, items, limit, llmCall, usage } = yield* Effect.catchIf(ask, isTooLong, askShorter)
   const ours = { turn, run_id: progress.runId, leg: progress.leg }
   const steps: Array<Step> = [
     { emit: { event: "llm_call_end", data: { llm_call: llmCall } } },
     { emit: { event: "turn_end", data: { turn, result: "finished" } } }
   ]
-  for (const { block, item } of items) steps.push({ kind: "assistant_item", item, block, ...ours })
-  steps.push(...usageSteps(services, progress, turn, usage))
+  for (const { block, item, provider } of items) {
+    steps.push({ kind: "assistant_item", item, block, ...(provider === undefined ? {} : { provider }), ...ours })
+  }
+  steps.push(...usageSteps(services, progress, turn, usage, info))
   // In one batch with the call: what was logged in place of bad arguments can then never be taken for a call to run.
   const calls: Array<ToolCallItem> = []
   for (const { badArguments, item } of items) {
@@ -67,15 +70,13 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
 /** The conversation does not fit, and nothing of an answer has been seen. */
 const isTooLong = ({ code, phase }: RunFailure): boolean => code === "provider_overflow" && phase === "request"
 
-const ofAnswer = ({ item }: ResponseItem, turn: number): HistoryItem => ({ item, turn })
-
 const assemble = (
   services: LegServices,
   history: ReadonlyArray<HistoryItem>,
-  note: string | undefined
+  options: TranscriptOptions
 ): LlmRequest => ({
   system: services.journal.state.systemPrompt,
-  messages: transcript(history, note),
+  messages: transcript(history, options),
   tools: services.toolbox.specs,
   config: services.config,
   cacheKey: services.journal.segmentId() ?? ""

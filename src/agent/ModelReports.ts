@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { costOf } from "../llm/Cost.ts"
 import type { GateNotice } from "../llm/Gate.ts"
+import { type ModelInfo, nameOf } from "../llm/LlmClient.ts"
 import type { LlmUsage } from "../llm/LlmEvent.ts"
 import type { RetryNotice } from "../llm/Patience.ts"
 import { addCall } from "../llm/Usage.ts"
@@ -57,9 +58,10 @@ export const usageSteps = (
   { client, journal }: LegServices,
   { leg, runId }: LegProgress,
   turn: number,
-  usage: LlmUsage
+  usage: LlmUsage,
+  info: ModelInfo
 ): ReadonlyArray<Step> => {
-  const cost = costOf(client.info.prices, usage)
+  const cost = costOf(info.prices, usage)
   return isReported(usage)
     ? [
         {
@@ -70,6 +72,7 @@ export const usageSteps = (
           cache_write_tokens: usage.cacheWriteTokens ?? 0,
           output_tokens: usage.outputTokens ?? 0,
           ...(cost === undefined ? {} : { cost_usd: cost }),
+          ...(info === client.info ? {} : { model: nameOf(info) }),
           turn,
           run_id: runId,
           leg
@@ -83,14 +86,20 @@ export const recordUsage = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
   turn: number,
-  usage: LlmUsage
+  usage: LlmUsage,
+  info: ModelInfo
 ): Effect.fn.Return<void, RunFailure> {
-  const steps = usageSteps(services, progress, turn, usage)
+  const steps = usageSteps(services, progress, turn, usage, info)
   if (steps.length > 0) yield* Effect.mapError(services.journal.commit(steps, false), ofStorage)
 })
 
-export const reportUsage = (services: LegServices, progress: LegProgress, usage: LlmUsage): Effect.Effect<void> => {
-  const cost = costOf(services.client.info.prices, usage)
+export const reportUsage = (
+  services: LegServices,
+  progress: LegProgress,
+  usage: LlmUsage,
+  info: ModelInfo
+): Effect.Effect<void> => {
+  const cost = costOf(info.prices, usage)
   progress.usage = addCall(progress.usage, usage, cost)
   return isReported(usage)
     ? services.journal.emit({

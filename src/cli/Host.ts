@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as Model from "../../layers/llm/Model.ts"
 import * as PodLive from "../../layers/PodLive.ts"
 import * as SocketServer from "../../layers/runtime/SocketServer.ts"
+import { resolveFallbacks } from "../manifest/Fallback.ts"
 import { modelError, resolveModel } from "../manifest/Model.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import { notYet } from "../manifest/NotYet.ts"
@@ -65,16 +66,19 @@ export const host = Effect.fn("Host.host")(function* (
       'set sandbox.mode to "auto" or "off" if that is acceptable'
     )
   }
-  const model = yield* resolveModel(manifest.model, { env, configDir: directories.config, ...origin(prepared) }).pipe(
-    Effect.provideContext(world),
-    Effect.mapError(hostFailure)
-  )
-  const uncounted = uncountable(manifest.budget, model.prices)
-  if (uncounted !== undefined) return yield* hostFailure(modelError(uncounted, origin(prepared)))
-  const notes = Array.from(new Set([...prepared.notes, ...model.notes]))
+  const resolving = { env, configDir: directories.config, ...origin(prepared) }
+  const [model, fallbacks] = yield* Effect.all([
+    resolveModel(manifest.model, resolving),
+    resolveFallbacks(manifest.model, resolving)
+  ]).pipe(Effect.provideContext(world), Effect.mapError(hostFailure))
+  for (const { prices } of [model, ...fallbacks]) {
+    const uncounted = uncountable(manifest.budget, prices)
+    if (uncounted !== undefined) return yield* hostFailure(modelError(uncounted, origin(prepared)))
+  }
+  const notes = Array.from(new Set([...prepared.notes, ...[model, ...fallbacks].flatMap((each) => each.notes)]))
   const services = Context.merge(
     world,
-    yield* Effect.mapError(Layer.build(Model.layer(model)).pipe(Effect.provideContext(world)), hostFailure)
+    yield* Effect.mapError(Layer.build(Model.layer(model, fallbacks)).pipe(Effect.provideContext(world)), hostFailure)
   )
   const bringUp = Effect.gen(function* () {
     const handle = yield* Pod.make(manifest, {

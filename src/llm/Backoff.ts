@@ -29,6 +29,9 @@ export const isTransient = (error: LlmError): boolean => {
   }
 }
 
+/** True for a failure that is the endpoint's, so that another model may do what this one cannot. */
+export const mayBeElsewhere = (error: LlmError): boolean => error.reason !== "Empty" && isTransient(error)
+
 export interface FailedAttempt {
   readonly error: LlmError
   /** Counted from 1. */

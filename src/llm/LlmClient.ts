@@ -25,14 +25,24 @@ export interface ModelInfo {
   readonly contextWindow: number
   /** Undefined where nobody has said them: then no cost is told. */
   readonly prices?: Prices
+  /** Host and port of the server, where there is one. */
+  readonly endpoint?: string
 }
 
-export class LlmClient extends Context.Service<
-  LlmClient,
-  {
-    readonly info: ModelInfo
-    readonly stream: (request: LlmRequest, alive?: () => void) => Stream.Stream<LlmEvent, LlmError>
-    /** Which all requests to the same endpoint pass. Without one, nobody else is thought of. */
-    readonly gate?: Gate
-  }
->()("effect-pod/llm/LlmClient") {}
+/** For people and for the journal: `anthropic/claude-sonnet-5-5`. */
+export const nameOf = ({ model, provider }: ModelInfo): string => `${provider}/${model}`
+
+/** Whose proofs a model takes back: signatures and encrypted reasoning of one origin are nothing to another. */
+export const originOf = ({ endpoint, provider }: ModelInfo): string =>
+  endpoint === undefined ? provider : `${provider}@${endpoint}`
+
+export interface Model {
+  readonly info: ModelInfo
+  readonly stream: (request: LlmRequest, alive?: () => void) => Stream.Stream<LlmEvent, LlmError>
+  /** Which all requests to the same endpoint pass. Without one, nobody else is thought of. */
+  readonly gate?: Gate
+  /** Models to turn to, in order, when this one cannot be had. */
+  readonly fallbacks?: ReadonlyArray<Model>
+}
+
+export class LlmClient extends Context.Service<LlmClient, Model>()("effect-pod/llm/LlmClient") {}

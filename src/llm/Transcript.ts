@@ -15,6 +15,15 @@ export interface HistoryItem {
   readonly item: LoggedItem
   /** The generation, as journalled; items of one response share it. */
   readonly turn?: number | undefined
+  /** Where it was made (`originOf`), if it holds what only that origin takes back. */
+  readonly provider?: unknown
+}
+
+export interface TranscriptOptions {
+  /** Asks for the rest of an answer, whatever the history ends with. */
+  readonly note?: string | undefined
+  /** Who gets the request: reasoning with the proof of another origin is left out. Default: whoever has made it. */
+  readonly origin?: string | undefined
 }
 
 /** Stands in for a result that was never recorded: vendors reject a request with an open call. */
@@ -29,10 +38,12 @@ export const limitNote =
   "[Your last answer reached its token limit. Continue exactly where it ends, without repeating it. " +
   "A tool call in it was not run: make it again, with shorter arguments.]"
 
-/** `note` asks for the rest of an answer, whatever the history ends with. */
-export const transcript = (history: ReadonlyArray<HistoryItem>, note?: string): ReadonlyArray<LlmMessage> => {
+export const transcript = (
+  history: ReadonlyArray<HistoryItem>,
+  { note, origin }: TranscriptOptions = {}
+): ReadonlyArray<LlmMessage> => {
   const plan = new Plan()
-  for (const { item, turn } of history) {
+  for (const { item, provider, turn } of history) {
     switch (item.kind) {
       case "tool_result":
         plan.result(item)
@@ -41,7 +52,9 @@ export const transcript = (history: ReadonlyArray<HistoryItem>, note?: string): 
         plan.call(item, turn)
         break
       case "reasoning":
-        plan.block(reasoningBlock(item), turn)
+        if (origin === undefined || typeof provider !== "string" || provider === origin) {
+          plan.block(reasoningBlock(item), turn)
+        }
         break
       case "message":
         if (item.role === "assistant") {

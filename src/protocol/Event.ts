@@ -62,7 +62,7 @@ export const CommonEvent = Schema.Union([
   event("invoke_start", Schema.Struct({ kind: InvokeKind })),
   event("turn_start", Schema.Struct({ turn: Count })),
   event("turn_end", Schema.Struct({ turn: Count, result: Schema.Literals(["finished", "paused"]) })),
-  event("llm_call_start", Schema.Struct({ llm_call: Count })),
+  event("llm_call_start", Schema.Struct({ llm_call: Count, model: Schema.optionalKey(Schema.String) })),
   event("llm_call_end", Schema.Struct({ llm_call: Count })),
   event(
     "llm_retry",

@@ -111,7 +111,10 @@ export const UserInput = Schema.Struct({
   key: Schema.optionalKey(Schema.String),
   ...ofTurn
 })
-/** `block` is the position of the block in its response; items of one response share `turn`. */
+/**
+ * `block` is the position of the block in its response; items of one response share `turn`. `provider` is set on what
+ * only its maker takes back, and says who that is: the scheme, and where there is a server, `@` and its host.
+ */
 export const AssistantItem = Schema.Struct({
   kind: Schema.tag("assistant_item"),
   ...line,
@@ -160,6 +163,8 @@ export const LlmUsage = Schema.Struct({
   output_tokens: Count,
   /** US dollars; absent where the model has no known prices. */
   cost_usd: Schema.optionalKey(Schema.Finite),
+  /** `provider/model`, where it was not the pod's own. */
+  model: Schema.optionalKey(Schema.String),
   ...ofTurn
 })
 export const Extension = Schema.Struct({

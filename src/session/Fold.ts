@@ -20,7 +20,7 @@ import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
-import { History, type LinePlace } from "./History.ts"
+import { History, type LinePlace, madeBy } from "./History.ts"
 import * as Spent from "./Spent.ts"
 
 /** A tool call that has no result yet. */
@@ -199,7 +199,7 @@ const addItems = (
   place: LinePlace | undefined
 ): void => {
   itemsOf(entry).forEach((item, index) => {
-    if (place === undefined) state.history.push({ item, turn })
+    if (place === undefined) state.history.push({ item, turn, ...madeBy(entry) })
     else state.history.pushStored(place, index)
     follow(state, item, turn)
   })

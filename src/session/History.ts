@@ -19,6 +19,8 @@ import { StorageError } from "./StorageError.ts"
 export interface HistoryItem {
   readonly item: LoggedItem
   readonly turn: number | undefined
+  /** Where it was made, if it holds what only that vendor takes back. */
+  readonly provider?: unknown
 }
 
 /** A line of a segment file: its bytes `from` ≤ i < `to`. */
@@ -127,7 +129,7 @@ const run = Effect.fnUntraced(function* (
     }
     const item = itemsOf(line.entry)[index]
     if (item === undefined) return yield* changed(slot)
-    items.push({ item, turn: turnOf(line.entry) })
+    items.push({ item, turn: turnOf(line.entry), ...madeBy(line.entry) })
   }
   return items
 })
@@ -154,6 +156,10 @@ const changed = ({ file, from }: LinePlace) =>
       hint: "somebody has changed the file; keep a copy of it, then run effect-pod repair"
     })
   )
+
+/** For `HistoryItem`: of most entries nothing. */
+export const madeBy = (entry: LogEntry): { readonly provider?: unknown } =>
+  entry.kind === "assistant_item" && entry.provider !== undefined ? { provider: entry.provider } : {}
 
 const turnOf = (entry: LogEntry): number | undefined =>
   entry.kind === "assistant_item" || entry.kind === "tool_result" ? entry.turn : undefined

@@ -5,6 +5,7 @@ export const everything: ManifestInput = {
   pod: { name: "agent", prompt_pack: "/w/pack.toml", pwd: "/w" },
   model: {
     ref: "openrouter/anthropic/claude-sonnet-5.5",
+    fallback: ["openai/gpt-5.4", "ollama-local/qwen3"],
     scheme: "openai_chat",
     base_url: "http://127.0.0.1:9/v1",
     model_id: "m",

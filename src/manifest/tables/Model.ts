@@ -95,6 +95,10 @@ export type ModelLimits = typeof ModelLimits.Type
 
 export const ModelTable = Schema.Struct({
   ref: optional(ModelRef, "`provider/model` from the catalog. What is set beside it wins over the catalog."),
+  fallback: optional(
+    Schema.Array(ModelRef),
+    "Models of the catalog to turn to, in order, when this one cannot be reached or is overloaded."
+  ),
   scheme: optional(Scheme, "The dialect spoken to the server; required without `ref`."),
   base_url: optional(
     HttpUrl,
