@@ -5,6 +5,7 @@ import { costOf } from "../llm/Cost.ts"
 import type { GateNotice } from "../llm/Gate.ts"
 import { type ModelInfo, nameOf } from "../llm/LlmClient.ts"
 import type { LlmUsage } from "../llm/LlmEvent.ts"
+import type { Prefix } from "../llm/Prefix.ts"
 import type { RetryNotice } from "../llm/Patience.ts"
 import { addCall } from "../llm/Usage.ts"
 import type { Step } from "../session/Journal.ts"
@@ -59,7 +60,8 @@ export const usageSteps = (
   { leg, runId }: LegProgress,
   turn: number,
   usage: LlmUsage,
-  info: ModelInfo
+  info: ModelInfo,
+  prefix?: Prefix
 ): ReadonlyArray<Step> => {
   const cost = costOf(info.prices, usage)
   return isReported(usage)
@@ -72,6 +74,7 @@ export const usageSteps = (
           cache_write_tokens: usage.cacheWriteTokens ?? 0,
           output_tokens: usage.outputTokens ?? 0,
           ...(cost === undefined ? {} : { cost_usd: cost }),
+          ...(prefix === undefined ? {} : { prefix }),
           ...(info === client.info ? {} : { model: nameOf(info) }),
           turn,
           run_id: runId,

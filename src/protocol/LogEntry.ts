@@ -163,6 +163,8 @@ export const LlmUsage = Schema.Struct({
   output_tokens: Count,
   /** US dollars; absent where the model has no known prices. */
   cost_usd: Schema.optionalKey(Schema.Finite),
+  /** What the request began with: a sum over prompt, tools and so many messages. */
+  prefix: Schema.optionalKey(Schema.Struct({ messages: Count, hash: Schema.String })),
   /** `provider/model`, where it was not the pod's own. */
   model: Schema.optionalKey(Schema.String),
   ...ofTurn

@@ -96,6 +96,8 @@ export interface SessionState {
   lastInputTokens: number
   /** What legs that have ended have spent, also those that nothing in the log speaks of any more. */
   spent: Spending
+  /** What the last measured request of the pod's own model began with. */
+  prefix: { readonly messages: number; readonly hash: string } | undefined
   rewound: Rewound | undefined
 }
 
@@ -116,6 +118,7 @@ export const make = (): SessionState => ({
   receipts: new Map(),
   lastInputTokens: 0,
   spent: noSpending,
+  prefix: undefined,
   rewound: undefined
 })
 
@@ -131,6 +134,7 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       state.systemPrompt = entry.system_prompt ?? undefined
       state.config = entry.config
       state.history.clear()
+      state.prefix = undefined
       state.openCalls.clear()
       addItems(state, entry, undefined, place)
       return
@@ -172,6 +176,7 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
     case "llm_usage":
       state.lastInputTokens = entry.input_total_tokens
+      if (entry.prefix !== undefined) state.prefix = entry.prefix
       Spent.addCall(state, entry)
       return
     case "extension":
@@ -367,12 +372,10 @@ export const inherit = (state: SessionState, base: SessionState): void => {
  * Enough to take the state back to before a leg that produced nothing. Such a leg changes neither prompt nor config nor
  * scope; inbox, receipts and the run are control records and stay as they are.
  */
-export interface Checkpoint {
+export interface Checkpoint
+  extends Readonly<Pick<SessionState, "turnCount" | "interrupted" | "lastInputTokens" | "prefix">> {
   readonly historyLength: number
   readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
-  readonly turnCount: number
-  readonly interrupted: boolean
-  readonly lastInputTokens: number
 }
 
 export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
@@ -380,7 +383,8 @@ export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
   openCalls: Array.from(state.openCalls, ([id, open]) => [id, { ...open }] as const),
   turnCount: state.turnCount,
   interrupted: state.interrupted,
-  lastInputTokens: state.lastInputTokens
+  lastInputTokens: state.lastInputTokens,
+  prefix: state.prefix
 })
 
 export const restore = (state: SessionState, to: Checkpoint): void => {
@@ -390,4 +394,5 @@ export const restore = (state: SessionState, to: Checkpoint): void => {
   state.turnCount = to.turnCount
   state.interrupted = to.interrupted
   state.lastInputTokens = to.lastInputTokens
+  state.prefix = to.prefix
 }
