@@ -223,7 +223,7 @@ describe.each(dialects)("a turn with %s", (dialect) => {
     expect(retries[0]?.data.error).toContain("Overloaded")
   })
 
-  it("says what is wrong with a server that refuses, talks nonsense or breaks off, and goes on with the next run", async () => {
+  it("says what is wrong with a server that refuses or talks nonsense, and goes on with the next run", async () => {
     const { client } = await serveWith(dialect, "[model.limits]\nmax_attempts = 1\n")
     const host = `127.0.0.1:${server.port}`
     const cases = [
@@ -236,7 +236,6 @@ describe.each(dialects)("a turn with %s", (dialect) => {
       [page(502, "<html><head><title>Bad Gateway</title></head></html>"), /502.*Bad Gateway/, undefined],
       [page(200, "<html><head><title>Sign in</title></head></html>"), /web page \(Sign in\)/, /base_url/],
       [say([{ raw: "data: {nonsense\n\n" }]), /.+/, undefined],
-      [say([{ text: "half" }, { cut: true }]), /broke off/, undefined],
       [say([{ text: "half" }, { error: { type: "api_error", message: "it broke" } }]), /it broke/, undefined]
     ] as const
     for (const [reply, message, hint] of cases) {
@@ -259,6 +258,27 @@ describe.each(dialects)("a turn with %s", (dialect) => {
   })
 })
 
+describe.each(dialects)("an answer of %s that breaks off", (dialect) => {
+  it("goes on in a new request, and is one message; the fourth break fails the run", async () => {
+    const { client } = await serveWith(dialect)
+    const half = (text: string) => say([{ text }, { cut: true }])
+    server.reply(half("Hel"), say([{ text: "lo" }]))
+    expect(await turn(client, "go")).toMatchObject({ result: "finished", usage: { llm_calls: 2 } })
+    expect(client.lines.filter((line) => line.event === "llm_continuation")).toMatchObject([
+      { data: { attempt: 1, max_attempts: 3, reason: expect.stringContaining("broke off") } }
+    ])
+    // The last message asks for the rest: no vendor takes an answer of its own there.
+    expect(JSON.stringify(server.requests.at(-1)?.body)).toMatch(/Hel.*Continue exactly where it ends/)
+    server.reply(half("a"), half("b"), half("c"), half("d"))
+    const end = await turn(client, "again")
+    expect(end).toMatchObject({ result: "failed", error: { code: "provider_error", phase: "stream" } })
+    expect(end.error?.message).toMatch(/broke off 4 times in a row/)
+    const entries = readJournal(place)
+    expectSound(entries)
+    expect(answers(entries)).toEqual(["Hello"])
+  })
+})
+
 describe("a model server that does not answer", () => {
   it("is given up where nothing listens, with the address and what to check", async () => {
     const url = await refusingUrl()
@@ -273,15 +293,12 @@ describe("a model server that does not answer", () => {
 
   it.each([
     ["headers", "header_timeout", "beforeHeaders"],
-    ["its first event", "first_event_timeout", "afterHeaders"],
-    ["the rest", "idle_timeout", "inside"]
+    ["its first event", "first_event_timeout", "afterHeaders"]
   ] as const)("is given up when %s take longer than %s", async (_, limit, where) => {
     const { client } = await serveWith("openai", `[model.limits]\nmax_attempts = 1\n${limit} = "2 seconds"\n`)
     const gate = new Gate()
     // The first request of a pod takes longer, because it is then that the vendor's code is loaded.
-    const silent = where === "inside" ? say([{ text: "half" }, { gate }]) : say([{ text: "x" }], { [where]: gate })
-    // An answer that has begun is continued, three times at most.
-    server.reply(say([{ text: "hello" }]), ...(where === "inside" ? [silent, silent, silent, silent] : [silent]))
+    server.reply(say([{ text: "hello" }]), say([{ text: "x" }], { [where]: gate }))
     await turn(client, "hello")
     const end = await turn(client, "go")
     expect(end).toMatchObject({
@@ -295,5 +312,18 @@ describe("a model server that does not answer", () => {
     expect(await (await server.request(1)).closed).toBe("client")
     server.reply(say([{ text: "well" }]))
     expect(await turn(client, "again")).toMatchObject({ result: "finished" })
+  })
+
+  it("is left when the rest takes longer than idle_timeout, and another request asks for it", async () => {
+    const { client } = await serveWith("openai", '[model.limits]\nidle_timeout = "2 seconds"\n')
+    const gate = new Gate()
+    server.reply(say([{ text: "hello" }]), say([{ text: "half" }, { gate }]), say([{ text: " and whole" }]))
+    await turn(client, "hello")
+    expect(await turn(client, "go")).toMatchObject({ result: "finished" })
+    expect(await (await server.request(1)).closed).toBe("client")
+    expect(client.lines.find((line) => line.event === "llm_continuation")?.data).toMatchObject({
+      reason: expect.stringMatching(/openai_chat \(test-1\): .* for 2 s/)
+    })
+    expect(answers(readJournal(place))).toEqual(["hello", "half and whole"])
   })
 })
