@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Random from "effect/Random"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { LlmError } from "../../src/llm/LlmError.ts"
@@ -10,6 +11,9 @@ import { stuck } from "../support/benchTools.ts"
 import { fileOf, fresh, isEvent, isStatus, names, open, until } from "../support/podBench.ts"
 
 const overloaded = new LlmError({ reason: "Status", status: 529, provider: "probe", message: "overloaded" })
+
+/** A back-off is drawn from zero upwards, and one of nothing would be over before anybody could stop it. */
+const seeded = Random.withSeed(7)
 
 const phases = ["before the first event", "mid-stream", "in a tool", "in a retry sleep"] as const
 
@@ -60,7 +64,7 @@ describe("cancel", () => {
       if (!produced) expect(texts).not.toContain('"go"')
       yield* next.answer("ok")
       yield* until(attachment.take, isStatus("idle"))
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("a rolled-back run leaves the log byte for byte as it was", () =>
@@ -77,7 +81,7 @@ describe("cancel", () => {
       const seen = yield* until(first.take, isStatus("idle"))
       expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "rolled_back" }, durable: true })
       expect(yield* handle.readEntries(0, 100)).toEqual(before)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect(
@@ -110,7 +114,7 @@ describe("cancel", () => {
             { id: "c2", isError: true }
           ]
         })
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("with another run's id is refused, and changes nothing", () =>
@@ -124,7 +128,7 @@ describe("cancel", () => {
       })
       expect(yield* Deferred.await(answer)).toMatchObject({ ok: false, error: { code: "not_running" } })
       expect(yield* handle.status).toBe("running")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("wins over a pause that was asked for just before", () =>
@@ -136,7 +140,7 @@ describe("cancel", () => {
       const results = seen.flatMap((event) => (event.event === "run_end" ? [event.data.result] : []))
       // Either the cancel came in time, or the run had paused and was abandoned.
       expect([["cancelled"], ["paused", "abandoned"]]).toContainEqual(results)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 })
 
@@ -159,7 +163,7 @@ describe("pause and resume", () => {
       const seen = yield* until(take, isStatus("idle"))
       expect(seen.find(isEvent("run_start"))).toMatchObject({ data: { run_id, leg: 2, kind: "resume" } })
       expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { run_id, leg: 2, result: "finished" } })
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect.each([true, false])(
@@ -181,7 +185,7 @@ describe("pause and resume", () => {
           const { request } = yield* model.next
           expect(request.messages.at(-1)).toMatchObject({ role: "tool", results: [{ id: "c1", isError: true }] })
         }
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("a call with bad arguments is never run, also not by a resume", () =>
@@ -216,7 +220,7 @@ describe("pause and resume", () => {
         ]
       })
       expect(ran).toEqual([])
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("max_turns holds for the run over its legs", () =>
@@ -234,7 +238,7 @@ describe("pause and resume", () => {
       expect(seen.find(isEvent("run_end"))).toMatchObject({
         data: { leg: 2, result: "limit_reached", limit: "max_turns" }
       })
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("before any output a pause undoes the run", () =>
@@ -243,7 +247,7 @@ describe("pause and resume", () => {
       yield* handle.pause
       const seen = yield* until(attachment.take, isStatus("idle"))
       expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "rolled_back" } })
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("a new run supersedes the paused one, closes its calls and says that it was interrupted", () =>
@@ -259,7 +263,7 @@ describe("pause and resume", () => {
       const order = seen.map((event) => event.event)
       expect(order.indexOf("tool_result")).toBeLessThan(order.indexOf("system_item"))
       expect(order.indexOf("system_item")).toBeLessThan(order.indexOf("user_message"))
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("cancel while paused abandons the run", () =>
@@ -271,7 +275,7 @@ describe("pause and resume", () => {
       const seen = yield* until(attachment.take, isStatus("idle"))
       expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "abandoned", run_id }, durable: true })
       expect(seen.find(isEvent("tool_result"))).toMatchObject({ data: { id: "c1" } })
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 
   it.effect("shutdown in the middle of a run ends it, then the pod", () =>
@@ -284,6 +288,6 @@ describe("pause and resume", () => {
       expect(model.open()).toBe(0)
       const late = yield* Effect.flip(handle.run("too late"))
       expect(late.code).toBe("not_running")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, seeded)
   )
 })

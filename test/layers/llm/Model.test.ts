@@ -10,7 +10,7 @@ import { resolveFallbacks } from "../../../src/manifest/Fallback.ts"
 import { resolveModel } from "../../../src/manifest/Model.ts"
 import { ModelTable } from "../../../src/manifest/tables/Model.ts"
 
-const table = Schema.decodeUnknownSync(ModelTable)({
+const table = Schema.decodeSync(ModelTable)({
   ref: "anthropic/claude-sonnet-5-5",
   fallback: ["anthropic/claude-opus-5-5", "openai/gpt-5.4"],
   limits: { max_attempts: 2 }
@@ -39,7 +39,7 @@ describe("[model] fallback", () => {
       assert.strictEqual(originOf(client.info), "anthropic@api.anthropic.com")
       const otherKey = yield* Model.make({ ...own, apiKey: Redacted.make("b") })
       assert.notStrictEqual(otherKey.gate, client.gate)
-    }).pipe(Effect.provide(Gates.layer), Effect.provide(FileSystem.layerNoop({})))
+    }).pipe(Effect.provide([Gates.layer, FileSystem.layerNoop({})]))
   )
 
   it.effect("that cannot be had as configured is named at start", () =>
