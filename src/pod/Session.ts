@@ -120,7 +120,8 @@ export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
   }
   // What was named must be found again. Of a new pod it is written again, with the segment of its first input.
   if (found.written) yield* save
-  else yield* Effect.forkScoped(Effect.ignore(save))
+  // A pod that is stopped at once has its name all the same: what was begun is finished before it closes.
+  else yield* Effect.forkScoped(Effect.ignore(save), { uninterruptible: true, startImmediately: true })
   return journal
 })
 
