@@ -29,7 +29,7 @@ const sourceOf = Effect.fnUntraced(function* (
 ): Effect.fn.Return<LogSource.LogSource, CliError, Scope.Scope> {
   const stored = yield* Effect.orElseSucceed(machine.pods.get(name), () => Option.none())
   if (Option.isSome(stored)) return yield* LogSource.fromDisk(machine, name)
-  return (yield* LogSource.fromPod(machine, name, false)) ?? (yield* LogSource.fromDisk(machine, name))
+  return yield* LogSource.open(machine, name)
 })
 
 /** A new file that nobody else can read; nothing is left of it if the export fails. */

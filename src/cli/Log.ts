@@ -30,6 +30,27 @@ const printerOf = ({ flags, terminal }: Invocation, cwd: string | undefined): Lo
   }
 }
 
+/** What is on disk of a pod that nobody can follow. */
+const kept = Effect.fnUntraced(function* (
+  invocation: Invocation,
+  machine: Machine.Machine,
+  name: string,
+  from: number
+): Effect.fn.Return<ExitCode, CliError, Scope.Scope> {
+  const source = yield* LogSource.fromDisk(machine, name)
+  const printer = printerOf(invocation, source.cwd)
+  yield* LogFollow.make(from, printer)(source.entries)
+  const owner = yield* machine.owner(name)
+  if (owner === undefined) {
+    yield* printer.note(`${name} is not running: this is all there is`)
+    return ExitCode.ok
+  }
+  return yield* failed(
+    `${name} does not answer: this is what is on disk`,
+    `process ${owner.pid} holds it; effect-pod status ${name} says more`
+  )
+})
+
 const followed = Effect.fnUntraced(function* (
   invocation: Invocation,
   machine: Machine.Machine,
@@ -37,21 +58,9 @@ const followed = Effect.fnUntraced(function* (
   from: number
 ): Effect.fn.Return<ExitCode, CliError, Scope.Scope> {
   const live = yield* LogSource.fromPod(machine, name, true)
-  const source = live ?? (yield* LogSource.fromDisk(machine, name))
-  const printer = printerOf(invocation, source.cwd)
+  if (live === undefined) return yield* kept(invocation, machine, name, from)
+  const printer = printerOf(invocation, live.cwd)
   const follower = LogFollow.make(from, printer)
-  if (live === undefined) {
-    yield* follower(source.entries)
-    const owner = yield* machine.owner(name)
-    if (owner === undefined) {
-      yield* printer.note(`${name} is not running: this is all there is`)
-      return ExitCode.ok
-    }
-    return yield* failed(
-      `${name} does not answer: this is what is on disk`,
-      `process ${owner.pid} holds it; effect-pod status ${name} says more`
-    )
-  }
   yield* LogFollow.follow(live, follower, printer)
   if (printer.closed()) return ExitCode.ok
   // The last lines of a pod that stops are committed when the connection is closed already. One that keeps nothing has

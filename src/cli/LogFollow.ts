@@ -7,9 +7,9 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { Client } from "./Client.ts"
+import type { Unreachable } from "./Client.ts"
 import type { CliError } from "./CliError.ts"
-import type { LogSource } from "./LogSource.ts"
+import * as LogSource from "./LogSource.ts"
 import { plural } from "./Text.ts"
 
 export interface Printer {
@@ -19,20 +19,20 @@ export interface Printer {
   readonly closed: () => boolean
 }
 
-type Entries = LogSource["entries"]
+type Entries<E> = LogSource.Entries<E>
 
 /** Entries looked at in one step backwards, where the log has changed below us. */
 const stepBack = 200
 
 /** Prints what is there from `from` on and was not printed, each time it is run. */
-export type Follower = (entries: Entries) => Effect.Effect<void, CliError>
+export type Follower = <E>(entries: Entries<E>) => Effect.Effect<void, E>
 
 export const make = (from: number, printer: Printer): Follower => {
   /** A hash of each printed entry, so that a change below can be found. */
   let printed: Array<number> = []
 
   /** Forgets what was printed and is no part of the log any more. */
-  const agree = Effect.fnUntraced(function* (entries: Entries) {
+  const agree = Effect.fnUntraced(function* <E>(entries: Entries<E>) {
     const before = printed.length
     for (let step = 1; printed.length > 0; step = stepBack) {
       const start = Math.max(0, printed.length - step)
@@ -50,7 +50,7 @@ export const make = (from: number, printer: Printer): Follower => {
     yield* printer.note(`${plural(gone, "entry", "entries")} above no longer ${gone === 1 ? "counts" : "count"}`)
   })
 
-  return Effect.fnUntraced(function* (entries) {
+  return Effect.fnUntraced(function* <E>(entries: Entries<E>) {
     yield* agree(entries)
     yield* entries(from + printed.length, Number.MAX_SAFE_INTEGER).pipe(
       Stream.takeWhile(() => !printer.closed()),
@@ -62,13 +62,21 @@ export const make = (from: number, printer: Printer): Follower => {
   })
 }
 
-/** Returns when the connection has ended, with all that it brought printed. */
-export const follow = Effect.fn("LogFollow.follow")(function* (
-  source: LogSource & { readonly client: Client },
+/** Returns when the connection has ended, at whatever moment that is: what was not printed by then is on disk. */
+export const follow = (
+  source: LogSource.LiveSource,
   follower: Follower,
   printer: Printer
-): Effect.fn.Return<void, CliError> {
-  const { client, entries } = source
+): Effect.Effect<void, CliError> =>
+  Effect.catchTag(reading(source, follower, printer), "Unreachable", (error) =>
+    error.reason === "NoAnswer" ? Effect.fail(LogSource.unanswered(error)) : Effect.void
+  )
+
+const reading = Effect.fn("LogFollow.follow")(function* (
+  { client, entries }: LogSource.LiveSource,
+  follower: Follower,
+  printer: Printer
+): Effect.fn.Return<void, CliError | Unreachable> {
   yield* follower(entries)
   while (!printer.closed()) {
     const first = yield* Effect.result(Queue.take(client.lines))
@@ -78,10 +86,7 @@ export const follow = Effect.fn("LogFollow.follow")(function* (
     const news = [first.success, ...rest].some(
       ({ event, json }) => event?.event === "snapshot" || (json as { readonly durable?: boolean }).durable === true
     )
-    if (!news) continue
-    const read = yield* Effect.result(follower(entries))
-    // A pod that stops closes the connection between two events; the rest is on disk.
-    if (read._tag === "Failure") return
+    if (news) yield* follower(entries)
   }
 })
 

@@ -13,15 +13,18 @@ import { openLog } from "./DiskLog.ts"
 import { storageError } from "./Failures.ts"
 import * as Machine from "./Machine.ts"
 
-export interface LogSource {
+/** The texts of the entries from ≤ i < to, in pieces. They end early where the log does. */
+export type Entries<E> = (from: number, to: number) => Stream.Stream<ReadonlyArray<string>, E>
+
+export interface LogSource<E = CliError> {
   /** Entries in the log, when it was opened. */
   readonly total: number
   readonly cwd: string | undefined
-  /** The texts of the entries from ≤ i < to, in pieces. They end early where the log does. */
-  readonly entries: (from: number, to: number) => Stream.Stream<ReadonlyArray<string>, CliError>
+  readonly entries: Entries<E>
 }
 
-export interface LiveSource extends LogSource {
+/** `Unreachable`: the pod has gone while it was read, or does not answer any more. */
+export interface LiveSource extends LogSource<CliError | Client.Unreachable> {
   readonly client: Client.Client
 }
 
@@ -53,12 +56,11 @@ const pages = (client: Client.Client, from: number, to: number) => {
   type Page = readonly [ReadonlyArray<ReadonlyArray<string>>, Option.Option<number>]
   return Stream.paginate(
     from,
-    Effect.fnUntraced(function* (at: number): Effect.fn.Return<Page, CliError> {
+    Effect.fnUntraced(function* (at: number): Effect.fn.Return<Page, CliError | Client.Unreachable> {
       if (at >= to) return [[], Option.none()]
-      const reply = yield* Effect.mapError(
-        client.request("read_entries", { from: at, limit: Math.min(page, to - at) }),
-        (error) => failed(error.message, error._tag === "Refused" ? error.hint : undefined)
-      )
+      const reply = yield* client
+        .request("read_entries", { from: at, limit: Math.min(page, to - at) })
+        .pipe(Effect.catchTag("Refused", (error) => failed(error.message, error.hint)))
       const found = (reply as { readonly entries: ReadonlyArray<Schema.Json> }).entries
       const next = at + found.length
       return [[found.map((entry) => JSON.stringify(entry))], found.length === 0 ? Option.none() : Option.some(next)]
@@ -85,10 +87,20 @@ export const fromDisk = Effect.fnUntraced(function* (
   }
 })
 
+export const unanswered = (error: Client.Unreachable): CliError => failed(error.message)
+
+/** For a reader that takes what there is: a pod that goes away in the middle leaves it without the rest. */
+export const settled = (live: LiveSource): LogSource => ({
+  ...live,
+  entries: (from, to) =>
+    live.entries(from, to).pipe(Stream.catchTag("Unreachable", (error) => Stream.fail(unanswered(error))))
+})
+
 /** From the pod if it answers, else from disk. */
 export const open = Effect.fnUntraced(function* (
   machine: Machine.Machine,
   name: string
 ): Effect.fn.Return<LogSource, CliError, Scope.Scope> {
-  return (yield* fromPod(machine, name, false)) ?? (yield* fromDisk(machine, name))
+  const live = yield* fromPod(machine, name, false)
+  return live === undefined ? yield* fromDisk(machine, name) : settled(live)
 })
