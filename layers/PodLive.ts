@@ -13,8 +13,10 @@ import type { LlmError } from "../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../src/manifest/Model.ts"
 import type { Launcher } from "../src/runtime/Launcher.ts"
 import type { Lease } from "../src/runtime/Lease.ts"
+import type { PageReader } from "../src/runtime/PageReader.ts"
 import type { RuntimeDir } from "../src/runtime/RuntimeDir.ts"
 import type { Sandbox } from "../src/runtime/Sandbox.ts"
+import type { WebClient } from "../src/runtime/WebClient.ts"
 import type { PodStore } from "../src/session/PodStore.ts"
 import type { SessionStore } from "../src/session/SessionStore.ts"
 import type { Ripgrep } from "../src/tools/Ripgrep.ts"
@@ -29,6 +31,8 @@ import * as SandboxNone from "./runtime/SandboxNone.ts"
 import * as JsonLinesStore from "./store/JsonLinesStore.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as PodFiles from "./store/PodFiles.ts"
+import * as PageReaderLive from "./web/PageReader.ts"
+import * as WebClientLive from "./web/WebClient.ts"
 
 /** Everything that a pod needs but its model. */
 export type PodWorld =
@@ -39,6 +43,8 @@ export type PodWorld =
   | Launcher
   | Sandbox
   | Ripgrep
+  | WebClient
+  | PageReader
   | FileSystem.FileSystem
   | Digest.Digest
   | Gates.Gates
@@ -64,6 +70,8 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     LauncherLive.layer,
     SandboxNone.layer,
     RipgrepLive.layer,
+    WebClientLive.layer(),
+    PageReaderLive.layer(),
     Files.layer,
     Digest.layerWebCrypto,
     Gates.layer

@@ -17,6 +17,8 @@ import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
 import * as SandboxNone from "./runtime/SandboxNone.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
+import * as PageReaderLive from "./web/PageReader.ts"
+import * as WebClientLive from "./web/WebClient.ts"
 
 /** Everything but the model. Give it a `MemoryStore` to start a pod again on what an earlier one has written. */
 export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
@@ -27,6 +29,8 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     LauncherLive.layer,
     SandboxNone.layer,
     RipgrepLive.layer,
+    WebClientLive.layer(),
+    PageReaderLive.layer(),
     Files.layer,
     Digest.layerWebCrypto,
     Gates.layer

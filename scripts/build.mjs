@@ -8,7 +8,7 @@
  * Both go to a directory of their own that takes the place of `dist` at the end: a failed build leaves the old one.
  */
 import { spawn } from "node:child_process"
-import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { rolldown } from "rolldown"
 import { writeCatalog } from "./catalog.mjs"
@@ -16,6 +16,8 @@ import { root } from "./project.mjs"
 import { buildStampFile, sourceStamp } from "./stamps.mjs"
 
 const entries = { main: join(root, "src", "main.ts"), program: join(root, "src", "cli", "Program.ts") }
+/** Files that threads start from: beside whoever starts them, by the same name, in the program and in the library. */
+const threads = { PageWorker: join(root, "layers", "web", "PageWorker.mjs") }
 const stage = join(root, `.dist-${process.pid}`)
 
 /** It finds its binary beside its own files, so it stays a package; only searches load it. */
@@ -63,6 +65,19 @@ const program = async () => {
   return output.filter((file) => file.type === "chunk")
 }
 
+/** By themselves: what they need is no part of a start, and shares nothing with it. */
+const threadFiles = async () => {
+  const bundle = await rolldown({ cwd: root, input: threads, platform: "node", transform: { target: "node20.19" } })
+  await bundle.write({
+    dir: join(stage, "chunks"),
+    format: "esm",
+    entryFileNames: "[name].mjs",
+    sourcemap: true,
+    minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } }
+  })
+  await bundle.close()
+}
+
 /** The chunks that are read before a command runs. */
 const startOf = (chunks) => {
   const byName = new Map(chunks.map((chunk) => [chunk.fileName, chunk]))
@@ -101,12 +116,15 @@ try {
   writeCatalog()
   const stamp = sourceStamp()
   // Both to their end: a person wants to see what both say, and neither may write behind the clean-up.
-  const [bundled, compiled] = await Promise.allSettled([program(), library()])
-  const reasons = [bundled, compiled].flatMap((result) => (result.status === "rejected" ? [result.reason.message] : []))
+  const [bundled, ...others] = await Promise.allSettled([program(), threadFiles(), library()])
+  const reasons = [bundled, ...others].flatMap((result) =>
+    result.status === "rejected" ? [result.reason.message] : []
+  )
   if (reasons.length > 0) throw new Error(reasons.join("\n"))
   const atStart = startOf(bundled.value)
   checkStart(atStart)
   chmodSync(join(stage, "main.js"), 0o755)
+  for (const file of Object.values(threads)) copyFileSync(file, join(stage, relative(root, file)))
   writeFileSync(buildStampFile(stage), stamp)
   replaceDist()
   const kilobytes = Math.round(atStart.reduce((sum, chunk) => sum + chunk.code.length, 0) / 1024)

@@ -15,7 +15,7 @@ const rows = [
   ["Version.ts"],
   ["protocol"],
   ["scope", "runtime"],
-  ["session", "manifest", "llm"],
+  ["session", "manifest", "llm", "web"],
   ["tools", "knowledge"],
   ["agent"],
   ["pod"],
@@ -26,7 +26,7 @@ const rows = [
 const edge = new Set(["main.ts", "cli"])
 
 /** Packages that the core may import: pure ones, which read no clock, no file and no environment. */
-const corePackages = ["effect"]
+const corePackages = ["effect", "ipaddr.js"]
 
 const maxLines = 400
 

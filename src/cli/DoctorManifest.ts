@@ -99,6 +99,17 @@ const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Findi
   ]
 }
 
+/** What the search service needs, when there is to be one. */
+const webFindings = ({ invocation: { env }, manifest: { web } }: Prepared): ReadonlyArray<Finding> => {
+  const name = web?.search.api_key_env
+  if (web?.enabled !== true || web.search.enabled === false || name === undefined) return []
+  return [
+    variable(env, name) === undefined
+      ? fail("web search", `${name} is not set`, "set it, or take [web.search] out of the manifest")
+      : ok("web search", `key from ${name}`)
+  ]
+}
+
 const modelFindings = (prepared: Prepared): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.match(catalogOf(prepared), {
     onFailure: ({ hint, message }) => [fail("model catalog", message, hint)],
@@ -117,6 +128,7 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
           ...(unused === undefined ? [] : [warn("manifest", unused)]),
           ...notYet(manifest).map((line) => warn("manifest", line)),
           ...findings,
+          ...webFindings(prepared),
           warn(
             "sandbox",
             "there is none: Bash runs with all rights of this user",

@@ -27,11 +27,6 @@ export const notYet = (manifest: Manifest): ReadonlyArray<string> => {
     "[spawn] has no effect in this version: a pod cannot raise pods."
   )
   say(manifest.compaction !== undefined, "[compaction] has no effect in this version: a full context ends the run.")
-  say(
-    manifest.web !== undefined &&
-      (manifest.web.enabled || manifest.web.search.enabled === true || manifest.web.fetch.enabled === true),
-    "[web] has no effect in this version: there are no web tools."
-  )
   say(manifest.memory !== undefined, "[memory] has no effect in this version: nothing is remembered over sessions.")
   say(
     manifest.skills !== undefined && manifest.skills.directories.length > 0,

@@ -99,7 +99,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const tools = yield* builtin({
     env: options.env ?? {},
     envAllow: manifest.sandbox.env_allow,
-    outputDir: dir.outputDir
+    outputDir: dir.outputDir,
+    ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
   const toolbox = Toolbox.make([...tools, ...(options.tools ?? [])])
   const scopeSummary = summary(authority.scope)

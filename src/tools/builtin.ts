@@ -5,8 +5,12 @@
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import type { ManifestError } from "../manifest/ManifestError.ts"
+import type { WebTable } from "../manifest/tables/Web.ts"
 import { Launcher } from "../runtime/Launcher.ts"
+import { PageReader } from "../runtime/PageReader.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
+import { WebClient } from "../runtime/WebClient.ts"
 import { ScopedFs } from "../scope/ScopedFs.ts"
 import * as Bash from "./Bash.ts"
 import * as BashOutput from "./BashOutput.ts"
@@ -20,6 +24,7 @@ import { Ripgrep } from "./Ripgrep.ts"
 import * as Search from "./Search.ts"
 import type { Tool } from "./Tool.ts"
 import * as Tracker from "./Tracker.ts"
+import type * as WebTools from "./WebTools.ts"
 import * as Write from "./Write.ts"
 
 export interface BuiltinOptions {
@@ -33,31 +38,48 @@ export interface BuiltinOptions {
   readonly contentBytes?: number
   /** Bytes of output that one command may write. Default: 64 MiB. */
   readonly outputQuotaBytes?: number
+  /** Which web tools there are. Absent: none. */
+  readonly web?: WebTable
 }
 
 export const builtin: (
   options: BuiltinOptions
-) => Effect.Effect<ReadonlyArray<Tool>, never, FileSystem.FileSystem | Launcher | Ripgrep | Sandbox | ScopedFs> =
-  Effect.fnUntraced(function* (options) {
-    const fs = yield* ScopedFs
-    const files = yield* FileSystem.FileSystem
-    const launcher = yield* Launcher
-    const sandbox = yield* Sandbox
-    const ripgrep = yield* Ripgrep
-    const tracker = yield* Effect.provide(Tracker.make, Digest.layerWebCrypto)
-    const env = toolEnvironment(options.env, options.envAllow)
-    const search = Search.make({ launcher, ripgrep, env })
-    const contentBytes = options.contentBytes ?? defaultContentBytes
-    const limits = {
-      ...BashOutput.defaultLimits,
-      ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
-    }
-    return [
-      Read.make({ fs, tracker, contentBytes }),
-      Write.make({ fs, tracker }),
-      Edit.make({ fs, tracker }),
-      Glob.make({ fs, search, contentBytes }),
-      Grep.make({ fs, search, contentBytes }),
-      Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits })
-    ]
-  })
+) => Effect.Effect<
+  ReadonlyArray<Tool>,
+  ManifestError,
+  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | Sandbox | ScopedFs | WebClient
+> = Effect.fnUntraced(function* (options) {
+  const fs = yield* ScopedFs
+  const files = yield* FileSystem.FileSystem
+  const launcher = yield* Launcher
+  const sandbox = yield* Sandbox
+  const ripgrep = yield* Ripgrep
+  const tracker = yield* Effect.provide(Tracker.make, Digest.layerWebCrypto)
+  const env = toolEnvironment(options.env, options.envAllow)
+  const client = yield* WebClient
+  const reader = yield* PageReader
+  const search = Search.make({ launcher, ripgrep, env })
+  const contentBytes = options.contentBytes ?? defaultContentBytes
+  const limits = {
+    ...BashOutput.defaultLimits,
+    ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
+  }
+  return [
+    Read.make({ fs, tracker, contentBytes }),
+    Write.make({ fs, tracker }),
+    Edit.make({ fs, tracker }),
+    Glob.make({ fs, search, contentBytes }),
+    Grep.make({ fs, search, contentBytes }),
+    Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits }),
+    ...(options.web === undefined
+      ? []
+      : yield* web({ table: options.web, client, reader, env: options.env, contentBytes }))
+  ]
+})
+
+/** Loaded by the pods that have them. */
+const web = (options: WebTools.WebOptions) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./WebTools.ts")),
+    ({ make }) => make(options)
+  )

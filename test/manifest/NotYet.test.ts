@@ -35,12 +35,10 @@ describe("what has no effect yet", () => {
         "[permissions]",
         "[spawn]",
         "[compaction]",
-        "[web]",
         "[memory]",
         "[skills]"
       ])
       assert.deepStrictEqual(yield* subjects({ ...least, sandbox: { network: "deny" } }), ["sandbox.network"])
-      assert.deepStrictEqual(yield* subjects({ ...least, web: { fetch: { enabled: true } } }), ["[web]"])
     })
   )
 })

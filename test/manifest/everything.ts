@@ -82,7 +82,7 @@ export const everything: ManifestInput = {
     enabled: true,
     allow_private_addresses: true,
     search: { enabled: false, provider: "brave", api_key_env: "B", timeout_secs: 1, country: "de" },
-    fetch: { enabled: true, redirect_limit: 0 }
+    fetch: { enabled: true, redirect_limit: 0, allow_hosts: ["pages.test"] }
   },
   memory: { workspace_root: "/w", extract_threshold: 0, inject_summary: false, extract_model: { scheme: "offline" } },
   skills: { directories: ["/skills"] }

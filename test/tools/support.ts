@@ -9,6 +9,8 @@ import * as Path from "node:path"
 import * as LauncherLive from "../../layers/runtime/Launcher.ts"
 import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
 import * as SandboxNone from "../../layers/runtime/SandboxNone.ts"
+import * as PageReaderLive from "../../layers/web/PageReader.ts"
+import * as WebClientLive from "../../layers/web/WebClient.ts"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
 import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 import { type BuiltinOptions, builtin } from "../../src/tools/builtin.ts"
@@ -16,7 +18,14 @@ import type { Tool } from "../../src/tools/Tool.ts"
 import { fill, meddled, tempDir, write } from "../scope/support.ts"
 
 /** Launchers are shared by all tests of a file: provide it once. */
-export const live = Layer.mergeAll(NodeFileSystem.layer, LauncherLive.layer, SandboxNone.layer, RipgrepLive.layer)
+export const live = Layer.mergeAll(
+  NodeFileSystem.layer,
+  LauncherLive.layer,
+  SandboxNone.layer,
+  RipgrepLive.layer,
+  WebClientLive.layer(),
+  PageReaderLive.layer()
+)
 
 export interface Workbench {
   readonly work: string
