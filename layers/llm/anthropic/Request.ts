@@ -196,23 +196,28 @@ const assistantBlocks = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<C
   return out.slice(0, end + 1)
 }
 
-/** Marks that a request may carry. Without a word on it, the API's own maximum is no concern: three are set. */
+/** The API takes no more. */
+const mostMarks = 4
+
+/** Marks that a request may carry; without a word on it, all of them. */
 const breakpoints = (options: VendorOptions): number => {
   const caching = options.capability?.prompt_caching
-  if (caching === undefined) return 3
-  return caching.kind === "explicit" ? Math.min(3, caching.max_breakpoints) : 0
+  if (caching === undefined) return mostMarks
+  return caching.kind === "explicit" ? Math.min(mostMarks, caching.max_breakpoints) : 0
 }
 
 /**
- * Marks the end of the conversation, the end of the system prompt (which covers the tools) and the end of the user's
- * last message but one, where the previous request's mark was. The most useful ones come first.
+ * Marks the end of the conversation; the end of the system prompt, which covers the tools; the end of the user's last
+ * message but one, where the previous request's mark was (the API looks no further back than 20 blocks for it); and the
+ * end of the tools, for pods that differ in their prompt alone. The most useful ones come first.
  */
 const markForCache = (body: MessageCreateParamsStreaming, most: number): void => {
   const users = body.messages.filter((message) => message.role === "user")
   const places = [
     lastBlock(users.at(-1)),
-    typeof body.system === "object" ? body.system.at(-1) : body.tools?.at(-1),
-    lastBlock(users.at(-2))
+    typeof body.system === "object" ? body.system.at(-1) : undefined,
+    lastBlock(users.at(-2)),
+    body.tools?.at(-1)
   ].filter((place) => place !== undefined)
   for (const place of places.slice(0, most)) place.cache_control = { type: "ephemeral" }
 }

@@ -66,7 +66,12 @@ describe("the request", () => {
             description: "Searches.",
             input_schema: { type: "object", properties: { pattern: { type: "string" } }, required: ["pattern"] }
           },
-          { name: "Now", description: "Tells the time.", input_schema: { type: "object" } }
+          {
+            name: "Now",
+            description: "Tells the time.",
+            input_schema: { type: "object" },
+            cache_control: { type: "ephemeral" }
+          }
         ],
         stop_sequences: ["END"],
         stream: true
@@ -211,8 +216,8 @@ describe("the request", () => {
       ).length - 1
 
     it("marks no more places than the model takes", () => {
-      assert.strictEqual(marks(), 3)
-      assert.strictEqual(marks({ prompt_caching: { kind: "explicit", max_breakpoints: 4 } }), 3)
+      assert.strictEqual(marks(), 4)
+      assert.strictEqual(marks({ prompt_caching: { kind: "explicit", max_breakpoints: 9 } }), 4)
       assert.strictEqual(marks({ prompt_caching: { kind: "explicit", max_breakpoints: 1 } }), 1)
       assert.strictEqual(marks({ prompt_caching: { kind: "auto" } }), 0)
     })
