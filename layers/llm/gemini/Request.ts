@@ -3,7 +3,8 @@
  *
  * Roles alternate: everything that is not the model's goes into contents of the role `user`, neighbours merged. A
  * signature goes back on the part that it came with, see `./Events.ts` for where the journal keeps it. Thoughts
- * themselves are not sent back: without their signature they mean nothing to the API.
+ * themselves are not sent back: without their signature they mean nothing to the API. The first call of an answer that
+ * has none, because another model made it, gets the placeholder that Google has for this.
  */
 import type { Content, GenerateContentConfig, Part, ThinkingConfig, ThinkingLevel } from "@google/genai/web"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
@@ -25,7 +26,7 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
   const thinking = thinkingOf(options, config)
   const offersTools = options.capability?.tool_calling !== "none" && request.tools.length > 0
   return {
-    contents: toContents(request.messages),
+    contents: toContents(request.messages, wantsSignedCalls.test(options.model) ? unsigned : undefined),
     config: {
       ...(request.system === undefined || isBlank(request.system)
         ? {}
@@ -43,6 +44,12 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
 }
 
 const isBlank = (text: string): boolean => text.trim() === ""
+
+/** Models from the third generation on answer 400 to a call in the history whose step has no signature. */
+const wantsSignedCalls = /(^|\/)gemini-(?![12](\.\d+)?-)/
+
+/** https://ai.google.dev/gemini-api/docs/thought-signatures: for calls that were not made by a model of theirs. */
+const unsigned = "skip_thought_signature_validator"
 
 /** A word is a level, a number a budget of tokens: 0 turns thinking off, -1 lets the model decide. */
 const thinkingOf = (
@@ -77,7 +84,8 @@ interface Draft {
   readonly parts: Array<Part>
 }
 
-const toContents = (messages: ReadonlyArray<LlmMessage>): Array<Content> => {
+/** `placeholder`: for calls that have no signature. */
+const toContents = (messages: ReadonlyArray<LlmMessage>, placeholder: string | undefined): Array<Content> => {
   const drafts: Array<Draft> = []
   const say = (role: Draft["role"], parts: ReadonlyArray<Part>) => {
     if (parts.length === 0) return
@@ -92,7 +100,7 @@ const toContents = (messages: ReadonlyArray<LlmMessage>): Array<Content> => {
         say("user", textPart(message.text))
         break
       case "assistant":
-        say("model", modelParts(message.blocks))
+        say("model", modelParts(message.blocks, placeholder))
         break
       case "tool":
         say(
@@ -115,8 +123,9 @@ const textPart = (text: string): ReadonlyArray<Part> => (text === "" ? [] : [{ t
 
 const callId = (id: string): string => onWire(id, 64)
 
-const modelParts = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<Part> => {
+const modelParts = (blocks: ReadonlyArray<AssistantBlock>, placeholder: string | undefined): ReadonlyArray<Part> => {
   const out: Array<Part> = []
+  let called = false
   /** Belongs to the part that comes next. */
   let signature: string | undefined
   const push = (part: Part) => {
@@ -136,6 +145,9 @@ const modelParts = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<Part> 
         else out.push({ text: block.text, thought: true, thoughtSignature: block.signature })
         break
       case "tool_call":
+        // Of calls made side by side the first one is signed, for all of them.
+        if (!called) signature ??= placeholder
+        called = true
         push({
           functionCall: {
             id: callId(block.id),

@@ -109,6 +109,46 @@ describe("the request", () => {
     })
   )
 
+  it("signs calls that have no signature with Google's placeholder: the first of an answer, for models that ask for it", () => {
+    const call = (id: string) => ({ kind: "tool_call", id, name: "Read", arguments: "{}" }) as const
+    const results = (...ids: ReadonlyArray<string>) =>
+      ({ role: "tool", results: ids.map((id) => ({ id, name: "Read", text: "x", isError: false })) }) as const
+    const messages = [
+      { role: "user", text: "go" },
+      { role: "assistant", blocks: [{ kind: "text", text: "Both." }, call("a"), call("b")] },
+      results("a", "b"),
+      { role: "assistant", blocks: [{ kind: "thinking", text: "", signature: "OWN" }, call("c"), call("d")] },
+      results("c", "d")
+    ] as const
+    const signatures = (model: string) =>
+      wire({ messages }, { model }).contents.flatMap(({ parts = [] }) =>
+        parts.flatMap((part) =>
+          part.functionCall === undefined ? [] : [[part.functionCall.id, part.thoughtSignature]]
+        )
+      )
+    const placeholder = "skip_thought_signature_validator"
+    for (const model of [
+      "gemini-3-flash-preview",
+      "gemini-3.8-flash",
+      "models/gemini-3.1-pro",
+      "gemini-flash-latest"
+    ]) {
+      assert.deepStrictEqual(
+        signatures(model),
+        [
+          ["a", placeholder],
+          ["b", undefined],
+          ["c", "OWN"],
+          ["d", undefined]
+        ],
+        model
+      )
+    }
+    for (const model of ["gemini-2.5-pro", "gemini-2.0-flash", "gemini-1.5-pro", "gemma-3"]) {
+      assert.deepStrictEqual(signatures(model)[0], ["a", undefined], model)
+    }
+  })
+
   it("carries the settings that are set, in the form that the model takes", () => {
     const set = { ...config, temperature: 0.5, top_p: 0.9, top_k: 40 }
     assert.deepInclude(wire({ config: set }).config, { temperature: 0.5, topP: 0.9, topK: 40 })
