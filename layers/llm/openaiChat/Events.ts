@@ -6,11 +6,11 @@
  * reasoning, and in whether they send `[DONE]`; all of that is taken. A stream with neither a finish reason nor `[DONE]`
  * was cut.
  */
-import type { LlmEvent, LlmUsage, StopReason } from "../../../src/llm/LlmEvent.ts"
+import type { LlmEvent, StopReason } from "../../../src/llm/LlmEvent.ts"
 import { type Decoder, parseEvent } from "../vendor/Answer.ts"
 import * as Failure from "../vendor/Failure.ts"
 import { array, count, object, string } from "../vendor/Json.ts"
-import { errorStatus } from "../vendor/OpenAi.ts"
+import { reported, usageOf } from "../vendor/OpenAi.ts"
 import type { Vendor } from "../vendor/Vendor.ts"
 
 type Fields = Readonly<Record<string, unknown>>
@@ -95,18 +95,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   }
 
   const usage = (report: unknown): ReadonlyArray<LlmEvent> => {
-    const fields = object(report)
-    const input = count(fields["prompt_tokens"])
-    const output = count(fields["completion_tokens"])
-    const details = object(fields["prompt_tokens_details"])
-    const read = count(details["cached_tokens"]) ?? count(fields["prompt_cache_hit_tokens"])
-    const written = count(details["cache_write_tokens"])
-    const known: LlmUsage = {
-      ...(input === undefined ? {} : { inputTokens: input }),
-      ...(output === undefined ? {} : { outputTokens: output }),
-      ...(read === undefined ? {} : { cacheReadTokens: read }),
-      ...(written === undefined ? {} : { cacheWriteTokens: written })
-    }
+    const known = usageOf(report, { input: "prompt_tokens", output: "completion_tokens" })
     // Some servers repeat it in every chunk.
     const text = JSON.stringify(known)
     if (text === "{}" || text === lastUsage) return []
@@ -162,13 +151,4 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       ]
     }
   }
-}
-
-const reported = (vendor: Vendor, error: unknown) => {
-  if (typeof error === "string") return Failure.reported(vendor, "", error, undefined)
-  const fields = object(error)
-  const code = fields["code"]
-  const type = string(code) || string(fields["type"])
-  const status = typeof code === "number" ? code : errorStatus[type]
-  return Failure.reported(vendor, type, string(fields["message"]), status)
 }

@@ -12,9 +12,8 @@ import type {
   ChatCompletionMessageParam
 } from "openai/resources/chat/completions/completions"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
-import type { RequestConfig } from "../../../src/protocol/LogEntry.ts"
 import { onWire } from "../vendor/CallIds.ts"
-import { isOwn } from "../vendor/OpenAi.ts"
+import { effortOf, isOwn, parametersOf, toolsOf } from "../vendor/OpenAi.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface OpenAiChatOptions extends VendorOptions {
@@ -30,8 +29,7 @@ export interface WireRequest {
 
 export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequest => {
   const { config } = request
-  const reasoning = reasoningOf(options, config)
-  const offersTools = options.capability?.tool_calling !== "none" && request.tools.length > 0
+  const { effort, ignored } = effortOf("Chat Completions", options, config)
   return {
     body: {
       model: options.model,
@@ -41,8 +39,7 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
           : [{ role: "system", content: request.system.toWellFormed() } as const]),
         ...request.messages.flatMap(toMessages)
       ],
-      ...(offersTools ? { tools: request.tools.map(toTool) } : {}),
-      ...(offersTools && options.capability?.tool_calling === "sequential" ? { parallel_tool_calls: false } : {}),
+      ...toolsOf(options, request, toTool),
       ...(config.max_tokens === null
         ? {}
         : options.legacyMaxTokens === true
@@ -51,14 +48,14 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
       ...(config.temperature === null ? {} : { temperature: config.temperature }),
       ...(config.top_p === null ? {} : { top_p: config.top_p }),
       ...(config.stop_sequences.length === 0 ? {} : { stop: [...config.stop_sequences] }),
-      ...reasoning.params,
+      ...(effort === undefined ? {} : { reasoning_effort: effort as ReasoningEffort }),
       // Compatible servers may refuse a field that they do not know.
       ...(isOwn(options) ? { prompt_cache_key: request.cacheKey } : {}),
       stream: true,
       stream_options: { include_usage: true }
     },
     ignored: [
-      ...reasoning.ignored,
+      ...ignored,
       ...(config.top_k === null ? [] : [`top_k = ${config.top_k}: Chat Completions has no such setting`])
     ]
   }
@@ -66,27 +63,12 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
 
 type ReasoningEffort = NonNullable<ChatCompletionCreateParamsStreaming["reasoning_effort"]>
 
-const reasoningOf = (
-  options: OpenAiChatOptions,
-  config: RequestConfig
-): { readonly params: { reasoning_effort?: ReasoningEffort }; readonly ignored: ReadonlyArray<string> } => {
-  const { reasoning } = config
-  if (reasoning === null) return { params: {}, ignored: [] }
-  const ignored = (why: string) => ({ params: {}, ignored: [`reasoning = ${JSON.stringify(reasoning)}: ${why}`] })
-  if (typeof reasoning === "number") return ignored("Chat Completions takes an effort level, not a number of tokens")
-  const known = options.capability?.reasoning
-  if (known === "budget_tokens") return ignored(`${options.model} takes a number of tokens`)
-  // Any word: the server knows which ones it takes.
-  return { params: { reasoning_effort: reasoning as ReasoningEffort }, ignored: [] }
-}
-
 const toTool = (tool: LlmRequest["tools"][number]): ChatCompletionFunctionTool => ({
   type: "function",
   function: {
     name: tool.name,
     description: tool.description,
-    // A function without parameters still has to name none.
-    parameters: { type: "object", properties: {}, ...tool.parameters }
+    parameters: parametersOf(tool)
   }
 })
 

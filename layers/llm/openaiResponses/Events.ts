@@ -6,15 +6,27 @@
  * sent. Kinds of events and items that are not known here are skipped. A stream without one of the API's three ends
  * was cut.
  */
-import type { LlmEvent, LlmUsage, StopReason } from "../../../src/llm/LlmEvent.ts"
+import type { LlmEvent, StopReason } from "../../../src/llm/LlmEvent.ts"
 import { type Decoder, parseEvent } from "../vendor/Answer.ts"
 import * as Failure from "../vendor/Failure.ts"
 import { array, count, object, string } from "../vendor/Json.ts"
-import { errorStatus } from "../vendor/OpenAi.ts"
+import { reported, usageOf } from "../vendor/OpenAi.ts"
 import type { Vendor } from "../vendor/Vendor.ts"
 
 type Fields = Readonly<Record<string, unknown>>
 type Prose = "text" | "refusal" | "summary" | "reasoning"
+
+/** The events that write text: of which kind, and where they have it. A `delta` is a piece, anything else the whole. */
+const prosePieces: Readonly<Record<string, { readonly kind: Prose; readonly field: string }>> = {
+  "response.output_text.delta": { kind: "text", field: "delta" },
+  "response.output_text.done": { kind: "text", field: "text" },
+  "response.refusal.delta": { kind: "refusal", field: "delta" },
+  "response.refusal.done": { kind: "refusal", field: "refusal" },
+  "response.reasoning_summary_text.delta": { kind: "summary", field: "delta" },
+  "response.reasoning_summary_text.done": { kind: "summary", field: "text" },
+  "response.reasoning_text.delta": { kind: "reasoning", field: "delta" },
+  "response.reasoning_text.done": { kind: "reasoning", field: "text" }
+}
 
 interface Part {
   readonly kind: Prose | "call"
@@ -184,7 +196,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     return [
       ...events,
       ...[...items.values()].flatMap(closeAll),
-      ...usageOf(response["usage"]),
+      ...usageEvents(response["usage"]),
       { type: "stop", reason, ...(detail === "" ? {} : { detail }) }
     ]
   }
@@ -217,25 +229,12 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     if (ended || data.trim() === "[DONE]") return []
     const body = parseEvent(vendor, data)
     const response = object(body["response"])
-    switch (body["type"] ?? name) {
+    const type = string(body["type"]) || name
+    const said = prosePieces[type]
+    if (said !== undefined) return prose(said.kind, body, said.field)
+    switch (type) {
       case "response.output_item.added":
         return added(body)
-      case "response.output_text.delta":
-        return prose("text", body, "delta")
-      case "response.output_text.done":
-        return prose("text", body, "text")
-      case "response.refusal.delta":
-        return prose("refusal", body, "delta")
-      case "response.refusal.done":
-        return prose("refusal", body, "refusal")
-      case "response.reasoning_summary_text.delta":
-        return prose("summary", body, "delta")
-      case "response.reasoning_summary_text.done":
-        return prose("summary", body, "text")
-      case "response.reasoning_text.delta":
-        return prose("reasoning", body, "delta")
-      case "response.reasoning_text.done":
-        return prose("reasoning", body, "text")
       case "response.function_call_arguments.delta":
         return callDelta(body)
       case "response.function_call_arguments.done":
@@ -245,7 +244,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       case "response.completed":
       case "response.incomplete":
       case "response.failed":
-        return end(body["type"] ?? name, response)
+        return end(type, response)
       case "error":
         throw reported(vendor, "error" in body ? object(body["error"]) : body, "error")
       default:
@@ -278,25 +277,7 @@ const close = (part: Part, encrypted?: string): ReadonlyArray<LlmEvent> => {
   return [{ type: "block_stop", index: part.index, ...(encrypted === undefined ? {} : { encrypted }) }]
 }
 
-const usageOf = (report: unknown): ReadonlyArray<LlmEvent> => {
-  const fields = object(report)
-  const details = object(fields["input_tokens_details"])
-  const input = count(fields["input_tokens"])
-  const output = count(fields["output_tokens"])
-  const read = count(details["cached_tokens"])
-  const written = count(details["cache_write_tokens"])
-  const usage: LlmUsage = {
-    ...(input === undefined ? {} : { inputTokens: input }),
-    ...(output === undefined ? {} : { outputTokens: output }),
-    ...(read === undefined ? {} : { cacheReadTokens: read }),
-    ...(written === undefined ? {} : { cacheWriteTokens: written })
-  }
+const usageEvents = (report: unknown): ReadonlyArray<LlmEvent> => {
+  const usage = usageOf(report, { input: "input_tokens", output: "output_tokens" })
   return Object.keys(usage).length === 0 ? [] : [{ type: "usage", usage }]
-}
-
-const reported = (vendor: Vendor, error: Fields, fallback: string) => {
-  const code = error["code"]
-  const type = string(code) || string(error["type"]) || fallback
-  const status = typeof code === "number" ? code : errorStatus[type]
-  return Failure.reported(vendor, type, string(error["message"]) || "the vendor gives no reason", status)
 }

@@ -11,8 +11,8 @@ import type {
   ResponseInputItem
 } from "openai/resources/responses/responses"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
-import type { RequestConfig } from "../../../src/protocol/LogEntry.ts"
 import { onWire } from "../vendor/CallIds.ts"
+import { effortOf, parametersOf, toolsOf } from "../vendor/OpenAi.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface WireRequest {
@@ -23,26 +23,24 @@ export interface WireRequest {
 
 export const build = (options: VendorOptions, request: LlmRequest): WireRequest => {
   const { config } = request
-  const reasoning = reasoningOf(options, config)
-  const offersTools = options.capability?.tool_calling !== "none" && request.tools.length > 0
+  const { effort, ignored } = effortOf("Responses", options, config)
   return {
     body: {
       model: options.model,
       ...(request.system === undefined || request.system === "" ? {} : { instructions: request.system.toWellFormed() }),
       input: request.messages.flatMap(toItems),
-      ...(offersTools ? { tools: request.tools.map(toTool) } : {}),
-      ...(offersTools && options.capability?.tool_calling === "sequential" ? { parallel_tool_calls: false } : {}),
+      ...toolsOf(options, request, toTool),
       ...(config.max_tokens === null ? {} : { max_output_tokens: config.max_tokens }),
       ...(config.temperature === null ? {} : { temperature: config.temperature }),
       ...(config.top_p === null ? {} : { top_p: config.top_p }),
-      ...reasoning.params,
+      ...(effort === undefined ? {} : { reasoning: { effort: effort as Effort, summary: "auto" } }),
       ...(neverReasons.test(options.model) ? {} : { include: ["reasoning.encrypted_content"] }),
       prompt_cache_key: request.cacheKey,
       store: false,
       stream: true
     },
     ignored: [
-      ...reasoning.ignored,
+      ...ignored,
       ...(config.top_k === null ? [] : [`top_k = ${config.top_k}: Responses has no such setting`]),
       ...(config.stop_sequences.length === 0 ? [] : ["stop_sequences: Responses has no such setting"])
     ]
@@ -54,28 +52,11 @@ const neverReasons = /(^|\/)(gpt-[34]|chatgpt-)|-chat-latest$/
 
 type Effort = NonNullable<NonNullable<ResponseCreateParamsStreaming["reasoning"]>["effort"]>
 
-const reasoningOf = (
-  options: VendorOptions,
-  config: RequestConfig
-): {
-  readonly params: Pick<ResponseCreateParamsStreaming, "reasoning">
-  readonly ignored: ReadonlyArray<string>
-} => {
-  const { reasoning } = config
-  if (reasoning === null) return { params: {}, ignored: [] }
-  const ignored = (why: string) => ({ params: {}, ignored: [`reasoning = ${JSON.stringify(reasoning)}: ${why}`] })
-  if (typeof reasoning === "number") return ignored("Responses takes an effort level, not a number of tokens")
-  if (options.capability?.reasoning === "budget_tokens") return ignored(`${options.model} takes a number of tokens`)
-  // Any word: the server knows which ones it takes.
-  return { params: { reasoning: { effort: reasoning as Effort, summary: "auto" } }, ignored: [] }
-}
-
 const toTool = (tool: LlmRequest["tools"][number]): FunctionTool => ({
   type: "function",
   name: tool.name,
   description: tool.description,
-  // A function without parameters still has to name none.
-  parameters: { type: "object", properties: {}, ...tool.parameters },
+  parameters: parametersOf(tool),
   // Strict mode wants every property to be required.
   strict: false
 })
