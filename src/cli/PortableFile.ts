@@ -51,9 +51,16 @@ export const read = Effect.fn("PortableFile.read")(function* (
   )
   // The header is a line too.
   const place = (line: number) => `${path}, line ${line + (header === undefined ? 1 : 2)}`
-  if (seen.bad !== undefined) return yield* failed(`${place(seen.bad.line)}: ${seen.bad.problem}`, nothingMade)
+  // What a newer version wrote is not bad.
   if (seen.format > formatVersion) {
     return yield* failed(`${path} has format ${seen.format}; this version reads formats up to ${formatVersion}`)
+  }
+  if (seen.bad !== undefined) return yield* failed(`${place(seen.bad.line)}: ${seen.bad.problem}`, nothingMade)
+  if (header !== undefined && (header.entries !== seen.count || committed !== size)) {
+    return yield* failed(
+      `${place(seen.count)}: the file was cut; it has ${seen.count} of ${header.entries} entries`,
+      nothingMade
+    )
   }
   if (seen.first === undefined) return yield* failed(`${path} has no entry`, nothingMade)
   if (seen.isBehind) {
@@ -61,12 +68,6 @@ export const read = Effect.fn("PortableFile.read")(function* (
   }
   if (header === undefined && seen.start === undefined) {
     return yield* failed(`${place(0)}: it is no segment_start`, "expected a file of effect-pod export, or a segment")
-  }
-  if (header !== undefined && (header.entries !== seen.count || committed !== size)) {
-    return yield* failed(
-      `${place(seen.count)}: the file was cut; it has ${seen.count} of ${header.entries} entries`,
-      nothingMade
-    )
   }
   const { byte, bytes } = seen.first
   return {

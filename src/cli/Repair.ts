@@ -166,10 +166,14 @@ const text = ({ bad, committed, done, lines, path, torn }: Repaired): string => 
   const base = bad.some(({ seems }) => seems === "pod.base")
     ? "  what was said before is in another segment of the session, and this one does not name it any more\n"
     : ""
-  if (done === undefined) return found.join("") + scope + base
+  const mark = bad.some(({ seems }) => seems === "pod.mark")
+    ? "  what a rewind or a cancelled run has hidden may stand in the log again\n"
+    : ""
+  const notes = scope + base + mark
+  if (done === undefined) return found.join("") + notes
   const calls = done.closed_calls.map((id) => `  the call ${id} was answered "outcome unknown"\n`)
   const original = done.original === undefined ? "" : `  the file as it was is ${done.original}\n`
-  return found.join("") + scope + base + calls.join("") + original
+  return found.join("") + notes + calls.join("") + original
 }
 
 const json = ({ bad, committed, done, lines, path, ref, torn }: Repaired) => ({

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { decodeEntry } from "./DecodeEntry.ts"
 import { type JsonLine, jsonLines } from "./JsonLines.ts"
+import { recordProblem } from "./RecordProblem.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import type { StorageError } from "./StorageError.ts"
 
@@ -53,8 +54,9 @@ export const scan = Effect.fn("LineScan.scan")(function* (
     let start = 0
     for (const found of jsonLines(bytes)) {
       start = found.from + found.bytes
-      const scanned = look(found, bytes.subarray(found.from, start), (open.at(-1)?.more ?? 0) - 1)
-      open.push({ line: lines + open.length, byte: at + found.from, bytes: found.bytes - 1, ...scanned })
+      const line = lines + open.length
+      const scanned = look(found, line, bytes.subarray(found.from, start), (open.at(-1)?.more ?? 0) - 1)
+      open.push({ line, byte: at + found.from, bytes: found.bytes - 1, ...scanned })
       if (scanned.more > 0) continue
       onBatch(open)
       lines += open.length
@@ -71,10 +73,17 @@ export const scan = Effect.fn("LineScan.scan")(function* (
 
 type Looked = Pick<ScannedLine, "entry" | "problem" | "more" | "seems">
 
-const look = (line: JsonLine, bytes: Uint8Array, promised: number): Looked => {
+/** What a restore would not take is bad here too, or a repair would leave it behind. */
+const look = (line: JsonLine, at: number, bytes: Uint8Array, promised: number): Looked => {
   if (line._tag === "Blank") return { entry: undefined, problem: undefined, more: 0, seems: undefined }
   const entry = line._tag === "Json" ? decodeEntry(line.json) : undefined
-  if (entry !== undefined) return { entry, problem: undefined, more: entry.more ?? 0, seems: undefined }
+  if (entry !== undefined) {
+    const problem = recordProblem(entry, at)
+    const more = entry.more ?? 0
+    return problem === undefined
+      ? { entry, problem, more, seems: undefined }
+      : { entry: undefined, problem, more, seems: seemsOf(bytes) }
+  }
   return {
     entry: undefined,
     problem: line._tag === "Json" ? unknownEntry(line.json) : line.problem,

@@ -167,10 +167,15 @@ describe("export and import", () => {
     const cases: ReadonlyArray<readonly [string, string, RegExp]> = [
       ["not JSON", [...lines.slice(0, 3), "{bad}", ...lines.slice(4)].join("\n"), /line 4: not JSON/],
       ["unknown", [...lines.slice(0, 2), '{"kind":"odd","ts":1}', ...lines.slice(3)].join("\n"), /line 3: .*kind odd/],
+      [
+        "bad record",
+        [...lines.slice(0, 3), '{"kind":"extension","domain":"pod.inbox","payload":{"op":"add"},"ts":1}'].join("\n"),
+        /line 4: not a record .*pod\.inbox/
+      ],
       ["cut at a line", lines.slice(0, -2).join("\n"), /the file was cut/],
       ["newer", [header({ version: 2 }), ...lines.slice(1)].join("\n"), /line 1: .*newer/],
       ["newer log", [header({ log_format: 2 }), ...lines.slice(1)].join("\n"), /line 1: .*newer/],
-      ["header only", lines[0]!, /no entry/],
+      ["header only", lines[0]!, /has 0 of \d+ entries/],
       ["no start", lines.slice(2).join("\n"), /line 1: it is no segment_start/],
       ["something else", "# Notes\n", /line 1: not JSON/],
       ["empty", "", /no entry/]

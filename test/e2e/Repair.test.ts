@@ -187,6 +187,43 @@ describe("repair", () => {
     }
   })
 
+  it("mends a record of the pod's own that can be read and makes no sense", async () => {
+    await run(place, ["run", "--pod", "p", "hello"])
+    const journal = await journalOf("p")
+    const good = readFileSync(journal, "utf8")
+    const line = linesOf(journal).length
+    const entry = (domain: string, payload: object) => JSON.stringify({ kind: "extension", domain, payload, ts: 1 })
+    const end = JSON.stringify({ kind: "user_input", segments: [{ kind: "text", content: "behind it" }], ts: 1 })
+    for (const [record, problem, note] of [
+      [
+        entry("pod.mark", { op: "rewind", from: 1, to: 900 }),
+        "a mark of lines that do not stand in front of it",
+        /again/
+      ],
+      [entry("pod.inbox", { op: "add" }), "not a record that this version knows (pod.inbox)", /kept in/],
+      [
+        entry("pod.scope", { allow: 3 }),
+        "not a record that this version knows (pod.scope)",
+        /look at effect-pod inspect/
+      ]
+    ] as const) {
+      writeFileSync(journal, `${good}${record}\n${end}\n`)
+      assert.strictEqual((await run(place, ["log", "p"])).code, 5)
+      const seen = json<{ readonly file: { readonly bad_lines: ReadonlyArray<object> } }>(
+        await run(place, ["inspect", "p", "--json"])
+      )
+      assert.deepInclude(seen.file.bad_lines[0], { line, problem })
+      const asked = await run(place, ["repair", "p", "--dry-run"])
+      assert.deepStrictEqual([asked.code, asked.stderr], [5, ""])
+      assert.include(asked.stdout, `${journal}, line ${line + 1}, byte ${Buffer.byteLength(good)}: ${problem}`)
+      const ended = await run(place, ["repair", "p"])
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      assert.match(ended.stdout, note)
+      assert.strictEqual(readFileSync(/kept in (\S+\.bad-\S+)/.exec(ended.stdout)?.[1] ?? "", "utf8"), record)
+      assert.match((await run(place, ["log", "p"])).stdout, /could not be read[^]*› behind it/)
+    }
+  })
+
   it("answers a call whose start may be what was lost, so that nothing runs it again", async () => {
     const manifest = scriptedManifest(place.cwd, [
       [{ tool: "Bash", id: "c1", args: { command: "echo ran >> runs; sleep 600" } }]
