@@ -1,9 +1,11 @@
 /** `effect-pod log NAME`: what was said and done, for people or as raw entries; `--follow` goes on with what happens. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type CliError, ExitCode, failed } from "./CliError.ts"
+import { storageError } from "./Failures.ts"
 import type { Command, Invocation } from "./Invocation.ts"
 import * as LogFollow from "./LogFollow.ts"
 import * as LogSource from "./LogSource.ts"
@@ -65,11 +67,11 @@ const followed = Effect.fnUntraced(function* (
   if (printer.closed()) return ExitCode.ok
   // The last lines of a pod that stops are committed when the connection is closed already. One that keeps nothing has
   // no log any more.
-  yield* Effect.ignore(
-    Effect.flatMap(LogSource.fromDisk(machine, name), ({ entries, total }) =>
-      total === 0 ? Effect.void : follower(entries)
-    )
-  )
+  const stored = yield* Effect.mapError(machine.pods.get(name), storageError)
+  if (Option.isSome(stored)) {
+    const { entries, total } = yield* LogSource.fromDisk(machine, name)
+    if (total > 0) yield* follower(entries)
+  }
   yield* printer.note(`${name} has stopped`)
   return ExitCode.ok
 })

@@ -1,4 +1,7 @@
+import { appendFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { defaultConfig } from "../../src/protocol/LogEntry.ts"
 import { type Ended, makePlace, type Place, run, serve, start } from "../support/cli.ts"
 import { scriptedManifest } from "../support/script.ts"
 
@@ -52,6 +55,64 @@ describe("log --follow", () => {
     const followed = await json.ended
     assert.strictEqual(followed.code, 0)
     assert.deepStrictEqual(linesOf(followed), linesOf(await run(place, ["log", "scripted", "--json"])))
+  })
+
+  it("goes on from disk when the pod is killed in the middle of the first read", async () => {
+    const input = (text: string) => ({ kind: "user_input", ts: 1, segments: [{ kind: "text", content: text }] })
+    const opening = {
+      kind: "segment_start",
+      ts: 1,
+      session_id: "s",
+      system_prompt: null,
+      config: defaultConfig,
+      history: []
+    }
+    // More than one request asks for, and the first answer is more than what stands between two processes.
+    const past = Array.from({ length: 700 }, (_, n) => input(`${n} ${"x".repeat(4_000)}`))
+    writeFileSync(
+      join(place.cwd, "past.jsonl"),
+      [opening, ...past].map((entry) => `${JSON.stringify(entry)}\n`).join("")
+    )
+    const imported = await run(place, ["import", "past.jsonl", "--pod", "p"])
+    assert.strictEqual(imported.code, 0, imported.stderr)
+    const pod = await serve(place, ["--pod", "p"])
+    const json = start(place, ["log", "p", "--follow", "--json"])
+    await json.waitFor("stdout", /./)
+    // It cannot ask for more before somebody has taken what it has.
+    json.child.stdout.pause()
+    assert.isBelow(json.stdout().split("\n").length, 500)
+    await pod.kill("SIGKILL")
+    json.child.stdout.resume()
+    const followed = await json.ended
+    assert.deepStrictEqual([followed.code, followed.stderr], [0, "note: p has stopped\n"])
+    const log = linesOf(await run(place, ["log", "p", "--json"]))
+    assert.isAbove(log.length, past.length)
+    assert.deepStrictEqual(linesOf(followed), log)
+  })
+
+  it("does not call a pod stopped whose log it cannot read to the end", async () => {
+    const pod = await serve(place, ["--pod", "p"])
+    await run(place, ["run", "--pod", "p", "hello"])
+    const json = start(place, ["log", "p", "--follow", "--json"])
+    await json.waitFor("stdout", /run_completed/)
+    const { stdout } = await run(place, ["status", "p", "--json"])
+    const { journal } = JSON.parse(stdout) as { readonly journal: string }
+    appendFileSync(journal, "{bad}\n")
+    await pod.kill("SIGKILL")
+    const { code, stderr } = await json.ended
+    assert.strictEqual(code, 5)
+    assert.include(stderr, `${journal}, line `)
+    assert.notInclude(stderr, "has stopped")
+  })
+
+  it("ends with 0 when a pod stops that keeps nothing", async () => {
+    const pod = await serve(place, ["--pod", "p", "--ephemeral"])
+    await run(place, ["run", "--pod", "p", "hello"])
+    const json = start(place, ["log", "p", "--follow", "--json"])
+    await json.waitFor("stdout", /run_completed/)
+    await pod.kill("SIGTERM")
+    const { code, stderr } = await json.ended
+    assert.deepStrictEqual([code, stderr], [0, "note: p has stopped\n"])
   })
 
   it("says what no longer counts when a run is rolled back, and goes on from there", async () => {
