@@ -18,7 +18,10 @@ const shapes: ReadonlyArray<RegExp> = [
   /()-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|$)/g,
   /(authorization\\?["']?\s*[:=]\s*\\?["']?(?:(?:bearer|basic|token|digest)\s+)?)(?!\[redacted\])[A-Za-z0-9._~+/=-]{8,}/gi,
   /(\bbearer\s+)[A-Za-z0-9._~+/=-]{16,}/gi,
-  /(\b(?:x-)?api[-_]?key\\?["']?\s*[:=]\s*\\?["']?)(?!\[redacted\])[A-Za-z0-9._-]{16,}/gi,
+  // Of another shell than the one that exports: the pod's own keys may be in no variable here.
+  /((?<![A-Za-z0-9_])(?:[A-Z0-9]+_)*(?:API_?KEY|(?:ACCESS|PRIVATE|SECRET|SIGNING|ENCRYPTION)_KEY|SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE)=\\?["']?)(?!\[redacted\])[^\s"'\\;&|<>(){}$]{8,}/g,
+  /((?<![A-Za-z0-9])api[-_]?key\\?["']?\s*[:=]\s*\\?["']?)(?!\[redacted\])[A-Za-z0-9._-]{16,}/gi,
+  /((?:password|passphrase|client_secret|secret_key|(?:access|refresh|auth|id)_token)\\?["']?\s*[:=]\s*\\?["'])(?!\[redacted\])[^\s"'\\]{8,}/gi,
   /(aws_secret_access_key\\?["']?\s*[:=]\s*\\?["']?)[A-Za-z0-9/+=]{40}/gi,
   /()\bsk-[A-Za-z0-9_-]{16,}/g,
   /()\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
@@ -26,6 +29,12 @@ const shapes: ReadonlyArray<RegExp> = [
   /()\bgithub_pat_[A-Za-z0-9_]{20,}/g,
   /()\bAIza[A-Za-z0-9_-]{35}/g,
   /()\bxox[abeoprs]-[A-Za-z0-9-]{10,}/g,
+  /()\bglpat-[A-Za-z0-9_-]{20,}/g,
+  /()\bnpm_[A-Za-z0-9]{36}/g,
+  /()\bhf_[A-Za-z0-9]{30,}/g,
+  /()\bgsk_[A-Za-z0-9]{40,}/g,
+  /()\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}/g,
+  /()\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}/g,
   /(:\/\/[^/@:\s"']+:)[^/@\s"']+(?=@)/g
 ]
 

@@ -17,6 +17,15 @@ describe("redaction", () => {
       ["aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = [redacted]"],
       ["push with ghp_abcdefghijklmnopqrstuvwxyz0123456789", "push with [redacted]"],
       ["or github_pat_11ABCDEFG0123456789_abcdefghij", "or [redacted]"],
+      ["OPENAI_API_KEY=abcdefghijklmnop1234; echo", "OPENAI_API_KEY=[redacted]; echo"],
+      ["OPENAI_API_KEY=sk-abcdefghijklmnopqrst", "OPENAI_API_KEY=[redacted]"],
+      [`export MY_TOKEN="s3cret/with+more"`, `export MY_TOKEN="[redacted]"`],
+      [`{\\"command\\":\\"DB_PASSWORD=hunter2222 ./run\\"}`, `{\\"command\\":\\"DB_PASSWORD=[redacted] ./run\\"}`],
+      ["openai_api_key: 0123456789abcdef0123", "openai_api_key: [redacted]"],
+      [`{"client_secret": "abcdefgh1234"}`, `{"client_secret": "[redacted]"}`],
+      ["or glpat-abcdefghij1234567890", "or [redacted]"],
+      ["or sk_live_abcdefghijklmnop1234", "or [redacted]"],
+      ["or eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijklmnopqrstuv", "or [redacted]"],
       ["x-api-key: 0123456789abcdef0123", "x-api-key: [redacted]"],
       ["postgres://me:hunter2@db/x", "postgres://me:[redacted]@db/x"],
       [`a ${block} b`, "a [redacted] b"],
@@ -32,7 +41,12 @@ describe("redaction", () => {
       "sk-short",
       "the authorization was given",
       "https://host:8080/path@2",
-      "ghp_x"
+      "ghp_x",
+      "MAX_TOKENS=100000000",
+      "TOKEN=$(get-it --now)",
+      'MY_TOKEN="$OTHER_TOKEN"',
+      "PRIMARY_KEY=customer_id",
+      "the password: not given"
     ]) {
       assert.deepStrictEqual(clean(text), [text, 0], text)
     }
