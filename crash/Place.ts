@@ -55,8 +55,8 @@ export const manifest = (place: Place, modelUrl: string, name: string = podName)
 }
 
 /** The segment that the pod's metadata name, or undefined while there is none. */
-export const segmentPath = (place: Place): string | undefined => {
-  const metadata = join(place.home, "data", "pods", podName, "metadata.json")
+export const segmentPath = (place: Place, name: string = podName): string | undefined => {
+  const metadata = join(place.home, "data", "pods", name, "metadata.json")
   if (!existsSync(metadata)) return undefined
   const { active } = JSON.parse(readFileSync(metadata, "utf8")) as {
     readonly active?: { readonly session_id: string; readonly segment_id?: string }

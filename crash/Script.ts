@@ -87,10 +87,13 @@ const removeItem = async (actor: Actor): Promise<void> => {
   const items = ((await ask(actor, "list_inbox"))?.["items"] ?? []) as ReadonlyArray<Result>
   if (items.length === 0) return
   const item = String(actor.chance.pick(items)["item_id"])
-  // Counts as removed also if the answer never comes: then both is right.
+  // Counts as removed also if the answer never comes: then both is right. A refusal says nothing where another one has
+  // asked for the same before.
+  const isFirst = !actor.told.removed.has(item)
   actor.told.removed.add(item)
   const result = await ask(actor, "remove_inbox", { item_id: item })
-  if (result === undefined) actor.told.removed.delete(item)
+  if (result !== undefined) actor.told.removed.add(item)
+  else if (isFirst) actor.told.removed.delete(item)
 }
 
 const fork = async (actor: Actor): Promise<void> => {

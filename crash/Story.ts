@@ -152,7 +152,8 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
   const kill = async (service: Service.Service): Promise<void> => {
     orphans = [...orphans, ...Service.processesIn(place)]
     service.signal("SIGKILL")
-    await service.ended
+    const how = await service.ended
+    if (how !== "SIGKILL") object(`the service ended by itself (${how}): ${service.said()}`)
     if (chance.percent(15)) tear()
     before = bytes()
     // Half of the time the next one is started while what the last one has started is still being ended.
@@ -207,6 +208,8 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
       await Promise.race([sleep(chance.below(chance.percent(60) ? 20 : 160)), killer.done])
     }
     await Promise.all([...acts, client.closed])
+    const unknown = client.unreadable()
+    if (unknown !== undefined) object(unknown)
     const welcome = seen[0]
     for (const claim of Checks.numbers(seen, welcome?.event === "welcome" ? welcome.data.seq : 0)) object(claim)
     await kill(service)

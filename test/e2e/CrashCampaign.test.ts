@@ -1,10 +1,16 @@
 /** A slice of `npm run crash`, and the proof that its checks can fail. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { describe, expect, it } from "vitest"
 import * as Campaign from "../../crash/Campaign.ts"
 import * as Checks from "../../crash/Checks.ts"
+import * as Forks from "../../crash/Forks.ts"
 import * as Journal from "../../crash/JournalFile.ts"
 import { Told } from "../../crash/Told.ts"
-import type { LogEntry } from "../../src/protocol/LogEntry.ts"
+import { message } from "../../src/protocol/Item.ts"
+import { defaultConfig, type LogEntry } from "../../src/protocol/LogEntry.ts"
 import { program } from "../support/cli.ts"
 
 describe("npm run crash", () => {
@@ -15,6 +21,26 @@ describe("npm run crash", () => {
     expect(report.restarts).toBeGreaterThanOrEqual(14)
     expect(report.accepted).toBeGreaterThan(0)
   }, 180_000)
+
+  it("does not take a service that ends by itself for one that was killed", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "ep-"))
+    const dying = join(directory, "dying.mjs")
+    writeFileSync(
+      dying,
+      `import { existsSync } from "node:fs"
+      setInterval(() => existsSync(process.env.EFFECT_POD_HOME + "/data/sessions") && process.exit(3), 5)
+      process.argv[1] = ${JSON.stringify(program)}
+      await import(${JSON.stringify(pathToFileURL(program).href)})`
+    )
+    try {
+      // Its first life ends at an event that does not come before that.
+      const { violations } = await Campaign.run({ rounds: 1, seed: 40, program: dying })
+      expect(violations.map(({ claim }) => claim).join("\n")).toMatch(/the service ended by itself \(3\)/)
+      for (const { kept } of violations) rmSync(join(kept, ".."), { recursive: true, force: true })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  }, 60_000)
 })
 
 const ts = 1_780_000_000_000
@@ -137,6 +163,32 @@ describe("the checks of the campaign", () => {
           status: "idle"
         } as unknown as Parameters<typeof Checks.snapshot>[2]),
       /is no state of the file/
+    ],
+    [
+      "a fork with another past",
+      () => {
+        const past = (payload: object): ReadonlyArray<Journal.Line> =>
+          linesOf([{ kind: "extension", ts, domain: "pod.base", payload } as LogEntry])
+        const bytes = linesOf(sound)[1]!.end
+        const first = (count: number): LogEntry => ({
+          kind: "segment_start",
+          ts,
+          session_id: "s",
+          system_prompt: null,
+          config: defaultConfig,
+          history: Array.from({ length: count }, (_, number) => message("user", text(number)))
+        })
+        const base = { segment: "s1", entries: 2, bytes }
+        expect(Forks.past("fork", past(base), linesOf(sound), first(1))).toEqual([])
+        return [
+          ...Forks.past("fork", past(base), linesOf(sound), first(2)),
+          ...Forks.past("fork", past({ ...base, entries: 1 }), linesOf(sound), first(1)),
+          ...Forks.past("fork", past({ ...base, bytes: bytes + 1 }), linesOf(sound), first(1)),
+          ...Forks.past("fork", [], linesOf(sound), first(1)),
+          ...Forks.past("fork", past(base), linesOf(sound), call)
+        ]
+      },
+      /inputs 0 1 as its past.*had 0\n.*counts 1 entries; there are 2\n.*no line.* ends\n.*does not say\b.*\n.*does not begin/
     ],
     [
       "a hole in the numbers",

@@ -61,6 +61,11 @@ export class Client<Line extends AnyLine> {
 
   private latest = ""
 
+  /** What is wrong with a line that was read, if anything is. */
+  unreadable(): string | undefined {
+    return this.broken?.message
+  }
+
   /** Writes an object as a line, or a text as it is with a newline behind it. */
   send(line: object | string): void {
     this.socket.write(`${typeof line === "string" ? line : JSON.stringify(line)}\n`)
