@@ -28,6 +28,8 @@ export interface MemoryStore {
   readonly cutTails: () => ReadonlyMap<string, Uint8Array>
   /** Writes behind the end as somebody else would: a torn tail, or a foreign line. */
   readonly write: (ref: SegmentRef, bytes: Uint8Array) => void
+  /** Cuts it off as somebody else would. */
+  readonly truncate: (ref: SegmentRef, bytes: number) => void
 }
 
 interface Segment {
@@ -52,7 +54,8 @@ export const make = (): MemoryStore => {
     },
     segments: () => ordered().map(({ ref }) => ref),
     cutTails: () => new Map(cutTails),
-    write: (ref, bytes) => segments.get(nameOf(ref))?.bytes.append(bytes)
+    write: (ref, bytes) => segments.get(nameOf(ref))?.bytes.append(bytes),
+    truncate: (ref, bytes) => segments.get(nameOf(ref))?.bytes.truncate(bytes)
   }
 }
 
@@ -121,6 +124,7 @@ const segmentFile = (
         return Effect.void
       }),
     sync: Effect.void,
+    isNamed: Effect.sync(() => segments.get(path)?.bytes === bytes),
     read: (from, to) => Effect.sync(() => bytes.slice(from, to)),
     cutTail: (keep) =>
       Effect.suspend(() => {

@@ -16,8 +16,7 @@ const chunkBytes = 1 << 20
 
 export interface OpenFile {
   readonly path: string
-  /** `links` changes when the file is removed, replaced, or linked to another name. */
-  readonly stat: Effect.Effect<{ readonly size: number; readonly links: number; readonly inode: number }, StorageError>
+  readonly stat: Effect.Effect<{ readonly size: number; readonly inode: number }, StorageError>
   /** Every byte, in as many writes as the system needs; an error with `operation` "sync" came after the last write. */
   readonly append: (bytes: Uint8Array, sync: boolean) => Effect.Effect<void, StorageError>
   /** Bytes `from` ≤ i < `to`; shorter at the end of the file. */
@@ -104,8 +103,8 @@ const make = (path: string, descriptor: Descriptor): OpenFile => {
   const stat = Effect.suspend(() => {
     if (descriptor.closed) return Effect.fail(closedError("stat", path))
     try {
-      const { ino, nlink, size } = Fs.fstatSync(fd)
-      return Effect.succeed({ size, links: nlink, inode: ino })
+      const { ino, size } = Fs.fstatSync(fd)
+      return Effect.succeed({ size, inode: ino })
     } catch (cause) {
       return Effect.fail(systemError("stat", path)(cause))
     }

@@ -109,6 +109,7 @@ const bodyOf = (file: OpenFile, path: string, skip: number): SegmentFile => ({
   size: Effect.map(file.stat, ({ size }) => size - skip),
   read: (from, to) => file.read(skip + from, skip + to),
   sync: Effect.void,
+  isNamed: Effect.succeed(true),
   append: () => Effect.die(new Error("a portable file is only read")),
   cutTail: () => Effect.die(new Error("a portable file is only read"))
 })

@@ -17,10 +17,12 @@ import * as Ids from "../runtime/Ids.ts"
 import { podNameProblem } from "../runtime/PodName.ts"
 import { concat, encode } from "../session/Batch.ts"
 import type { SessionState } from "../session/Fold.ts"
+import type { Past } from "../session/Content.ts"
 import type { Journal } from "../session/Journal.ts"
 import * as Lineage from "../session/Lineage.ts"
 import type { PodStore } from "../session/PodStore.ts"
-import type { SegmentFile, SegmentRef, SessionStore } from "../session/SessionStore.ts"
+import type { SegmentRef, SessionStore } from "../session/SessionStore.ts"
+import { share } from "../session/Rescue.ts"
 import { StorageError } from "../session/StorageError.ts"
 import { type Forked, PodRefused } from "./PodHandle.ts"
 
@@ -42,16 +44,14 @@ export interface ForkingOptions {
  */
 export type Fork = (params: ForkParams) => Effect.Effect<Forked, PodRefused | StorageError>
 
-/** Where the journal is left: behind the first `bytes` of `files[0]`, which goes on behind the others. */
-interface Place {
-  readonly files: readonly [SegmentFile, ...ReadonlyArray<SegmentFile>]
-  readonly entries: number
-  readonly bytes: number
+/** Where the journal is left. */
+interface Left {
+  readonly past: Past
   readonly turns: number
 }
 
 /** All that a fork takes from the journal. */
-interface Wanted extends Place {
+interface Wanted extends Left {
   readonly podName: string
   /** Prompt, scope and config, as they were when the place was the end of the journal. */
   readonly state: SessionState
@@ -91,8 +91,8 @@ export const make = (options: ForkingOptions): Fork => {
     Effect.suspend(() => {
       const problem = podNameProblem(params.pod_name)
       if (problem !== undefined) return new PodRefused({ code: "invalid_request", message: problem })
-      const place = placeOf(journal, params.at)
-      if (place instanceof PodRefused) return place
+      const left = leftAt(journal, params.at)
+      if (left instanceof PodRefused) return left
       if (asked >= bound) {
         return new PodRefused({
           code: "overloaded",
@@ -101,12 +101,12 @@ export const make = (options: ForkingOptions): Fork => {
         })
       }
       asked += 1
-      return start({ ...place, podName: params.pod_name, state: { ...journal.state } })
+      return start({ ...left, podName: params.pod_name, state: { ...journal.state } })
     })
 }
 
-const placeOf = (journal: Journal, at: ForkParams["at"]): Place | PodRefused => {
-  const [own, ...bases] = journal.files()
+const leftAt = (journal: Journal, at: ForkParams["at"]): Left | PodRefused => {
+  const [own] = journal.files()
   // The first input may have made a file and then not have come into it.
   if (own === undefined || journal.bytes() === 0) {
     return new PodRefused({
@@ -116,26 +116,25 @@ const placeOf = (journal: Journal, at: ForkParams["at"]): Place | PodRefused => 
     })
   }
   if (at === undefined) {
-    const { total } = journal.source().view
-    return { files: [own, ...bases], entries: total, bytes: journal.bytes(), turns: journal.state.turnCount }
+    const here = { segment: own.ref.segmentId, entries: journal.source().view.total, bytes: journal.bytes() }
+    return { past: journal.past(here), turns: journal.state.turnCount }
   }
   const point = journal.points.find(at.segment_id, at.user_input_entry_index)
-  const files = [own, ...bases]
-  const [first, ...under] = files.slice(files.findIndex(({ ref }) => ref.segmentId === at.segment_id))
-  if (point === undefined || first === undefined || point.insideRun) {
+  if (point === undefined || point.insideRun) {
     return new PodRefused({
       code: "not_found",
       message: `entry ${at.user_input_entry_index} of segment ${at.segment_id} is no place to go on from`,
       hint: "list_rewind_targets shows the places that there are"
     })
   }
-  return { files: [first, ...under], entries: point.cut.entry, bytes: point.cut.from, turns: point.turns }
+  const { entry, from } = point.cut
+  return { past: journal.past({ segment: at.segment_id, entries: entry, bytes: from }), turns: point.turns }
 }
 
 /** Whoever completes `done` first has decided: with the fork, or with why there is none. */
 const fork = Effect.fn("Forking.fork")(function* (
   { journal, name, pods, sessions }: ForkingOptions,
-  { bytes, entries, files, podName, state, turns }: Wanted,
+  { past, podName, state, turns }: Wanted,
   done: Deferred.Deferred<Forked, PodRefused | StorageError>
 ): Effect.fn.Return<void, PodRefused | StorageError> {
   const taken = new PodRefused({
@@ -145,15 +144,13 @@ const fork = Effect.fn("Forking.fork")(function* (
   })
   const sessionId = yield* Ids.uuid
   const ref: SegmentRef = { sessionId, segmentId: yield* Ids.uuid }
-  const base = { segment: files[0].ref.segmentId, entries, bytes }
-  const opening = encode(Lineage.fork(state, { sessionId, base, turns }), yield* Clock.currentTimeMillis)
+  const opening = encode(Lineage.fork(state, { sessionId, base: past.place, turns }), yield* Clock.currentTimeMillis)
   if (Option.isSome(yield* pods.get(podName))) return yield* taken
   const own = Option.getOrUndefined(yield* pods.get(name))
   let mayBeNamed = false
 
   const write = Effect.gen(function* () {
-    if (journal.syncs) yield* files[0].sync
-    yield* Effect.forEach(files, (file) => sessions.link(file.ref, sessionId), { discard: true })
+    yield* Effect.forEach(past.files, (file) => share(sessions, file, sessionId, journal.syncs), { discard: true })
     const segment = yield* sessions.create(ref)
     yield* segment.append(concat(opening.pieces), { at: 0, sync: journal.syncs })
   })
@@ -192,7 +189,7 @@ const fork = Effect.fn("Forking.fork")(function* (
   const undo = takeNameBack.pipe(
     Effect.andThen(
       Effect.forEach(
-        [ref, ...files.map((file) => ({ sessionId, segmentId: file.ref.segmentId }))],
+        [ref, ...past.files.map(({ file }) => ({ sessionId, segmentId: file.ref.segmentId }))],
         (made) => Effect.ignore(sessions.remove(made)),
         { discard: true }
       )

@@ -9,7 +9,7 @@ import type { RewindSummary } from "../protocol/Rewind.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { Draft } from "./Announce.ts"
 import type { Step } from "./Batch.ts"
-import type { Content } from "./Content.ts"
+import type { Content, Place } from "./Content.ts"
 import type * as Fold from "./Fold.ts"
 import type { RewindPoint } from "./RewindPoints.ts"
 
@@ -66,8 +66,9 @@ const planRewind = (content: Content, segmentId: string, { input, point, summary
   if (point.segmentId === segmentId) {
     return { _tag: "Mark", mark: { op: "rewind", from: point.cut.line, to: index.lines, input, summary } }
   }
-  const rewound = { segment: segmentId, entries: index.entries, bytes: index.bytes, turns: state.turnCount }
-  const base = { segment: point.segmentId, entries: point.cut.entry, bytes: point.cut.from, rewound, input, summary }
+  const rewound = { ...hereAndNow(content, segmentId), turns: state.turnCount }
+  const to = { segment: point.segmentId, entries: point.cut.entry, bytes: point.cut.from }
+  const base = { ...content.earliest(to, segmentId), rewound, input, summary }
   return { _tag: "Rotate", base, turns: point.turns }
 }
 
@@ -76,6 +77,12 @@ const planUndo = ({ state: { rewound } }: Content): Plan | undefined => {
   if (rewound._tag === "Mark") return { _tag: "Mark", mark: { op: "undo", mark: rewound.mark } }
   const { bytes, entries, segment, turns } = rewound
   return { _tag: "Rotate", base: { segment, entries, bytes, summary: nothingGone(entries) }, turns }
+}
+
+/** Where the session ends, as a base of what comes next. */
+export const hereAndNow = (content: Content, segmentId: string): Place => {
+  const { bytes, entries } = content.index
+  return content.earliest({ segment: segmentId, entries, bytes }, segmentId)
 }
 
 export const nothingGone = (entries: number): RewindSummary => ({
@@ -98,6 +105,13 @@ export const summaryOf = (content: Content, segmentId: string, point: RewindPoin
     discarded_entries: discarded - point.cut.entry,
     tool_side_effect_warning: content.points.hasToolsSince(point)
   }
+}
+
+/** The same base, where a segment has got another name. */
+export const renamed = (base: BaseRecord, from: string, to: string): BaseRecord => {
+  const rename = <A extends { readonly segment: string }>(place: A): A =>
+    place.segment === from ? { ...place, segment: to } : place
+  return { ...rename(base), ...(base.rewound === undefined ? {} : { rewound: rename(base.rewound) }) }
 }
 
 /** What `undo_rewind` goes back to, for a segment that takes the place of this one before anything was said. */

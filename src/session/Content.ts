@@ -21,8 +21,28 @@ export interface Inherited {
   readonly record: BaseRecord
   /** The context that it begins with. */
   readonly history: ReadonlyArray<HistorySlot>
-  /** The segments that are read with it, nearest first, and how many entries of their logs count. */
-  readonly segments: ReadonlyArray<{ readonly file: SegmentFile; readonly entries: number }>
+  /** The segments that are read with it, nearest first. */
+  readonly segments: ReadonlyArray<UnderSegment>
+}
+
+/** A segment that another goes on behind. */
+export interface UnderSegment {
+  readonly file: SegmentFile
+  /** So many entries of its log count. */
+  readonly entries: number
+  /** What it goes on behind itself. */
+  readonly record: BaseRecord | undefined
+  /** Where the first word of its own begins. */
+  readonly saidFrom: number | undefined
+}
+
+/** Behind the first `bytes` of a segment, which hold `entries` entries of its log. */
+export type Place = Pick<BaseRecord, "segment" | "entries" | "bytes">
+
+/** A place, and the segments that are read to come there, nearest first: so many bytes of each count. */
+export interface Past {
+  readonly place: Place
+  readonly files: ReadonlyArray<{ readonly file: SegmentFile; readonly bytes: number }>
 }
 
 export class Content {
@@ -30,6 +50,8 @@ export class Content {
   readonly index: LogIndex
   readonly points = new RewindPoints()
   base: Inherited | undefined
+  /** The first entry of the log that does not only begin the segment. */
+  private said: { readonly line: number; readonly from: number } | undefined
   /** What hides lines of this segment now. */
   marks: ReadonlyArray<HiddenRange> = []
 
@@ -51,6 +73,7 @@ export class Content {
     if (entry === undefined) return
     if (!(visible || control)) return Spent.addHidden(this.state, entry)
     if (entry.kind === "extension" && entry.domain === "pod.mark") this.mark(entry, line)
+    if (visible && this.said === undefined && !begins(entry)) this.said = { line, from }
     if (visible) {
       const context = { segmentId, insideRun: this.state.run?.state === "open", turns: this.state.turnCount }
       this.points.apply(entry, { entry: this.index.entries - 1, line, from, to }, context)
@@ -61,6 +84,7 @@ export class Content {
   /** Takes the lines from `line` on out of the log, and the state back to what it was before them. */
   rollback(line: number, checkpoint: Fold.Checkpoint, segmentId: string): void {
     this.index.hideFrom(line)
+    if (this.said !== undefined && this.said.line >= line) this.said = undefined
     this.points.hide(segmentId, line)
     Fold.restore(this.state, checkpoint)
   }
@@ -69,7 +93,13 @@ export class Content {
   inherit(record: BaseRecord, under: Content, file: SegmentFile): void {
     Fold.inherit(this.state, under.state)
     this.points.inherit(under.points)
-    const segments = [{ file, entries: under.index.entries }, ...(under.base?.segments ?? [])]
+    const nearest = {
+      file,
+      entries: under.index.entries,
+      record: under.base?.record,
+      saidFrom: under.said?.from
+    }
+    const segments = [nearest, ...(under.base?.segments ?? [])]
     this.base = { record, history: under.state.history.copy(), segments }
   }
 
@@ -79,7 +109,38 @@ export class Content {
     this.index.become(other.index)
     this.points.become(other.points)
     this.base = other.base
+    this.said = other.said
     this.marks = other.marks
+  }
+
+  /**
+   * The same place as far back as it goes: a segment that has said nothing before it is left out, and what that one goes
+   * on behind takes its place. So segments that say nothing make no chain longer. `segmentId` is this segment.
+   */
+  earliest(place: Place, segmentId: string): Place {
+    const own = { segmentId, record: this.base?.record, saidFrom: this.said?.from }
+    const under = (this.base?.segments ?? []).map(({ file, ...rest }) => ({ segmentId: file.ref.segmentId, ...rest }))
+    let { bytes, entries, segment } = place
+    for (const { record, saidFrom, segmentId: here } of [own, ...under]) {
+      if (here !== segment) continue
+      if (record === undefined || (saidFrom !== undefined && saidFrom < bytes)) break
+      ;({ bytes, entries, segment } = record)
+    }
+    return { segment, entries, bytes }
+  }
+
+  /** What leads to a place of this session. `file` is this segment. */
+  past(place: Place, file: SegmentFile | undefined): Past {
+    const earliest = this.earliest(place, file?.ref.segmentId ?? "")
+    const own = file === undefined ? [] : [{ file, record: this.base?.record }]
+    const files: Array<Past["files"][number]> = []
+    let next: Pick<Place, "segment" | "bytes"> | undefined = earliest
+    for (const under of [...own, ...(this.base?.segments ?? [])]) {
+      if (under.file.ref.segmentId !== next?.segment) continue
+      files.push({ file: under.file, bytes: next.bytes })
+      next = under.record
+    }
+    return { place: earliest, files }
   }
 
   /** The log as it is now. */
@@ -92,3 +153,7 @@ export class Content {
     if (record?.domain === "pod.mark") this.marks = withMark(this.marks, record.payload, line)
   }
 }
+
+/** The log of every segment has it, whatever is said in it. */
+const begins = (entry: LogEntry): boolean =>
+  entry.kind === "segment_start" || (entry.kind === "extension" && entry.domain === "pod.scope")

@@ -22,6 +22,7 @@ import type { Attachment } from "./Attachment.ts"
 import { attach } from "./Attach.ts"
 import type { Step } from "./Batch.ts"
 import * as Change from "./Change.ts"
+import type { Past, Place } from "./Content.ts"
 import type * as Fold from "./Fold.ts"
 import * as Live from "./Live.ts"
 import { lateLog, type LogSource } from "./LogReader.ts"
@@ -84,6 +85,8 @@ export interface Journal {
   readonly source: () => LogSource
   /** The segment that is written now, and those that it goes on behind, nearest first. */
   readonly files: () => ReadonlyArray<SegmentFile>
+  /** What leads to a place of this session, for what is to go on behind it. */
+  readonly past: (place: Place) => Past
   /** Bytes of the current segment that are written and folded. */
   readonly bytes: () => number
 }
@@ -260,6 +263,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     attach: attach({ epoch, hub, live, retained, state, seq: () => seq, source: () => content.source(segment.file()) }),
     source: () => content.source(segment.file()),
     files,
+    past: (place) => content.past(place, segment.file()),
     bytes: () => index.bytes
   }
   return journal

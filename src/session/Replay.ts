@@ -144,9 +144,13 @@ const readBase = Effect.fnUntraced(function* (
   depth: number
 ): Effect.fn.Return<Base, StorageError, Scope.Scope> {
   const { known } = options
-  if (known?.file.ref.segmentId === record.segment && known.bytes === record.bytes) return known
+  const isKnown = known?.file.ref.segmentId === record.segment && known.bytes === record.bytes
+  // Nothing is written that a start would refuse.
+  const below = isKnown ? (known.content.base?.segments.length ?? 0) : 0
+  if (depth + below >= maxDepth)
+    return yield* broken(file, record, "more segments stand behind one another than can be")
+  if (isKnown) return known
   const ref = { sessionId: file.ref.sessionId, segmentId: record.segment }
-  if (depth >= maxDepth) return yield* broken(file, record, "more segments stand behind one another than can be")
   const under = yield* Effect.catchIf(
     options.sessions.open(ref),
     ({ reason }) => reason === "NotFound",

@@ -1,5 +1,5 @@
 /**
- * Going on in another segment of the same session: behind our own lines when somebody else has written to the file, or
+ * Going on in another segment of the same session: behind our own lines when somebody else has changed the file, or
  * behind an earlier segment when the session is taken back to there.
  *
  * The new segment is whole on disk before the pod's metadata name it. A crash in between leaves the pod where it was.
@@ -12,7 +12,7 @@ import { announce } from "./Announce.ts"
 import { concat, encode } from "./Batch.ts"
 import type { Content } from "./Content.ts"
 import { type Behind, type Carried, rotation } from "./Lineage.ts"
-import { replay } from "./Replay.ts"
+import { type Base, replay } from "./Replay.ts"
 import type { SegmentFile, SessionStore } from "./SessionStore.ts"
 import type { StorageError } from "./StorageError.ts"
 
@@ -36,24 +36,26 @@ export interface Prepared extends Next {
 
 export interface Options {
   readonly next: Effect.Effect<Next, StorageError>
-  readonly sessions: Pick<SessionStore["Service"], "open">
+  readonly sessions: Pick<SessionStore["Service"], "open" | "create">
   readonly syncs: boolean
 }
 
-/** Writes the new segment's first lines. The pod's own state is not touched. */
+/** Writes the new segment's first lines. The pod's own state is not touched. `known`: what need not be read for it. */
 export const prepare = Effect.fn("Rotation.prepare")(function* (
   { next, sessions, syncs }: Options,
   content: Content,
   from: SegmentFile,
   behind: Behind,
-  carried: Carried
+  carried: Carried,
+  known: Base | undefined
 ): Effect.fn.Return<Prepared, StorageError, Scope.Scope> {
   const steps = rotation(content.state, behind, carried)
   const encoded = encode(steps, yield* Clock.currentTimeMillis)
   const { abandon, adopt, file } = yield* next
-  const known = { file: from, content, bytes: content.index.bytes }
   const fresh = yield* file.append(concat(encoded.pieces), { at: 0, sync: syncs }).pipe(
-    Effect.andThen(replay(file, { sessions: withOpen(sessions, content, from), known })),
+    Effect.andThen(
+      replay(file, { sessions: withOpen(sessions, content, from), ...(known === undefined ? {} : { known }) })
+    ),
     Effect.map((read) => read.content),
     Effect.onError(() => abandon)
   )
@@ -65,7 +67,11 @@ export const prepare = Effect.fn("Rotation.prepare")(function* (
 })
 
 /** Segments that are open already are not opened again. */
-export const withOpen = (sessions: Options["sessions"], { base }: Content, own: SegmentFile): Options["sessions"] => ({
+export const withOpen = (
+  sessions: Options["sessions"],
+  { base }: Content,
+  own: SegmentFile
+): Pick<SessionStore["Service"], "open"> => ({
   open: (ref) => {
     const known = [own, ...(base?.segments ?? []).map(({ file }) => file)].find(
       (file) => file.ref.segmentId === ref.segmentId

@@ -17,6 +17,7 @@ import type { Carried, Behind } from "./Lineage.ts"
 import { withMark } from "./Marks.ts"
 import * as PatientFile from "./PatientFile.ts"
 import { replay } from "./Replay.ts"
+import * as Rescue from "./Rescue.ts"
 import * as Rotation from "./Rotation.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 import { StorageError } from "./StorageError.ts"
@@ -61,7 +62,7 @@ export interface SegmentWriter {
   readonly file: () => SegmentFile | undefined
   /** One write and at most one sync for all of them; none of them happens if it fails. A change comes alone. */
   readonly write: (requests: ReadonlyArray<Request>) => Effect.Effect<Result, StorageError>
-  /** What leaves a file behind that somebody else has written to; undefined if nobody has. */
+  /** What leaves a file behind that somebody else has changed; undefined if nobody has, or if it cannot be left. */
   readonly leave: Effect.Effect<Result | undefined, StorageError>
   /** To be called in the step that applies the result. */
   readonly settle: (result: Result) => void
@@ -134,16 +135,21 @@ export const make = (options: WriterOptions): SegmentWriter => {
     return written
   })
 
-  /** Into the new segment goes what `requests` say; then the pod's metadata name it. */
+  /**
+   * Into the new segment goes what `requests` say; then the pod's metadata name it. `rescued` has taken the place of
+   * `from` already, and is read as a restart would.
+   */
   const rotate = Effect.fnUntraced(function* (
     from: SegmentFile,
     behind: Behind,
     carried: Carried,
     requests: ReadonlyArray<Request>,
-    synced: boolean
+    synced: boolean,
+    rescued?: SegmentFile
   ): Effect.fn.Return<Result, StorageError> {
-    if (options.syncs) yield* from.sync
-    const rotation = yield* Scope.provide(Rotation.prepare(options, content, from, behind, carried), owner)
+    if (options.syncs && rescued === undefined) yield* from.sync
+    const known = rescued === undefined ? { file: from, content, bytes: index.bytes } : undefined
+    const rotation = yield* Scope.provide(Rotation.prepare(options, content, from, behind, carried, known), owner)
     const written = yield* append(rotation.file, rotation.content.index, requests, synced).pipe(
       Effect.onError(() => rotation.abandon)
     )
@@ -191,25 +197,37 @@ export const make = (options: WriterOptions): SegmentWriter => {
     )
   })
 
-  /** Somebody else has written behind our lines. They are theirs to explain; we go on behind our own in a new segment. */
+  /**
+   * Somebody else has written behind our lines, or the name of the file leads elsewhere. What is there now is theirs to
+   * explain; we go on behind our own in a new segment.
+   */
   const evade = Effect.fnUntraced(function* (
     from: SegmentFile,
     requests: ReadonlyArray<Request>,
     synced: boolean,
     error: StorageError
   ): Effect.fn.Return<Result, StorageError> {
-    if (index.bytes === 0 || (yield* from.size) <= index.bytes) return yield* error
+    const own = { file: from, bytes: index.bytes }
+    const size = yield* from.size
+    if (size < index.bytes) return yield* Rescue.tooShort(own)
+    const isNamed = yield* from.isNamed
+    if (index.bytes === 0 || (size === index.bytes && isNamed)) return yield* error
+    const rescued = isNamed ? undefined : yield* Scope.provide(Rescue.rescue(options, content, own), owner)
     const base = {
-      segment: from.ref.segmentId,
-      entries: index.entries,
-      bytes: index.bytes,
+      ...Change.hereAndNow(content, from.ref.segmentId),
       ...Change.stillRewound(content, from.ref.segmentId)
     }
-    const behind = { sessionId: from.ref.sessionId, base, turns: state.turnCount }
-    const result = yield* rotate(from, behind, { run: state.run, held: state.held }, requests, synced)
-    yield* Effect.logWarning("somebody else has written to the journal; the pod goes on in a new segment", {
-      path: from.path
-    })
+    const behind = {
+      sessionId: from.ref.sessionId,
+      base: rescued === undefined ? base : Change.renamed(base, from.ref.segmentId, rescued.file.ref.segmentId),
+      turns: state.turnCount
+    }
+    const carried = { run: state.run, held: state.held }
+    const result = yield* rotate(from, behind, carried, requests, synced, rescued?.file).pipe(
+      Effect.tapError(({ reason }) => (reason === "Unsettled" ? Effect.void : (rescued?.abandon ?? Effect.void)))
+    )
+    const what = rescued === undefined ? "written to the journal" : "removed or replaced the journal's file"
+    yield* Effect.logWarning(`somebody else has ${what}; the pod goes on in a new segment`, { path: from.path })
     return result
   })
 
@@ -218,6 +236,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
     wanted: Change.Rewind | Change.Undo
   ): Effect.fn.Return<Result, StorageError> {
     const from = yield* ready
+    if ((yield* from.size) < index.bytes) return yield* Rescue.tooShort({ file: from, bytes: index.bytes })
     const plan = Change.plan(content, from.ref.segmentId, wanted)
     if (plan === undefined) return yield* nothingToUndo(from.path)
     const synced = options.syncs && request.sync
@@ -255,8 +274,11 @@ export const make = (options: WriterOptions): SegmentWriter => {
     leave: Effect.suspend(() => {
       const from = file
       if (from === undefined || refused !== undefined) return Effect.undefined
-      return Effect.flatMap(from.size, (size) =>
-        size <= index.bytes ? Effect.undefined : bounded(evade(from, [], false, movedAway(from.path)))
+      const isOurs = Effect.flatMap(from.size, (size) =>
+        size > index.bytes ? Effect.succeed(false) : size < index.bytes ? Effect.succeed(true) : from.isNamed
+      )
+      return Effect.flatMap(isOurs, (ours) =>
+        ours ? Effect.undefined : bounded(evade(from, [], false, movedAway(from.path)))
       )
     }),
     settle: ({ replaced, rotation, written }) => {

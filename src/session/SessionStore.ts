@@ -31,6 +31,8 @@ export interface SegmentFile {
   ) => Effect.Effect<void, StorageError>
   /** What was appended until now survives a power cut when this returns. */
   readonly sync: Effect.Effect<void, StorageError>
+  /** Its name still leads to these bytes. False when somebody has removed or replaced it: whoever has it open has it. */
+  readonly isNamed: Effect.Effect<boolean, StorageError>
   /** Bytes `from` ≤ i < `to`; shorter at the end of the segment. */
   readonly read: (from: number, to: number) => Effect.Effect<Uint8Array, StorageError>
   /**

@@ -480,6 +480,51 @@ describe("rewind over segments", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "2,000 times back and forward again make the way to the past no longer",
+    () =>
+      Effect.gen(function* () {
+        const bench = yield* fresh()
+        yield* say(bench, "one")
+        yield* bench.handle.fork("copy")
+        const copy = yield* open(bench.memory, { name: "copy" })
+        yield* say(copy, "two")
+        const { history } = yield* plain(copy.journal.state)
+        for (let i = 0; i < 2_000; i++) {
+          yield* back(copy.handle, "one")
+          yield* copy.handle.undoRewind
+        }
+        expect(copy.journal.files()).toHaveLength(3)
+        expect((yield* plain(copy.journal.state)).history).toEqual(history)
+        const again = yield* open(bench.memory, { name: "copy" })
+        expect(again.journal.files()).toHaveLength(3)
+        expect((yield* plain(again.journal.state)).history).toEqual(history)
+        expect((yield* again.handle.rewindTargets).targets.map(({ preview }) => preview)).toEqual(["two", "one"])
+        yield* back(again.handle, "two")
+        expect((yield* plain(again.journal.state)).history).toEqual(history.slice(0, 2))
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.effect("forks of forks that say nothing stand behind what was said, not behind one another", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* bench.handle.fork("copy")
+      const { history } = yield* plain(bench.journal.state)
+      let copy = yield* open(bench.memory, { name: "copy" })
+      for (const name of ["second", "third"]) {
+        yield* copy.handle.fork(name)
+        copy = yield* open(bench.memory, { name })
+        expect(copy.journal.files().map(({ ref }) => ref.segmentId)).toEqual([
+          copy.journal.segmentId(),
+          bench.ref.segmentId
+        ])
+        expect((yield* plain(copy.journal.state)).history).toEqual(history)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a fork can be taken back into the past that it shares, and forward again", () =>
     Effect.gen(function* () {
       const bench = yield* fresh()

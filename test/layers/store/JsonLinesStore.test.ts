@@ -196,14 +196,23 @@ describe("JsonLinesStore", () => {
     withFile((file) =>
       Effect.gen(function* () {
         yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
-        Fs.renameSync(file.path, `${file.path}.away`)
-        yield* file.append(bytesOf("two\n"), { at: 4, sync: false })
-        Fs.copyFileSync(`${file.path}.away`, file.path)
-        Fs.rmSync(`${file.path}.away`)
-        const replaced = yield* Effect.flip(file.append(bytesOf("three\n"), { at: 8, sync: true }))
-        assert.strictEqual(replaced.reason, "Moved")
-        assert.include(replaced.message, "removed or replaced")
-        assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "one\ntwo\n")
+        assert.isTrue(yield* file.isNamed)
+        const away = `${file.path}.away`
+        const refused = Effect.gen(function* () {
+          assert.isFalse(yield* file.isNamed)
+          const error = yield* Effect.flip(file.append(bytesOf("two\n"), { at: 4, sync: true }))
+          assert.strictEqual(error.reason, "Moved")
+          assert.include(error.message, "removed or replaced")
+          // What was written stays readable.
+          assert.strictEqual(textOf(yield* file.read(0, 4)), "one\n")
+        })
+        Fs.renameSync(file.path, away)
+        yield* refused
+        Fs.copyFileSync(away, file.path)
+        yield* refused
+        Fs.rmSync(away)
+        yield* refused
+        assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "one\n")
       })
     )
   )
