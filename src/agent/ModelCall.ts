@@ -70,7 +70,8 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
     if (badArguments === undefined) calls.push(item)
     else steps.push(resultStep(progress, turn, item, answerTo(item.name, badArguments)))
   }
-  yield* Effect.mapError(journal.commit(steps, false), ofStorage)
+  const answersCalls = steps.some((step) => "kind" in step && step.kind === "tool_result")
+  yield* Effect.mapError(journal.commit(steps, answersCalls), ofStorage)
   yield* Effect.logDebug("model answered", { turn, limit, items: items.length, calls: calls.length })
   return { usesTools: items.some(({ item }) => item.kind === "tool_call"), calls, limit }
 })

@@ -5,8 +5,9 @@
  * than what the user saw: if the session has moved on meanwhile, the pod refuses.
  */
 import * as Effect from "effect/Effect"
-import type { InboxItem } from "../protocol/Inbox.ts"
-import type { RewindSummary, RewindTarget } from "../protocol/Rewind.ts"
+import * as Schema from "effect/Schema"
+import { InboxItem } from "../protocol/Inbox.ts"
+import { RewindSummary, RewindTarget } from "../protocol/Rewind.ts"
 import type { Client } from "./Client.ts"
 import { plain, plural } from "./Text.ts"
 
@@ -19,6 +20,12 @@ export const help = {
 } as const
 
 export const names: ReadonlyArray<string> = Object.keys(help).map((usage) => usage.split(" ")[0] as string)
+
+const Targets = Schema.Struct({ targets: Schema.Array(RewindTarget) })
+const Items = Schema.Struct({ items: Schema.Array(InboxItem) })
+const Undone = Schema.Struct({ entries: Schema.Int })
+/** Nothing of the answer is shown. */
+const Done = Schema.Struct({})
 
 type Note = (text: string) => Effect.Effect<void>
 
@@ -41,7 +48,8 @@ export class AttachEdits {
           client,
           "undo_rewind",
           undefined,
-          ({ entries }) => `the log has ${plural(Number(entries), "entry", "entries")} again`
+          Undone,
+          ({ entries }) => `the log has ${plural(entries, "entry", "entries")} again`
         )
       case "fork":
         return argument === ""
@@ -50,6 +58,7 @@ export class AttachEdits {
               client,
               "fork",
               { pod_name: argument },
+              Done,
               () => `${argument} has the same past; effect-pod serve --pod ${argument} starts it`
             )
       case "inbox":
@@ -60,8 +69,8 @@ export class AttachEdits {
   }
 
   private list(client: Client): Effect.Effect<void> {
-    return this.ask(client, "list_rewind_targets", undefined, (reply) => {
-      this.targets = reply["targets"] as unknown as ReadonlyArray<RewindTarget>
+    return this.ask(client, "list_rewind_targets", undefined, Targets, ({ targets }) => {
+      this.targets = targets
       if (this.targets.length === 0) return "nothing was said yet"
       const lines = this.targets.map((target, i) => {
         const remark = target.disabled_reason ?? target.warning
@@ -76,16 +85,15 @@ export class AttachEdits {
     if (target === undefined) return this.note(`there is no number ${plain(argument)}; /rewind shows the list`)
     this.targets = []
     const params = { target: { ...target.id }, expected_head_entries: target.expected_head_entries }
-    return this.ask(client, "rewind_to", params, (reply) => {
-      const { discarded_entries, tool_side_effect_warning } = reply as unknown as RewindSummary
+    return this.ask(client, "rewind_to", params, RewindSummary, ({ discarded_entries, tool_side_effect_warning }) => {
       const effects = tool_side_effect_warning ? "; what tools have done is not undone" : ""
       return `back to before "${plain(target.preview)}": ${plural(discarded_entries, "entry", "entries")} left out${effects}. /undo brings them back`
     })
   }
 
   private inbox(client: Client): Effect.Effect<void> {
-    return this.ask(client, "list_inbox", undefined, (reply) => {
-      this.items = reply["items"] as unknown as ReadonlyArray<InboxItem>
+    return this.ask(client, "list_inbox", undefined, Items, ({ items }) => {
+      this.items = items
       if (this.items.length === 0) return "nothing waits"
       return this.items
         .map(({ kind, mode, preview }, i) => `${String(i + 1).padStart(3)}  ${kind} (${mode})  ${plain(preview)}`)
@@ -96,18 +104,22 @@ export class AttachEdits {
   private remove(client: Client, argument: string): Effect.Effect<void> {
     const item = this.items[Number(argument) - 1]
     if (item === undefined) return this.note(`there is no number ${plain(argument)}; /inbox shows the list`)
-    return this.ask(client, "remove_inbox", { item_id: item.item_id }, () => `removed "${plain(item.preview)}"`)
+    return this.ask(client, "remove_inbox", { item_id: item.item_id }, Done, () => `removed "${plain(item.preview)}"`)
   }
 
-  private ask(
+  private ask<A>(
     client: Client,
     method: Parameters<Client["request"]>[0],
     params: Parameters<Client["request"]>[1],
-    done: (reply: Effect.Success<ReturnType<Client["request"]>>) => string
+    answer: Schema.Codec<A, unknown>,
+    done: (reply: A) => string
   ): Effect.Effect<void> {
-    return Effect.matchEffect(client.request(method, params), {
-      onFailure: (error) => this.note(`${method}: ${plain(error.message)}`),
-      onSuccess: (reply) => this.note(done(reply))
-    })
+    return client.request(method, params).pipe(
+      Effect.flatMap(Schema.decodeUnknownEffect(answer)),
+      Effect.matchEffect({
+        onFailure: (error) => this.note(`${method}: ${plain(error.message)}`),
+        onSuccess: (reply) => this.note(done(reply))
+      })
+    )
   }
 }

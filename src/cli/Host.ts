@@ -51,8 +51,8 @@ export const host = Effect.fn("Host.host")(function* (
   const ephemeral = flags["ephemeral"] === true
   const world = yield* Layer.build(PodLive.world({ directories, ephemeral, socket: true }))
   const pods = Context.get(world, PodStore)
-  const session = yield* segmentOf(prepared, Context.get(world, SessionStore))
   const known = Option.getOrUndefined(yield* Effect.mapError(pods.get(name), storageError))
+  const session = yield* segmentOf(prepared, known?.active?.session_id, Context.get(world, SessionStore))
   if (known === undefined && flags["require-pod-state"] === true) {
     return yield* failed(
       `there is no pod ${name}, and --require-pod-state was given`,
@@ -131,14 +131,20 @@ const leaveForOthers = (directory: string, manifest: Manifest): Effect.Effect<vo
     await writeFile(join(directory, "spawned_pods.json"), "[]\n", { mode: 0o600 })
   }).pipe(Effect.ignore, Effect.uninterruptible)
 
-/** `--session`: the pod goes on from that segment, and its metadata will name it. */
+/**
+ * `--session`: the pod goes on from that segment, and its metadata will name it. A fork has the segments of its source
+ * in its own session, too: what is meant is the pod's own, or else where the segment was written.
+ */
 const segmentOf = Effect.fnUntraced(function* (
   { segmentId }: Prepared,
+  ownSession: string | undefined,
   sessions: SessionStore["Service"]
 ): Effect.fn.Return<SegmentRef | undefined, CliError> {
   if (segmentId === undefined) return undefined
   const all = yield* Effect.mapError(sessions.list, storageError)
-  const segment = all.find((candidate) => candidate.segmentId === segmentId)
+  const named = all.filter((candidate) => candidate.segmentId === segmentId)
+  // Newest first: a session that came by a segment is younger than the one that it was written in.
+  const segment = named.find(({ sessionId }) => sessionId === ownSession) ?? named.at(-1)
   if (segment === undefined) {
     return yield* failed(
       `--session ${segmentId}: there is no such segment`,

@@ -3,6 +3,7 @@
  * model a call without its result.
  */
 import { interruptNote } from "../knowledge/Wrappers.ts"
+import { plainJson } from "../protocol/Fields.ts"
 import type { InboxRecord, Receipt } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { RunKind } from "../protocol/Status.ts"
@@ -121,6 +122,5 @@ export const removeFromInbox = (itemId: string): Step => ({
 export const addToInbox = (item: InboxRecord, front = false): Step => ({
   kind: "extension",
   domain: "pod.inbox",
-  // An inbox record is plain JSON; its optional fields are absent, not undefined.
-  payload: JSON.parse(JSON.stringify({ op: "add", item, ...(front ? { front } : {}) }))
+  payload: plainJson({ op: "add", item, ...(front ? { front } : {}) })
 })

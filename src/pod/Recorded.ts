@@ -14,6 +14,7 @@ import type { Manifest } from "../manifest/Manifest.ts"
 import { decidePermission } from "../manifest/PermissionRules.ts"
 import { BudgetTable } from "../manifest/tables/Budget.ts"
 import { PermissionsTable } from "../manifest/tables/Permissions.ts"
+import { plainJson } from "../protocol/Fields.ts"
 
 const Settings = Schema.Struct({
   permissions: Schema.NullOr(PermissionsTable),
@@ -26,7 +27,7 @@ const decode = Schema.decodeUnknownOption(Settings)
 const encode = Schema.encodeSync(Settings)
 
 /** As it is kept: plain JSON. */
-export const write = (current: Settings): Schema.Json => encode(current) as unknown as Schema.Json
+export const write = (current: Settings): Schema.Json => plainJson(encode(current))
 
 /** Undefined if nothing was recorded, or nothing that this version can read. */
 export const read = (snapshot: unknown): Settings | undefined => Option.getOrUndefined(decode(snapshot))

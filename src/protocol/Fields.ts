@@ -12,6 +12,9 @@ import * as SchemaGetter from "effect/SchemaGetter"
 /** An unsigned integer. */
 export const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
+/** What a value is when it is written and read again: plain JSON, in which optional fields are absent, not undefined. */
+export const plainJson = (value: object): Schema.Json => JSON.parse(JSON.stringify(value))
+
 /** A key that is left out when there is nothing to say. Null is read as absent. */
 export const omittable = <S extends Schema.Top>(schema: S) =>
   Schema.optionalKey(Schema.NullOr(Schema.toEncoded(schema))).pipe(

@@ -21,7 +21,7 @@ import { encodeLine } from "../protocol/Wire.ts"
 import type { Attachment } from "../session/Attachment.ts"
 import type { Pieces } from "../session/Pieces.ts"
 import type { Item, Outbox } from "./Outbox.ts"
-import * as LateEvent from "./LateEvent.ts"
+import { lateEvent } from "./LateEvent.ts"
 import * as Snapshot from "./Snapshot.ts"
 
 export interface Feed {
@@ -70,8 +70,8 @@ export const make = Effect.fnUntraced(function* (options: FeedOptions): Effect.f
 
   /** False if the client has fallen too far behind to take it. */
   const put = (event: Envelope, mode: Mode): boolean => {
-    const pieces = LateEvent.pieces(event, mode.envelope(event))
-    if (pieces !== undefined) return outbox.lateEvent(pieces, event.seq, feed)
+    const late = lateEvent(event, mode.envelope(event))
+    if (late !== undefined) return outbox.lateEvent(late.pieces, late.size, event.seq, feed)
     const line = mode.encode(event)
     return line === "" || outbox.event(line, event.seq)
   }

@@ -22,6 +22,8 @@ export type Item =
   | {
       readonly _tag: "Event"
       readonly text: string
+      /** What it counts for: the length of its text, or what it keeps in memory until it is written. */
+      readonly size: number
       readonly seq: number
       readonly pieces?: Pieces
       readonly feed?: number
@@ -114,17 +116,21 @@ export class Outbox {
 
   /** False if the client has fallen too far behind to take this event. */
   event(text: string, seq: number): boolean {
-    const full = this.events >= this.limits.maxEvents || this.eventSize + text.length > this.limits.maxEventSize
-    if (full && this.events > 0) return false
-    this.push({ _tag: "Event", text, seq })
+    if (!this.hasRoom(text.length)) return false
+    this.push({ _tag: "Event", text, size: text.length, seq })
     return true
   }
 
-  /** As `event`, for one whose line is produced while it is written. */
-  lateEvent(pieces: Pieces, seq: number, feed: number): boolean {
-    if (this.events >= this.limits.maxEvents && this.events > 0) return false
-    this.push({ _tag: "Event", text: "", seq, pieces, feed })
+  /** As `event`, for one whose line is produced while it is written; `size` is what it keeps in memory until then. */
+  lateEvent(pieces: Pieces, size: number, seq: number, feed: number): boolean {
+    if (!this.hasRoom(size)) return false
+    this.push({ _tag: "Event", text: "", size, seq, pieces, feed })
     return true
+  }
+
+  private hasRoom(size: number): boolean {
+    const { maxEvents, maxEventSize } = this.limits
+    return this.events === 0 || (this.events < maxEvents && this.eventSize + size <= maxEventSize)
   }
 
   pieces(pieces: Pieces, feed: number): void {
@@ -141,7 +147,7 @@ export class Outbox {
     this.head += 1
     if (item._tag === "Event") {
       this.events -= 1
-      this.eventSize -= item.text.length
+      this.eventSize -= item.size
     } else if (item._tag === "Line" && item.answer) this.answerSize -= item.text.length
     if (this.head === this.items.length) {
       this.items = []
@@ -190,7 +196,7 @@ export class Outbox {
     if (this.discarding || this.closed) return
     if (item._tag === "Event") {
       this.events += 1
-      this.eventSize += item.text.length
+      this.eventSize += item.size
     }
     this.items.push(item)
     this.filled.openUnsafe()

@@ -10,7 +10,7 @@ import type { SeedStatus } from "../protocol/Status.ts"
 import { encodeLine } from "../protocol/Wire.ts"
 import type { Attachment } from "../session/Attachment.ts"
 import type { Pieces } from "../session/Pieces.ts"
-import * as LateEvent from "./LateEvent.ts"
+import { lateEvent } from "./LateEvent.ts"
 import { spliced } from "./Splice.ts"
 
 const head = `{"event":"snapshot","data":{"entries":[`
@@ -43,7 +43,7 @@ export const resumed = (events: ReadonlyArray<Envelope>, inFlight: InFlight | nu
   Stream.concat(
     Stream.flatMap(
       Stream.fromIterable(events),
-      (event) => LateEvent.pieces(event, { seq: event.seq, durable: true }) ?? Stream.succeed(encodeLine(event))
+      (event) => lateEvent(event, { seq: event.seq, durable: true })?.pieces ?? Stream.succeed(encodeLine(event))
     ),
     Stream.succeed(encodeLine({ event: "in_flight", data: inFlight }))
   )

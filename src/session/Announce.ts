@@ -4,10 +4,12 @@
  * A batch may carry events that belong between its entries; they are published in that place. The one departure from
  * the order of the file is old and clients know it: a user's message is announced before the invoke that precedes it.
  */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type { BroadcastEvent } from "../protocol/Event.ts"
 import type { InboxItem } from "../protocol/Inbox.ts"
-import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
-import type { InboxRecord, PodRecord } from "../protocol/PodRecord.ts"
+import { type LogEntry, Outcome } from "../protocol/LogEntry.ts"
+import type { InboxRecord, MarkRecord, PodRecord } from "../protocol/PodRecord.ts"
 import type { RewindSummary } from "../protocol/Rewind.ts"
 import type { Segment } from "../protocol/Segment.ts"
 
@@ -88,6 +90,12 @@ const runEnd = (runId: string | undefined, leg: number | undefined, outcome: Out
   data: { run_id: runId ?? "", leg: leg ?? 1, ...outcome }
 })
 
+const decodeOutcome = Schema.decodeUnknownOption(Outcome)
+
+/** A leg that was undone has its outcome in its mark. */
+const undone = ({ leg, outcome, run_id }: Extract<MarkRecord, { readonly op: "rollback" }>) =>
+  Option.getOrUndefined(Option.map(decodeOutcome(outcome), (decoded) => runEnd(run_id, leg, decoded)))
+
 /** The entries are read from the file by whoever writes the event: a log is never held in memory for it. */
 const rewindApplied = (change: {
   readonly input?: ReadonlyArray<Segment>
@@ -147,10 +155,7 @@ const ofRecord = (record: PodRecord, before: InboxView): BroadcastEvent | undefi
       }
     }
     case "pod.mark":
-      if (record.payload.op !== "rollback") return rewindApplied(record.payload)
-      return record.payload.outcome === undefined
-        ? undefined
-        : runEnd(record.payload.run_id, record.payload.leg, record.payload.outcome as unknown as Outcome)
+      return record.payload.op === "rollback" ? undone(record.payload) : rewindApplied(record.payload)
     case "pod.base":
       return rewindApplied(record.payload)
     case "pod.repair": {

@@ -2,7 +2,7 @@
  * Commits that change what the log shows of what was written before: an undone leg, a rewind, and a rewind undone.
  * Nothing is removed: a mark is written, and what it hides stays in the file.
  */
-import type * as Schema from "effect/Schema"
+import { plainJson } from "../protocol/Fields.ts"
 import type { Outcome } from "../protocol/LogEntry.ts"
 import type { BaseRecord, MarkRecord } from "../protocol/PodRecord.ts"
 import type { RewindSummary } from "../protocol/Rewind.ts"
@@ -45,12 +45,12 @@ export type Change = Rollback | Rewind | Undo
 export const mark = (record: MarkRecord): Draft => ({
   kind: "extension",
   domain: "pod.mark",
-  payload: JSON.parse(JSON.stringify(record)) as Schema.Json
+  payload: plainJson(record)
 })
 
 /** `to` is the line on which it will stand. */
 export const rollbackMark = ({ from, leg, outcome, runId }: Rollback, to: number): Draft =>
-  mark({ op: "rollback", from, to, run_id: runId, leg, outcome: outcome as unknown as Schema.Json })
+  mark({ op: "rollback", from, to, run_id: runId, leg, outcome: plainJson(outcome) })
 
 /** How a rewind, or its undoing, is written: as a mark in this segment, or as a segment behind another one. */
 export type Plan =

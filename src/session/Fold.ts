@@ -146,6 +146,8 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
     case "user_input":
     case "system_item":
+      // Said once: a rewind may leave the note behind what was cut, with no run that it belongs to.
+      if (entry.kind === "system_item" && entry.item.kind === "interrupt") state.interrupted = false
       addItems(state, entry, undefined, place)
       return
     case "assistant_item":

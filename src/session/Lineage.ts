@@ -2,6 +2,7 @@
  * The first lines of a segment that goes on behind another instead of copying it: of a fork, of one that takes the
  * place of a file that somebody else has written to, and of one that a rewind begins.
  */
+import { plainJson } from "../protocol/Fields.ts"
 import { type BaseRecord, formatVersion } from "../protocol/PodRecord.ts"
 import type { Draft } from "./Announce.ts"
 import * as Fold from "./Fold.ts"
@@ -52,9 +53,8 @@ export const rotation = (
   })
 ]
 
-/** Payloads are plain JSON; their optional fields are absent, not undefined. */
 const extension = (domain: string, payload: object): Draft => ({
   kind: "extension",
   domain,
-  payload: JSON.parse(JSON.stringify(payload))
+  payload: plainJson(payload)
 })

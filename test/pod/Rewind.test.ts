@@ -6,6 +6,7 @@ import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../s
 import { back, entriesOf, inputs, say, target } from "../support/talk.ts"
 import { badRequest } from "../support/ProbeModel.ts"
 import { plain, restarted } from "../support/sessionState.ts"
+import { interruptNote } from "../../src/knowledge/Wrappers.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 
 type Bench = Effect.Success<ReturnType<typeof open>>
@@ -210,6 +211,29 @@ describe("what waits while the session is taken back", () => {
       yield* selfStartedTurn(again)
       expect(again.model.open()).toBe(0)
       expect((yield* again.handle.inbox).map(({ preview }) => preview)).toEqual(["queued"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a rewind to the input behind a run that was cut", () => {
+  it.effect("keeps the note that says so, and the next run writes no second one", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* bench.handle.run("one")
+      const call = yield* bench.model.next
+      yield* call.push({ type: "text_start", index: 0 }, { type: "delta", index: 0, text: "half" })
+      yield* call.fail(badRequest)
+      yield* until(bench.take, isStatus("idle"))
+      yield* say(bench, "two")
+      yield* back(bench.handle, "two")
+      // Also when it is done twice, and when a restart lies between.
+      yield* say(bench, "three")
+      yield* back(bench.handle, "three")
+      const again = yield* open(bench.memory)
+      const { messages } = yield* say(again, "four")
+      expect(JSON.stringify(messages).split(JSON.stringify(interruptNote("failure")).slice(1, -1))).toHaveLength(2)
+      const notes = (yield* entriesOf(again.handle)).filter(({ kind }) => kind === "system_item")
+      expect(notes).toHaveLength(1)
     }).pipe(Effect.scoped)
   )
 })

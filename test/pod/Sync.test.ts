@@ -49,6 +49,17 @@ describe("what must survive a power cut", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("the answer to a call that cannot be run, which comes with the call", () =>
+    Effect.gen(function* () {
+      const { handle, model, syncsOf, take } = yield* opened([toolOf("Ready")])
+      yield* handle.run("go")
+      yield* Effect.flatMap(model.next, (call) => call.callTools({ id: "c1", name: "Ready", args: "not an object" }))
+      yield* Effect.flatMap(model.next, (call) => call.answer("done"))
+      yield* until(take, isStatus("idle"))
+      expect(syncsOf("tool_result")).toEqual([true])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("what a start has read, before anything is told of it", () =>
     Effect.gen(function* () {
       const memory = MemoryStore.make()

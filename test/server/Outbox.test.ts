@@ -39,6 +39,20 @@ describe("Outbox", () => {
     assert.isTrue(outbox.event("x", 4))
   })
 
+  it("holds lines that are produced while they are written to the same size, by what they keep until then", () => {
+    const outbox = new Outbox({ ...defaults, maxEventSize: 100 })
+    const late = (size: number, seq: number) => outbox.lateEvent(Stream.empty, size, seq, 0)
+    assert.deepStrictEqual(
+      [late(60, 1), late(60, 2), outbox.event("x".repeat(41), 2), late(40, 2)],
+      [true, false, false, true]
+    )
+    outbox.take()
+    assert.isTrue(late(60, 3))
+    outbox.dropEvents()
+    assert.isTrue(late(1_000, 4))
+    assert.isFalse(late(1, 5))
+  })
+
   it("gives the events up when the client falls behind, and keeps its answers and its snapshot", () => {
     const outbox = new Outbox({ ...defaults, maxEvents: 2 })
     outbox.pieces(Stream.empty, 1)
