@@ -54,7 +54,7 @@ const make = (options: LeaseOptions): Lease["Service"] => {
   const acquire = Effect.fn("Lease.acquire")(function* (request: LeaseRequest) {
     const { podName, sessionId } = request
     yield* Effect.mapError(checkPodName(podName), ({ message }) => unavailable(podName, message))
-    if (!sessionIdPattern.test(sessionId)) {
+    if (sessionId !== null && !sessionIdPattern.test(sessionId)) {
       return yield* unavailable(podName, `${JSON.stringify(sessionId)} is not the id of a session`)
     }
     yield* Effect.mapError(prepare, ({ hint, message }) =>
@@ -103,14 +103,18 @@ const make = (options: LeaseOptions): Lease["Service"] => {
 
   const wanted = ({ podName, sessionId }: LeaseRequest) => {
     const ofPod = (owner: LeaseOwner | undefined) => podHeld(podName, owner)
-    const ofSession = (owner: LeaseOwner | undefined) => sessionHeld(podName, sessionId, owner)
     const inRuntime = { path: runtimeLock(runtimeDir, podName), refusal: ofPod }
     if (dataDir === null) return [inRuntime]
-    return [
-      { path: podLock(dataDir, podName), refusal: ofPod },
-      { path: sessionLock(dataDir, sessionId), refusal: ofSession },
-      inRuntime
-    ]
+    const ofSession =
+      sessionId === null
+        ? []
+        : [
+            {
+              path: sessionLock(dataDir, sessionId),
+              refusal: (owner: LeaseOwner | undefined) => sessionHeld(podName, sessionId, owner)
+            }
+          ]
+    return [{ path: podLock(dataDir, podName), refusal: ofPod }, ...ofSession, inRuntime]
   }
 
   return { acquire }

@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function* ({
 
   const record = (scope: ScopeRules): LeaseRecord => ({
     pod_name: podName,
-    session_id: request.sessionId,
+    session_id: request.sessionId ?? "",
     ...thisProcess(),
     socket: request.socket,
     by: locks.by(),

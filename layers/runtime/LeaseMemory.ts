@@ -23,7 +23,9 @@ const make = (): Lease["Service"] => {
   const enter = ({ podName, sessionId, socket }: LeaseRequest): Effect.Effect<Live, LeaseError> => {
     for (const other of live) {
       if (other.request.podName === podName) return podHeld(podName, ownerOf(other))
-      if (other.request.sessionId === sessionId) return sessionHeld(podName, sessionId, ownerOf(other))
+      if (sessionId !== null && other.request.sessionId === sessionId) {
+        return sessionHeld(podName, sessionId, ownerOf(other))
+      }
     }
     const mine: Live = { request: { podName, sessionId, socket }, scope: { allow: [], deny: [] } }
     live.add(mine)

@@ -13,6 +13,7 @@ import { isStopped } from "./LeaseProcess.ts"
 
 export const LeaseRecord = Schema.Struct({
   pod_name: Schema.String,
+  /** Empty for the name alone. */
   session_id: Schema.String,
   pid: Schema.Int,
   boot_id: Schema.NullOr(Schema.String),

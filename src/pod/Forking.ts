@@ -3,7 +3,8 @@
  *
  * The past is not copied. The new session gets another name for the segments that hold it, and a segment of its own
  * that goes on behind them, so a fork costs the same for every length and stays readable when its source is deleted.
- * The name comes last: until it is there nobody knows of the fork, and from then on it is whole.
+ * The name comes last: until it is there nobody knows of the fork, and from then on it is whole. Its lease is held
+ * meanwhile, so that no pod of that name starts beside it.
  */
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -14,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Method } from "../protocol/Method.ts"
 import * as Ids from "../runtime/Ids.ts"
+import type { Lease } from "../runtime/Lease.ts"
 import { podNameProblem } from "../runtime/PodName.ts"
 import { concat, encode } from "../session/Batch.ts"
 import type { SessionState } from "../session/Fold.ts"
@@ -34,6 +36,7 @@ export interface ForkingOptions {
   readonly journal: Journal
   readonly sessions: SessionStore["Service"]
   readonly pods: PodStore["Service"]
+  readonly leases: Lease["Service"]
   /** Owns the forks that are being made. */
   readonly owner: Scope.Scope
 }
@@ -133,7 +136,7 @@ const leftAt = (journal: Journal, at: ForkParams["at"]): Left | PodRefused => {
 
 /** Whoever completes `done` first has decided: with the fork, or with why there is none. */
 const fork = Effect.fn("Forking.fork")(function* (
-  { journal, name, pods, sessions }: ForkingOptions,
+  { journal, leases, name, pods, sessions }: ForkingOptions,
   { past, podName, state, turns }: Wanted,
   done: Deferred.Deferred<Forked, PodRefused | StorageError>
 ): Effect.fn.Return<void, PodRefused | StorageError> {
@@ -148,6 +151,11 @@ const fork = Effect.fn("Forking.fork")(function* (
   if (Option.isSome(yield* pods.get(podName))) return yield* taken
   const own = Option.getOrUndefined(yield* pods.get(name))
   let mayBeNamed = false
+
+  // A pod of this name that starts now, for the first time, has it before anybody can read that it has.
+  const reserve = leases
+    .acquire({ podName, sessionId: null, socket: null })
+    .pipe(Effect.mapError((error) => (error.reason === "Unavailable" ? notMade(podName, error.message) : taken)))
 
   const write = Effect.gen(function* () {
     yield* Effect.forEach(past.files, (file) => share(sessions, file, sessionId, journal.syncs), { discard: true })
@@ -198,13 +206,14 @@ const fork = Effect.fn("Forking.fork")(function* (
   )
 
   // From the name on it is one step, which is done or undone whatever interrupts it.
-  yield* Effect.uninterruptibleMask((restore) =>
+  const made = Effect.uninterruptibleMask((restore) =>
     restore(Effect.scoped(write)).pipe(
       Effect.andThen(giveName),
       Effect.andThen(answer),
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : undo))
     )
   )
+  yield* Effect.scoped(Effect.andThen(reserve, made))
 })
 
 const tooLate = (podName: string) => failed(podName, `the store did not answer within ${limit}`)
@@ -213,13 +222,13 @@ const tooLate = (podName: string) => failed(podName, `the store did not answer w
 const broke = (podName: string, defect: unknown) =>
   failed(podName, `the store broke: ${defect instanceof Error ? defect.message : "unknown defect"}`)
 
-const failed = (podName: string, why: string) =>
-  Effect.fail(
-    new StorageError({
-      reason: "Io",
-      operation: "fork",
-      path: podName,
-      message: `pod "${podName}" was not made: ${why}`,
-      hint: "look at the disk"
-    })
-  )
+const failed = (podName: string, why: string) => Effect.fail(notMade(podName, why))
+
+const notMade = (podName: string, why: string) =>
+  new StorageError({
+    reason: "Io",
+    operation: "fork",
+    path: podName,
+    message: `pod "${podName}" was not made: ${why}`,
+    hint: "look at the disk"
+  })

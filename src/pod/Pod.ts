@@ -176,7 +176,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const mailbox = yield* Mailbox.make<MethodMail, LegEnded>(isMethod)
   // A Scope of their own: one that is being closed starts nothing, and the pod's closes while its last leg may begin.
   const legs = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-  const fork = Forking.make({ name, journal, sessions: yield* SessionStore, pods: yield* PodStore, owner: legs })
+  const stores = { sessions: yield* SessionStore, pods: yield* PodStore, leases: yield* Lease }
+  const fork = Forking.make({ name, journal, ...stores, owner: legs })
   const resumesCut = manifest.session.on_interrupted === "resume"
   const controller = yield* Controller.make({
     journal,

@@ -34,7 +34,8 @@ export class LeaseError extends Schema.TaggedError<LeaseError>()("LeaseError", {
 
 export interface LeaseRequest {
   readonly podName: string
-  readonly sessionId: string
+  /** Null for the name alone: of a pod that is being made, whose session nobody can know yet. */
+  readonly sessionId: string | null
   readonly socket: string | null
 }
 

@@ -11,6 +11,8 @@ import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { Answer, PodHandle } from "../../src/pod/PodHandle.ts"
 import { interruptNote } from "../../src/knowledge/Wrappers.ts"
+import { layerMemory } from "../../layers/runtime/Lease.ts"
+import { Lease } from "../../src/runtime/Lease.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
@@ -396,6 +398,34 @@ describe("forks at once", () => {
       expect(memory.segments()).toHaveLength(4)
       const copy = yield* open(memory, { name: "copy" })
       expect(texts((yield* say(copy, "three")).messages)).toEqual(["two", "assistant", "three"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and a start of the same name: who has its lease has the name, and the other leaves nothing", () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const leases = yield* Effect.provide(Lease, layerMemory)
+      const link = yield* gate
+      const slow = bent(memory, {
+        sessions: (sessions) => ({ link: (...args) => Effect.andThen(link.pass, sessions.link(...args)) })
+      })
+      const bench = yield* open(memory, { stores: slow, leases })
+      yield* say(bench, "one")
+      const start = leases.acquire({ podName: "copy", sessionId: "of-a-pod-that-starts", socket: null })
+      // A start begins with the lease, long before anything of the pod can be read.
+      const starting = yield* Scope.make()
+      yield* Scope.provide(start, starting)
+      const { code, message } = yield* Effect.flip(bench.handle.fork("copy"))
+      expect([code, message]).toEqual(["conflict", expect.stringContaining('"copy"')])
+      expect(memory.segments()).toEqual([bench.ref])
+      yield* Scope.close(starting, Exit.void)
+      const forking = yield* Effect.forkChild(bench.handle.fork("copy"))
+      yield* link.reached
+      expect((yield* Effect.flip(start)).reason).toBe("PodHeld")
+      yield* link.open
+      const forked = yield* Fiber.join(forking)
+      yield* start
+      expect((yield* metadataOf(memory, "copy")).active?.session_id).toBe(forked.session_id)
     }).pipe(Effect.scoped)
   )
 

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
+import { layerMemory } from "../../layers/runtime/Lease.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
@@ -17,6 +18,7 @@ import * as Handle from "../../src/pod/Handle.ts"
 import { isMethod, type LegEnded, type MethodMail } from "../../src/pod/Mail.ts"
 import * as Mailbox from "../../src/pod/Mailbox.ts"
 import * as Session from "../../src/pod/Session.ts"
+import { Lease } from "../../src/runtime/Lease.ts"
 import type { Envelope } from "../../src/protocol/Event.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import * as Digest from "effect/crypto/Digest"
@@ -38,6 +40,8 @@ export interface BenchOptions {
   readonly wrap?: (file: SegmentFile) => SegmentFile
   /** Takes the place of the memory's own stores, which it may be made of. */
   readonly stores?: Layer.Layer<SessionStore | PodStore>
+  /** Default: nobody else has any. */
+  readonly leases?: Lease["Service"]
   readonly services?: Partial<LegServices>
   /** For a test that holds all time in its hands: the one of the platform takes its own. */
   readonly digest?: Layer.Layer<Digest.Digest>
@@ -72,7 +76,9 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         onInterrupted: options.onInterrupted ?? "idle"
       })
       const sessions = yield* SessionStore
-      const fork = Forking.make({ name, journal, sessions, pods: yield* PodStore, owner: yield* Effect.scope })
+      const leases = options.leases ?? (yield* Effect.provide(Lease, layerMemory))
+      const pods = yield* PodStore
+      const fork = Forking.make({ name, journal, sessions, pods, leases, owner: yield* Effect.scope })
       return { found, fork, journal }
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })

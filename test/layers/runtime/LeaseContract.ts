@@ -56,6 +56,22 @@ export const leaseContract = (name: string, make: () => Layer.Layer<Lease>): voi
     )
 
     test(
+      "a name alone is held like a pod's, and as many of them as there are",
+      Effect.gen(function* () {
+        const lease = yield* Lease
+        const reserve = (podName: string) => lease.acquire({ podName, sessionId: null, socket: null })
+        const scope = yield* Scope.make()
+        yield* Scope.provide(reserve("one"), scope)
+        yield* reserve("two")
+        assert.strictEqual((yield* Effect.flip(acquire("one"))).reason, "PodHeld")
+        assert.strictEqual((yield* Effect.flip(reserve("one"))).reason, "PodHeld")
+        yield* Scope.close(scope, Exit.void)
+        yield* acquire("one")
+        assert.strictEqual((yield* Effect.flip(reserve("one"))).reason, "PodHeld")
+      })
+    )
+
+    test(
       "a refused pod holds nothing",
       Effect.gen(function* () {
         yield* acquire("one", "shared")
