@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import { PodStore } from "../../src/session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../../src/session/SessionStore.ts"
 import { fileOf, isEvent, open, until } from "../support/podBench.ts"
-import { restarted } from "../support/sessionState.ts"
+import { plain, restarted } from "../support/sessionState.ts"
 
 const directory = fileURLToPath(new URL("../fixtures/format1/", import.meta.url))
 const isEntry = Schema.is(LogEntry)
@@ -32,16 +32,27 @@ interface Golden {
 
 const goldenOf = (name: string) => JSON.parse(Fs.readFileSync(`${directory}${name}.golden.json`, "utf8")) as Golden
 
-/** A store with the fixture in it, as the segment of the pod "bench". */
-const load = Effect.fnUntraced(function* (name: string) {
+/** What the others are called when they name one another. */
+const segments: Readonly<Record<string, string>> = {
+  behind: "019e7046-0ea0-7393-8041-21ab76177aee",
+  carried: "019e7046-1a58-7861-bd8a-f621275a0252",
+  returned: "019e7046-2228-74f7-bbd9-ddd8f8119262"
+}
+const segmentOf = (name: string): string => segments[name] ?? "019e7044-8800-7000-8000-000000000001"
+
+/** A store with the fixture in it, as the segment of the pod "bench", and with those that are read with it. */
+const load = Effect.fnUntraced(function* (name: Name) {
   const memory = MemoryStore.make()
   const bytes = bytesOf(name)
   const [first = ""] = new TextDecoder().decode(bytes).split("\n")
   const sessionId = (JSON.parse(first) as { readonly session_id: string }).session_id
-  const ref: SegmentRef = { sessionId, segmentId: "019e7044-8800-7000-8000-000000000001" }
+  const ref: SegmentRef = { sessionId, segmentId: segmentOf(name) }
+  const { with: others }: { readonly with: ReadonlyArray<string> } = fixtures[name]
   yield* Effect.gen(function* () {
-    const file = yield* (yield* SessionStore).create(ref)
-    yield* file.append(bytes, { at: 0, sync: true })
+    for (const each of [name, ...others]) {
+      const file = yield* (yield* SessionStore).create({ sessionId, segmentId: segmentOf(each) })
+      yield* file.append(bytesOf(each), { at: 0, sync: true })
+    }
     yield* (yield* PodStore).update("bench", {
       active: { session_id: ref.sessionId, segment_id: ref.segmentId },
       cwd: "/w"
@@ -55,16 +66,37 @@ const jsonOf = (state: object): unknown =>
 
 /** What each of them is about, and how the pod stands that is started on it. */
 const fixtures = {
-  whole: { about: "every kind of entry, each run with its end", status: "idle", interrupted: 0 },
-  paused: { about: "a run that is paused, with a call that has no result", status: "paused", interrupted: 0 },
-  interrupted: { about: "a leg without an end, and input that waits", status: "idle", interrupted: 1 },
-  torn: { about: "the same, behind it half a batch that breaks in a character", status: "idle", interrupted: 1 },
-  rewound: { about: "rewinds, one of them undone, with a word said in between", status: "idle", interrupted: 0 },
-  repaired: { about: "the same once more, cut, closed and gone on with", status: "idle", interrupted: 1 }
+  whole: { about: "every kind of entry, each run with its end", status: "idle", interrupted: 0, with: [] },
+  paused: { about: "a run that is paused, with a call that has no result", status: "paused", interrupted: 0, with: [] },
+  interrupted: { about: "a leg without an end, and input that waits", status: "idle", interrupted: 1, with: [] },
+  torn: { about: "the same, behind it half a batch that breaks in a character", status: "idle", interrupted: 1, with: [] },
+  rewound: { about: "rewinds, one of them undone, with a word said in between", status: "idle", interrupted: 0, with: [] },
+  repaired: { about: "the same once more, cut, closed and gone on with", status: "idle", interrupted: 1, with: [] },
+  behind: {
+    about: "it goes on behind another, and is left in the middle of a run",
+    status: "idle",
+    interrupted: 1,
+    with: ["whole"]
+  },
+  carried: {
+    about: "it takes that run over, with its inbox and its receipts",
+    status: "idle",
+    interrupted: 0,
+    with: ["behind", "whole"]
+  },
+  returned: {
+    about: "the session as it was far back, and where it was taken back from",
+    status: "idle",
+    interrupted: 0,
+    with: ["whole", "behind", "carried"]
+  }
 } as const
+type Name = keyof typeof fixtures
+const names = Object.keys(fixtures) as ReadonlyArray<Name>
 
 describe("format 1", () => {
-  for (const [name, { about, interrupted, status }] of Object.entries(fixtures)) {
+  for (const name of names) {
+    const { about, interrupted, status } = fixtures[name]
     it.effect(`${name}.jsonl, ${about}: folds to what it always was`, () =>
       Effect.gen(function* () {
         const golden = goldenOf(name)
@@ -105,8 +137,18 @@ describe("format 1", () => {
     )
   }
 
+  it.effect("returned.jsonl: what was taken back can be brought back, over all the segments", () =>
+    Effect.gen(function* () {
+      const { memory } = yield* load("returned")
+      const { handle, journal } = yield* open(memory)
+      yield* handle.undoRewind
+      const { history } = yield* plain(journal.state)
+      expect(jsonOf(history)).toEqual(goldenOf("carried").state["history"])
+    }).pipe(Effect.scoped)
+  )
+
   it("has every kind of line that the program writes", () => {
-    const lines = Object.keys(fixtures).flatMap((name) =>
+    const lines = names.flatMap((name) =>
       new TextDecoder()
         .decode(bytesOf(name).subarray(0, goldenOf(name).bytes))
         .trimEnd()
@@ -123,6 +165,8 @@ describe("format 1", () => {
         "assistant_item",
         "invoke",
         "llm_usage",
+        "pod.base",
+        "pod.carry",
         "pod.format",
         "pod.inbox",
         "pod.mark",
