@@ -126,10 +126,11 @@ export const openCalls = (pod: Pod): ReadonlyArray<string> => {
   return entries.flatMap((entry) => (entry.is === "call" && !answered.has(entry.id) ? [entry.id] : []))
 }
 
-/** What cut the last run short, if something did. */
+/** What cut the last run short, if something did and it was not said yet. */
 export const cutBy = (pod: Pod): Cause | undefined => {
   for (const { cutsRun, entries } of pod.chain) {
-    const end = entries.findLast((entry) => entry.is === "end")
+    const end = entries.findLast((entry) => entry.is === "end" || entry.is === "interrupt")
+    if (end?.is === "interrupt") return undefined
     if (end !== undefined) {
       if (end.result === "finished") return undefined
       return end.result === "failed" ? "failure" : end.crash ? "crash" : "user"

@@ -78,13 +78,12 @@ class Walk {
       last?.is === "entries" && first !== undefined
         ? { is: "chain", chain: [{ ...first, entries: last.entries }, ...under] }
         : last
-    return { chain: [opened(this.name("segment")), ...chain], foreign: 0, torn: false, undo }
+    return { chain: behind(this.name("segment"), chain), foreign: 0, torn: false, undo }
   }
 
   /** One write, of a segment that takes the place of the one that is written now. */
   goOnBehind(chain: ReadonlyArray<Segment>, fields: Partial<Pod>): void {
-    const first = opened(this.name("segment"))
-    this.push({ ...fields, chain: [first, ...chain] }, () => ({}))
+    this.push({ ...fields, chain: behind(this.name("segment"), chain) }, () => ({}))
   }
 
   private push(before: Partial<Pod>, change: (pod: Pod) => Partial<Pod>): void {
@@ -106,6 +105,13 @@ class Walk {
 const isOurs = ({ foreign, torn }: Pod): boolean => foreign === 0 && !torn
 
 const opened = (name: Name): Segment => ({ name, entries: [{ is: "start" }, { is: "scope" }], cutsRun: false })
+
+/** A segment that goes on behind others. Those that say nothing themselves are passed over. */
+const behind = (name: Name, chain: ReadonlyArray<Segment>, cutsRun = false): ReadonlyArray<Segment> => {
+  const [first, ...under] = chain
+  const saysNothing = under.length > 0 && first?.entries.every(({ is }) => is === "start" || is === "scope") === true
+  return saysNothing ? behind(name, under, cutsRun || first.cutsRun) : [{ ...opened(name), cutsRun }, ...chain]
+}
 
 const log = ({ chain }: Pod, ...entries: ReadonlyArray<Entry>): Pick<Pod, "chain"> => {
   const [first, ...under] = chain as [Segment, ...ReadonlyArray<Segment>]
@@ -517,7 +523,7 @@ const fork = (walk: Walk, { how, pick }: Extract<Command, { do: "fork" }>): void
   walk.forked = {
     ...walk.pod,
     name,
-    chain: [{ ...opened(segment), cutsRun }, { ...base, entries: known }, ...chain.slice(place + 1)],
+    chain: behind(segment, [{ ...base, entries: known }, ...chain.slice(place + 1)], cutsRun),
     foreign: 0,
     torn: false,
     inbox: [],
