@@ -7,7 +7,7 @@ import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Effect from "effect/Effect"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
-import { covers, overlaps } from "../../src/scope/Scope.ts"
+import { overlaps } from "../../src/scope/Algebra.ts"
 
 export interface Conflict {
   readonly mine: string
@@ -15,12 +15,12 @@ export interface Conflict {
 }
 
 export const conflicts = (mine: ScopeRules, theirs: ScopeRules): ReadonlyArray<Conflict> => {
-  // A deny of any kind denies writing.
-  const denied = [...mine.deny, ...theirs.deny].map((rule): ScopeRule => ({ ...rule, permission: "write" }))
-  const isDenied = (rule: ScopeRule) => denied.some((deny) => covers(deny, rule))
+  if (!overlaps(mine, theirs, "write")) return []
   return writeRules(mine).flatMap((a) =>
     writeRules(theirs).flatMap((b) =>
-      overlaps(a, b) && !isDenied(a) && !isDenied(b) ? [{ mine: a.target, theirs: b.target }] : []
+      overlaps({ allow: [a], deny: mine.deny }, { allow: [b], deny: theirs.deny }, "write")
+        ? [{ mine: a.target, theirs: b.target }]
+        : []
     )
   )
 }

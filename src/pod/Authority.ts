@@ -6,7 +6,8 @@
  */
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
-import { intersect, summary } from "../scope/Scope.ts"
+import { intersect, isSame } from "../scope/Algebra.ts"
+import { summary } from "../scope/Scope.ts"
 
 export interface Authority {
   readonly scope: ScopeRules
@@ -45,12 +46,5 @@ export const decide = ({ cwd, manifest, named }: Asked, recorded: Recorded): Aut
   if (place !== askedCwd) notes.push(`this pod goes on working in ${place}`)
   return { scope, cwd: place, notes }
 }
-
-const isSame = (a: ScopeRules, b: ScopeRules): boolean => key(a) === key(b)
-
-const key = ({ allow, deny }: ScopeRules): string => JSON.stringify([sorted(allow), sorted(deny)])
-
-const sorted = (rules: ScopeRules["allow"]): ReadonlyArray<string> =>
-  rules.map((rule) => `${rule.target}\0${rule.permission}\0${rule.recursive}`).toSorted()
 
 const oneLine = (scope: ScopeRules): string => summary(scope).replace(/\s+/g, " ")

@@ -36,44 +36,6 @@ export const canRead = (rules: ScopeRules, path: string): boolean => permission(
 
 export const canWrite = (rules: ScopeRules, path: string): boolean => permission(rules, path) === "write"
 
-/** There is a path that both rules match. Permissions play no part. */
-export const overlaps = (a: ScopeRule, b: ScopeRule): boolean => {
-  if (a.recursive && b.recursive) return Lexical.isWithin(a.target, b.target) || Lexical.isWithin(b.target, a.target)
-  if (a.recursive) return matches(a, b.target) || Lexical.parent(a.target) === b.target
-  if (b.recursive) return overlaps(b, a)
-  return matches(a, b.target) || matches(b, a.target)
-}
-
-/** Everything that `inner` grants, `cover` grants too. */
-export const covers = (cover: ScopeRule, inner: ScopeRule): boolean =>
-  allows(cover.permission, inner.permission) &&
-  (cover.recursive ? Lexical.isWithin(inner.target, cover.target) : cover.target === inner.target && !inner.recursive)
-
-/**
- * Grants what both scopes grant and never more. Less in one corner: where a flat rule meets a rule on one of its direct
- * children, no rule can say "this entry, but not what it holds", and the entry is left out.
- */
-export const intersect = (a: ScopeRules, b: ScopeRules): ScopeRules => ({
-  allow: dedupe(a.allow.flatMap((left) => b.allow.flatMap((right) => meet(left, right)))),
-  deny: dedupe([...a.deny, ...b.deny])
-})
-
-const meet = (a: ScopeRule, b: ScopeRule): ReadonlyArray<ScopeRule> => {
-  const least = rank[a.permission] <= rank[b.permission] ? a.permission : b.permission
-  if (a.recursive && Lexical.isWithin(b.target, a.target)) return [{ ...b, permission: least }]
-  if (b.recursive && Lexical.isWithin(a.target, b.target)) return [{ ...a, permission: least }]
-  return a.target === b.target ? [{ ...a, permission: least }] : []
-}
-
-const dedupe = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
-  rules.filter(
-    (rule, index) =>
-      rules.findIndex(
-        (other) =>
-          other.target === rule.target && other.permission === rule.permission && other.recursive === rule.recursive
-      ) === index
-  )
-
 const line = (rule: ScopeRule): string => `  - ${rule.target}${rule.recursive ? "" : " [non-recursive]"}`
 
 /** The scope as clients and the model are told it. Deny rules are left out. No newline at the end. */

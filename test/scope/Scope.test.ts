@@ -93,46 +93,6 @@ describe("permission", () => {
   )
 })
 
-describe("overlaps and covers", () => {
-  it("agree with brute force for every pair of rules", () => {
-    // Below every path of the tree there is always one more level that a recursive rule reaches.
-    const all = tree.flatMap((target) => [rule(target, "write"), rule(target, "write", false)])
-    for (const a of all) {
-      for (const b of all) {
-        const shared = matched(a).some((path) => matched(b).includes(path))
-        assert.strictEqual(Scope.overlaps(a, b), shared, `${JSON.stringify(a)} ${JSON.stringify(b)}`)
-        const isCovered =
-          matched(b).every((path) => matched(a).includes(path)) &&
-          (a.recursive || !b.recursive) &&
-          (a.recursive || a.target === b.target)
-        assert.strictEqual(Scope.covers(a, b), isCovered, `${JSON.stringify(a)} ${JSON.stringify(b)}`)
-      }
-    }
-  })
-
-  it("cover no more than they grant", () => {
-    assert.isFalse(Scope.covers(rule("/a", "read"), rule("/a/b", "write")))
-    assert.isTrue(Scope.covers(rule("/a", "write"), rule("/a/b", "read", false)))
-  })
-})
-
-describe("intersect", () => {
-  it.prop(
-    "never grants more than either side, and all that recursive rules share",
-    { a: Rules, b: Rules },
-    ({ a, b }) => {
-      const both = Scope.intersect(a, b)
-      const isDeep = [...a.allow, ...b.allow].every((one) => one.recursive)
-      for (const path of tree) {
-        const least = Math.min(oracle(a, path), oracle(b, path))
-        if (isDeep) assert.strictEqual(oracle(both, path), least)
-        else assert.isAtMost(oracle(both, path), least)
-      }
-    },
-    { arbitrary: { runs: 500 } }
-  )
-})
-
 describe("summary", () => {
   it("lists what may be read and written, in order, without denies and without a newline at the end", () => {
     const rules = {
