@@ -30,6 +30,8 @@ interface Planned {
   readonly item: ToolCallItem
   readonly tool: Tool
   readonly args: Schema.JsonObject
+  /** What it will change. */
+  readonly paths: ReadonlyArray<string>
 }
 
 export const runBatch = Effect.fn("ToolBatch.run")(function* (
@@ -93,8 +95,15 @@ const prepare = Effect.fnUntraced(function* (services: LegServices, item: ToolCa
   if (problem !== undefined) return badArguments(item.name, problem)
   const args = JSON.parse(text) as Schema.JsonObject
   const verdict = yield* services.permit({ callId: item.call_id, tool: item.name, args })
-  return verdict._tag === "Deny" ? refuse(verdict.message) : { item, tool, args }
+  if (verdict._tag === "Deny") return refuse(verdict.message)
+  const paths = yield* Effect.exit(Effect.sync(() => tool.mutates(args)))
+  if (Exit.isSuccess(paths)) return { item, tool, args, paths: paths.value }
+  yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
+  return refuse(defect(item.name))
 })
+
+/** Nothing of it is for the model: a stack says where things lie on this machine. */
+const defect = (tool: string): string => `${tool} broke; this is a defect of the tool`
 
 /** Who must be done before a call may change its paths, and how it says that it is done itself. */
 interface PathTurn {
@@ -105,9 +114,8 @@ interface PathTurn {
 const pathTurns = Effect.fnUntraced(function* (planned: ReadonlyArray<Planned>) {
   const last = new Map<string, Deferred.Deferred<void>>()
   const turns: Array<PathTurn> = []
-  for (const { args, tool } of planned) {
+  for (const { paths } of planned) {
     const done = yield* Deferred.make<void>()
-    const paths = tool.mutates(args)
     turns.push({ before: paths.flatMap((path) => last.get(path) ?? []), done })
     for (const path of paths) last.set(path, done)
   }
@@ -161,9 +169,11 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
       ? Effect.void
       : services.journal.emit({ event: "tool_output", data: { id: item.call_id, offset, text } })
   }
-  const exit = yield* tool
-    .run(args, { callId: item.call_id, emitOutput })
-    .pipe(Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }), Effect.exit)
+  // A tool may throw before there is an effect.
+  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput })).pipe(
+    Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }),
+    Effect.exit
+  )
   const ended = yield* Clock.monotonicTimeNanos
   const durationMs = Number((ended - begun) / 1_000_000n)
   if (Exit.isSuccess(exit)) {
@@ -173,7 +183,7 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
   // An interrupt of the run does not come back here; one that does is the tool's own.
   const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "None") yield* Effect.logError("tool broke", { tool: item.name }, exit.cause)
-  const summary = failure._tag === "Some" ? failure.value.message : `${item.name} broke; this is a defect of the tool`
+  const summary = failure._tag === "Some" ? failure.value.message : defect(item.name)
   return { output: { summary }, isError: true, durationMs }
 })
 

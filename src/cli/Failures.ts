@@ -7,6 +7,7 @@ import type { LeaseError } from "../runtime/Lease.ts"
 import type { RuntimeDirError } from "../runtime/RuntimeDir.ts"
 import type { ScopeError } from "../scope/ScopeError.ts"
 import type { StorageError } from "../session/StorageError.ts"
+import type { ToolDefinitionError } from "../tools/ToolDefinitionError.ts"
 import { type CliError, corrupt, failed, held } from "./CliError.ts"
 
 /** Everything that can keep a pod from starting. */
@@ -19,6 +20,7 @@ export type HostFailure =
   | LlmError
   | ListenError
   | ScopeError
+  | ToolDefinitionError
 
 export const hostFailure = (error: HostFailure): CliError => {
   switch (error._tag) {
@@ -33,6 +35,7 @@ export const hostFailure = (error: HostFailure): CliError => {
     case "PromptError":
     case "ListenError":
     case "ScopeError":
+    case "ToolDefinitionError":
       return failed(error.message)
   }
 }

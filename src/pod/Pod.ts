@@ -53,7 +53,7 @@ export interface PodOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Go on from this segment, and from now on: instead of the one that the pod's metadata name. */
   readonly session?: SegmentRef
-  /** Tools beside the built-in ones; of two with one name the later wins. */
+  /** Tools beside the built-in ones. Each has a name of its own, unless it says that it replaces a built-in one. */
   readonly tools?: ReadonlyArray<Tool>
   readonly prompts?: PromptDirectories
   /** Lines for the greeting, for example where the model comes from. */
@@ -102,7 +102,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     outputDir: dir.outputDir,
     ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
-  const toolbox = Toolbox.make([...tools, ...(options.tools ?? [])])
+  const toolbox = yield* Toolbox.withOwn(tools, options.tools ?? [])
   const scopeSummary = summary(authority.scope)
   const config = isNew ? requestConfig(manifest.worker) : restored.content.state.config
   yield* Fiber.join(claim)

@@ -5,8 +5,13 @@
  * call's fiber: interrupting it leaves nothing behind.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ToolSpec } from "../llm/LlmRequest.ts"
+import * as Lexical from "../scope/Lexical.ts"
+import { failureText, fromEncoded } from "./Output.ts"
+import { parameterSchema } from "./ParameterSchema.ts"
 
 /** `summary`: one or two lines that stay in the history for ever. `content`: the bulk, capped by the turn loop. */
 export interface ToolOutput {
@@ -38,6 +43,8 @@ export interface Tool {
   readonly spec: ToolSpec
   /** True if running it twice does no more than running it once: such a call may run again after an interruption. */
   readonly idempotent: boolean
+  /** Takes the place of the built-in tool of that name; any other tool of one name with another is an error. */
+  readonly replaces?: true
   /**
    * Absolute paths that the call will change. Calls of one response that change the same path run in call order.
    * Arguments that do not decode change nothing.
@@ -47,59 +54,123 @@ export interface Tool {
   readonly run: (args: Schema.JsonObject, context: ToolCallContext) => Effect.Effect<ToolOutput, ToolError>
 }
 
-/**
- * Builds a tool from a schema of its arguments: the JSON Schema for the model and the decoder come from it.
- * Optional arguments accept null as absent; unknown ones are ignored.
- */
-export const make = <S extends Schema.Codec<unknown, unknown>>(options: {
+/** The error of a tool that says nothing about its schema: any with a message, which is what the model reads. */
+export interface Told {
+  readonly message: string
+}
+
+export interface ToolOptions<
+  Parameters extends Schema.Codec<unknown, unknown>,
+  Success extends AnyCodec | undefined,
+  Failure extends AnyCodec | undefined
+> {
+  /** Letters, digits, `_` and `-`, at most 64: what every vendor takes. Not that of another tool of the pod. */
   readonly name: string
   readonly description: string
-  readonly parameters: S
-  readonly idempotent: boolean
-  readonly mutates?: (args: S["Type"]) => ReadonlyArray<string>
-  readonly run: (args: S["Type"], context: ToolCallContext) => Effect.Effect<ToolOutput, ToolError>
-}): Tool => {
-  const decode = Schema.decodeUnknownEffect(options.parameters)
-  const decodeSync = Schema.decodeUnknownOption(options.parameters)
+  /** Of an object. Default: no arguments. */
+  readonly parameters?: Parameters
+  /** What `run` gives, as JSON for the model. Without it: a text, a `ToolOutput` of one's own, or nothing. */
+  readonly success?: Success
+  /** The errors of `run`, as JSON for the model behind their message. Without it: the message alone. */
+  readonly failure?: Failure
+  /** Default false: after a crash in the middle the call is answered "outcome unknown". */
+  readonly idempotent?: boolean
+  /** Takes the place of the built-in tool of that name. */
+  readonly replaces?: boolean
+  readonly mutates?: (args: Parameters["Type"]) => ReadonlyArray<string>
+  readonly run: (
+    args: Parameters["Type"],
+    context: ToolCallContext
+  ) => Effect.Effect<
+    Success extends AnyCodec ? Success["Type"] : string | ToolOutput | void,
+    Failure extends AnyCodec ? Failure["Type"] | ToolError : Told
+  >
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a codec of whatever the user's own is of
+type AnyCodec = Schema.Codec<any, any>
+
+/**
+ * Builds a tool from schemas: the JSON Schema for the model, the decoder of its arguments and the text of its results
+ * come from them. Optional arguments accept null as absent; unknown ones are ignored.
+ */
+export const make = <
+  Parameters extends Schema.Codec<unknown, unknown> = typeof noParameters,
+  Success extends AnyCodec | undefined = undefined,
+  Failure extends AnyCodec | undefined = undefined
+>(
+  options: ToolOptions<Parameters, Success, Failure>
+): Tool => {
+  const parameters: Schema.Codec<unknown, unknown> = options.parameters ?? noParameters
+  const decode = decoder(parameters)
+  const tell = teller(options.name, options.success)
+  const explain = explainer(options.name, options.failure)
   return {
-    spec: lazySpec(options.name, options.description, options.parameters),
-    idempotent: options.idempotent,
+    spec: lazySpec(options.name, options.description, parameters),
+    idempotent: options.idempotent ?? false,
+    ...(options.replaces === true ? { replaces: true } : {}),
     mutates: (args) => {
-      const decoded = decodeSync(dropNulls(args))
-      return decoded._tag === "Some" && options.mutates !== undefined ? options.mutates(decoded.value) : []
+      const decoded = decode(args)
+      if (Result.isFailure(decoded) || options.mutates === undefined) return []
+      return options.mutates(decoded.success).map((path) => (Lexical.isAbsolute(path) ? Lexical.normalize(path) : path))
     },
     run: (args, context) =>
-      decode(dropNulls(args)).pipe(
-        Effect.mapError(
-          (error) => new ToolError({ reason: "InvalidArgument", message: `${options.name}: ${error.message}` })
-        ),
-        Effect.flatMap((decoded) => options.run(decoded, context))
-      )
+      Effect.suspend(() => {
+        const decoded = decode(args)
+        if (Result.isFailure(decoded)) {
+          const message = `${options.name}: ${decoded.failure.message}`
+          return Effect.fail(new ToolError({ reason: "InvalidArgument", message }))
+        }
+        return options.run(decoded.success, context).pipe(Effect.mapError(explain), Effect.flatMap(tell))
+      })
+  }
+}
+
+const noParameters = Schema.Struct({})
+
+/** Models send null for an argument that they leave out. Where null is a value of its own, it stays one. */
+const decoder = (parameters: Schema.Codec<unknown, unknown>) => {
+  const decode = Schema.decodeUnknownResult(Schema.toCodecJson(parameters))
+  return (args: Schema.JsonObject) => {
+    const whole = decode(args)
+    return Result.isSuccess(whole) ? whole : decode(dropNulls(args))
+  }
+}
+
+/** The result of a call, for the model. One that its schema does not fit is a defect of the tool. */
+const teller = (name: string, success: AnyCodec | undefined) => {
+  if (success === undefined) {
+    return (value: string | ToolOutput | void): Effect.Effect<ToolOutput> =>
+      Effect.succeed(typeof value === "object" ? value : fromEncoded(value))
+  }
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(success))
+  return (value: unknown): Effect.Effect<ToolOutput, ToolError> =>
+    encode(value).pipe(
+      Effect.map(fromEncoded),
+      Effect.mapError((error) => new ToolError({ reason: "Internal", message: `${name}: ${error.message}` }))
+    )
+}
+
+const explainer = (name: string, failure: AnyCodec | undefined) => {
+  const encode = failure === undefined ? undefined : Schema.encodeUnknownOption(Schema.toCodecJson(failure))
+  return (error: unknown): ToolError => {
+    if (error instanceof ToolError) return error
+    const encoded = Option.getOrUndefined(encode?.(error) ?? Option.none())
+    return new ToolError({ reason: "ExecutionFailed", message: failureText(name, error, encoded) })
   }
 }
 
 /** A JSON Schema takes a while to make, and a pod that has just started has no use for it yet. */
-const lazySpec = (name: string, description: string, parameters: Schema.Top): ToolSpec => {
+const lazySpec = (name: string, description: string, parameters: Schema.Constraint): ToolSpec => {
   let made: Schema.JsonObject | undefined
   return {
     name,
     description,
     get parameters() {
-      return (made ??= jsonSchema(parameters))
+      return (made ??= parameterSchema(parameters))
     }
   }
 }
 
-/** Models send null for an argument they leave out. */
-const dropNulls = (args: Schema.JsonObject): Schema.JsonObject =>
+export const dropNulls = (args: Schema.JsonObject): Schema.JsonObject =>
   Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null))
-
-/** One self-contained object schema; vendors want neither `$ref` at the top nor a separate definitions document. */
-const jsonSchema = (schema: Schema.Top): Schema.JsonObject => {
-  const document = Schema.toJsonSchemaDocument(schema)
-  const definitions = document.definitions as Schema.JsonObject
-  return {
-    ...(document.schema as Schema.JsonObject),
-    ...(Object.keys(definitions).length === 0 ? {} : { $defs: definitions })
-  }
-}
