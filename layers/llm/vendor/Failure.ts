@@ -6,6 +6,8 @@
  */
 import * as Redacted from "effect/Redacted"
 import { LlmError, type LlmErrorReason } from "../../../src/llm/LlmError.ts"
+import { isOverflow } from "../../../src/llm/Overflow.ts"
+import { retryAfter } from "../../../src/llm/RetryAfter.ts"
 import type { Vendor } from "./Vendor.ts"
 
 const maxDetail = 2048
@@ -88,7 +90,7 @@ const ofStatus = (
   }
   return make(vendor, "Status", detail, {
     status,
-    retryAfterMs: headers === undefined ? undefined : retryAfter(headers, nowMs),
+    retryAfterMs: headers === undefined ? undefined : retryAfter((name) => headers.get(name), nowMs),
     hint: statusHint(vendor, status, error.message)
   })
 }
@@ -112,34 +114,6 @@ const endpointHint = ({ provider }: Vendor): string => {
         : "includes /v1"
   return `check model.base_url (for ${provider} it ${form})`
 }
-
-/** `retry-after-ms`, else `retry-after` as seconds or as an HTTP date; nothing that is not a time. */
-export const retryAfter = (headers: Headers, nowMs: number): number | undefined => {
-  const millis = Number(headers.get("retry-after-ms") ?? Number.NaN)
-  if (Number.isFinite(millis)) return Math.max(0, Math.ceil(millis))
-  const text = headers.get("retry-after")
-  if (text === null || text.trim() === "") return undefined
-  const seconds = Number(text)
-  if (Number.isFinite(seconds)) return Math.max(0, Math.ceil(seconds * 1000))
-  const date = Date.parse(text)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs)
-}
-
-/** What vendors and compatible servers say when a request does not fit the context window. */
-const overflowWords = [
-  /context_length_exceeded|exceed_context_size|request_too_large|model_context_window_exceeded/,
-  /prompt is too long/i,
-  /input is too long/i,
-  /maximum (context|prompt) length/i,
-  /exceeds? (the |this |its )?(model'?s? )?(available |maximum |max )?context (window|length|size|limit)/i,
-  /exceeds? the (maximum|available) (number of )?(input )?tokens/i,
-  /reduce the length of the (messages|prompt|input)/i,
-  /(longer|larger) than the (model'?s? )?context (window|length|size)/i,
-  /too large for model with \d+ maximum context/i
-]
-
-export const isOverflow = (type: string, message: string): boolean =>
-  overflowWords.some((words) => words.test(type) || words.test(message))
 
 interface VendorError {
   readonly type: string
