@@ -24,7 +24,7 @@ const stage = join(root, `.dist-${process.pid}`)
 const external = ["@vscode/ripgrep"]
 
 /** Too heavy for a start: each would cost every pod 20-100 ms and 5-20 MB. */
-const heavy = /node_modules[\\/](@anthropic-ai|@google|openai|redis|undici)[\\/]/
+const heavy = /node_modules[\\/](@anthropic-ai|@google|effect[\\/]dist[\\/]ai|openai|redis|undici)[\\/]/
 
 const isEntry = (id) => Object.values(entries).includes(id)
 

@@ -19,7 +19,7 @@ const rows = [
   ["tools", "knowledge"],
   ["agent"],
   ["pod"],
-  ["orchestration", "server"]
+  ["orchestration", "server", "ai"]
 ]
 
 /** These put the core and the outside world together. They are no part of the core, and nothing else may use them. */

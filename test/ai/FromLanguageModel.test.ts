@@ -1,0 +1,315 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as AiError from "effect/ai/AiError"
+import * as TestClock from "effect/testing/TestClock"
+import * as PodTest from "../../layers/PodTest.ts"
+import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import * as FromLanguageModel from "../../src/ai/FromLanguageModel.ts"
+import { LlmClient } from "../../src/llm/LlmClient.ts"
+import * as Manifest from "../../src/manifest/Manifest.ts"
+import * as Pod from "../../src/pod/Pod.ts"
+import type { PodHandle } from "../../src/pod/PodHandle.ts"
+import type { LogEntry } from "../../src/protocol/LogEntry.ts"
+import * as Tool from "../../src/tools/Tool.ts"
+import * as AiScript from "../support/AiScript.ts"
+import { isEvent, until } from "../support/podBench.ts"
+
+const manifest = Manifest.make({ pod: { name: "guest" }, scope: { allow: [{ target: "/tmp", permission: "read" }] } })
+
+const Length = Tool.make({
+  name: "Length",
+  description: "How long a word is.",
+  parameters: Schema.Struct({ word: Schema.String }),
+  idempotent: true,
+  run: ({ word }) => Effect.succeed(`${word} has ${word.length} letters`)
+})
+
+const open = Effect.fnUntraced(function* (
+  script: AiScript.AiScript,
+  options: {
+    readonly store?: MemoryStore.MemoryStore
+    readonly configure?: FromLanguageModel.Options["configure"]
+  } = {}
+) {
+  const client = FromLanguageModel.make(script.model, {
+    provider: "effect:script",
+    model: "script-1",
+    ...(options.configure === undefined ? {} : { configure: options.configure })
+  })
+  const made = Pod.make(yield* manifest, { tools: [Length] }).pipe(Effect.provideService(LlmClient, client))
+  return yield* made.pipe(Effect.provide(PodTest.world(options.store), { local: true }))
+})
+
+const entries = (pod: PodHandle) =>
+  Effect.map(pod.readEntries(0, 1000), (read) => read.entries.map((text) => JSON.parse(text) as LogEntry))
+
+const items = (pod: PodHandle) =>
+  Effect.map(entries(pod), (all) =>
+    all.flatMap((entry) => (entry.kind === "assistant_item" || entry.kind === "tool_result" ? [entry.item] : []))
+  )
+
+const signed = { script: { info: { type: "thinking", signature: "c2ln\n" } } }
+
+/** Thinks, speaks, and calls two tools at once, their arguments interleaved. */
+const thoughtful: ReadonlyArray<AiScript.Act> = [
+  { type: "response-metadata", id: "r1", modelId: "script-1" },
+  { type: "reasoning-start", id: "a" },
+  { type: "reasoning-delta", id: "a", delta: "two " },
+  { type: "reasoning-delta", id: "a", delta: "words" },
+  { type: "reasoning-end", id: "a", metadata: signed },
+  { type: "text-start", id: "a", metadata: { script: { itemId: "m1" } } },
+  { type: "text-delta", id: "a", delta: "I count." },
+  { type: "text-end", id: "a", metadata: { script: { phase: "comment" } } },
+  { type: "tool-params-start", id: "c1", name: "Length" },
+  { type: "tool-params-start", id: "c2", name: "Length" },
+  { type: "tool-params-delta", id: "c1", delta: '{"word":' },
+  { type: "tool-params-delta", id: "c2", delta: '{"word":"ap' },
+  { type: "tool-params-delta", id: "c1", delta: '"pear"}' },
+  { type: "tool-params-delta", id: "c2", delta: 'ple"}' },
+  { type: "tool-params-end", id: "c1" },
+  { type: "tool-params-end", id: "c2" },
+  { type: "tool-call", id: "c1", name: "Length", params: { word: "pear" }, metadata: { script: { itemId: "f1" } } },
+  { type: "tool-call", id: "c2", name: "Length", params: { word: "apple" } },
+  AiScript.ends("tool-calls")
+]
+
+const spoken = [
+  { role: "system", content: expect.any(String), options: {} },
+  { role: "user", content: "how long are pear and apple?", options: {} },
+  {
+    role: "assistant",
+    content: [
+      { type: "reasoning", text: "two words", options: signed },
+      { type: "text", text: "I count.", options: { script: { itemId: "m1", phase: "comment" } } },
+      {
+        type: "tool-call",
+        id: "c1",
+        name: "Length",
+        params: { word: "pear" },
+        providerExecuted: false,
+        options: { script: { itemId: "f1" } }
+      },
+      { type: "tool-call", id: "c2", name: "Length", params: { word: "apple" }, providerExecuted: false, options: {} }
+    ],
+    options: {}
+  },
+  {
+    role: "tool",
+    content: [
+      expect.objectContaining({ id: "c1", name: "Length", isFailure: false, result: "pear has 4 letters" }),
+      expect.objectContaining({ id: "c2", name: "Length", isFailure: false, result: "apple has 5 letters" })
+    ],
+    options: {}
+  }
+]
+
+describe("a LanguageModel as the model of a pod", () => {
+  it.effect("plays a whole turn: thinking, text, two calls at once, usage; and sees again what it has signed", () =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make([thoughtful, [...AiScript.says("4 and 5."), AiScript.ends()]])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      const end = yield* pod.runToEnd("how long are pear and apple?")
+      expect(end).toMatchObject({
+        result: "finished",
+        usage: {
+          llm_calls: 2,
+          input_tokens: 200,
+          output_tokens: 14,
+          cache_read_input_tokens: 60,
+          cache_write_input_tokens: 20
+        }
+      })
+      const seen = yield* until(take, isEvent("run_end"))
+      const pieces = seen.flatMap((event) => (event.event === "tool_call_args_delta" ? [event.data] : []))
+      expect(pieces.filter(({ id }) => id === "c2").map(({ json }) => json)).toEqual(['{"word":"ap', 'ple"}'])
+      const [first, second] = script.asked()
+      expect(first?.tools).toEqual(["Bash", "Edit", "Glob", "Grep", "Length", "Read", "Write"])
+      expect(second?.prompt.content).toEqual(spoken)
+      expect(script.open()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is asked the same bytes again after a restart, signatures and all", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const before = yield* AiScript.make([thoughtful, [...AiScript.says("4 and 5."), AiScript.ends()]])
+      yield* Effect.scoped(
+        Effect.flatMap(open(before, { store }), (pod) => pod.runToEnd("how long are pear and apple?"))
+      )
+      const after = yield* AiScript.make([[...AiScript.says("fine"), AiScript.ends()]])
+      const pod = yield* open(after, { store })
+      yield* pod.runToEnd("thanks")
+      const [again] = after.asked()
+      expect(JSON.stringify(again?.prompt.content.slice(0, 4))).toBe(JSON.stringify(before.asked()[1]?.prompt.content))
+      expect(again?.prompt.content.slice(4)).toMatchObject([
+        { role: "assistant", content: "4 and 5." },
+        { role: "user", content: "thanks" }
+      ])
+      expect(JSON.stringify(yield* entries(pod))).toContain('"provider":"effect:script"')
+    }).pipe(Effect.scoped)
+  )
+
+  const overloads = {
+    "a rate limit with a time": new AiError.RateLimitError({ retryAfter: Duration.minutes(4) }),
+    "an overload with a header": new AiError.InternalProviderError({
+      description: "Overloaded",
+      http: { response: { status: 529, headers: { "retry-after": "240" } } }
+    })
+  }
+  it.effect.each(Object.entries(overloads))("%s is waited for, as long as it asks", ([, reason]) =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make([[AiScript.fails(reason)], [...AiScript.says("late"), AiScript.ends()]])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      const run = yield* Effect.forkChild(pod.runToEnd("hello"))
+      const retry = (yield* until(take, isEvent("llm_retry"))).at(-1)
+      expect(retry).toMatchObject({ data: { wait_ms: 240_000, failed_attempt: 1 } })
+      expect(run.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust("4 minutes")
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+      expect(script.asked()).toHaveLength(2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a stream that breaks off goes on where it was, and no word is said twice", () =>
+    Effect.gen(function* () {
+      const broken = AiScript.says("Once upon a time there was").slice(0, -1)
+      const rest = AiScript.says("Once upon a time there was a pod.")
+      const network = new AiError.NetworkError({
+        reason: "TransportError",
+        method: "POST",
+        url: "https://models.example/v1?key=sk-secret",
+        description: "socket hang up"
+      })
+      const script = yield* AiScript.make([
+        [...broken, AiScript.fails(network)],
+        [...rest, AiScript.ends()]
+      ])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      yield* pod.run("tell")
+      const before = yield* until(take, isEvent("llm_continuation"))
+      yield* TestClock.adjust("1 minute")
+      const all = [...before, ...(yield* until(take, isEvent("run_end")))]
+      const text = all.map((event) => (event.event === "text_delta" ? event.data.text : "")).join("")
+      expect(text).toBe("Once upon a time there was a pod.")
+      expect(yield* items(pod)).toEqual([
+        { kind: "message", role: "assistant", content: [{ kind: "text", text: "Once upon a time there was a pod." }] }
+      ])
+      expect(JSON.stringify(all)).toContain("socket hang up")
+      expect(JSON.stringify(all)).not.toContain("sk-secret")
+      expect(script.asked()[1]?.prompt.content.at(-1)).toMatchObject({ role: "user" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("what the pod itself says is a system message, where the model takes one in the middle", () =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make(
+        [
+          [...AiScript.says("half").slice(0, -1), AiScript.ends("length")],
+          [...AiScript.says(" whole"), AiScript.ends()]
+        ],
+        { takesSystemMessages: true }
+      )
+      const pod = yield* open(script)
+      expect(yield* pod.runToEnd("speak")).toMatchObject({ result: "finished" })
+      expect(script.asked()[1]?.prompt.content.map(({ role }) => role)).toEqual([
+        "system",
+        "user",
+        "assistant",
+        "system"
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a request that does not fit is an overflow", () =>
+    Effect.gen(function* () {
+      const reason = new AiError.InvalidRequestError({ description: "prompt is too long: 210000 tokens > 200000" })
+      const pod = yield* open(yield* AiScript.make([[AiScript.fails(reason)]]))
+      expect(yield* pod.runToEnd("hello")).toMatchObject({ result: "failed", error: { code: "provider_overflow" } })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect.each([
+    ["an error of the policy", [AiScript.fails(new AiError.ContentPolicyError({ description: "not this" }))]],
+    ["the reason content-filter", [...AiScript.says("not this"), AiScript.ends("content-filter")]]
+  ] as const)("a refusal by %s is the answer, with an alert", ([, acts]) =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make([acts])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      expect(yield* pod.runToEnd("do it")).toMatchObject({ result: "finished" })
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.filter(isEvent("alert"))).toMatchObject([{ data: { message: expect.stringContaining("refused") } }])
+      expect(JSON.stringify(yield* items(pod))).toContain("not this")
+      expect(script.asked()).toHaveLength(1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("an error inside an answer fails the run, and nothing half said is in the log", () =>
+    Effect.gen(function* () {
+      const half = AiScript.says("half").slice(0, -1)
+      const script = yield* AiScript.make([[...half, { type: "error", error: { message: "overloaded" } }]])
+      const pod = yield* open(script)
+      const end = yield* pod.runToEnd("hello")
+      expect(end).toMatchObject({
+        result: "failed",
+        error: { code: "provider_error", phase: "stream", message: expect.stringContaining("overloaded") }
+      })
+      expect(yield* items(pod)).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("a tool that does not exist is answered, and not the framework's affair", () =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make([
+        [...AiScript.calls("c1", "Fly", { to: "the moon" }), AiScript.ends("tool-calls")],
+        [...AiScript.says("I cannot fly."), AiScript.ends()]
+      ])
+      const pod = yield* open(script)
+      expect(yield* pod.runToEnd("fly")).toMatchObject({ result: "finished" })
+      expect(script.asked()[1]?.prompt.content.at(-1)).toMatchObject({
+        role: "tool",
+        content: [{ id: "c1", isFailure: true, result: expect.stringContaining("'Fly' not found") }]
+      })
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("calls of an answer that ended nobody knows why are not run", () =>
+    Effect.gen(function* () {
+      const cut = [...AiScript.calls("c1", "Length", { word: "pear" }), AiScript.ends("unknown")]
+      const script = yield* AiScript.make([cut, [...AiScript.says("4"), AiScript.ends("unknown")]])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      yield* pod.run("how long is pear?")
+      yield* until(take, isEvent("llm_continuation"))
+      yield* TestClock.adjust("1 minute")
+      yield* until(take, isEvent("run_end"))
+      expect(yield* items(pod)).toEqual([
+        { kind: "message", role: "assistant", content: [{ kind: "text", text: "4" }] }
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("cancel closes the stream", () =>
+    Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
+      const script = yield* AiScript.make([
+        [...AiScript.says("half"), Effect.asVoid(Deferred.succeed(begun, undefined)), Effect.never]
+      ])
+      const pod = yield* open(script)
+      const { take } = yield* pod.attach
+      yield* pod.run("hello")
+      yield* Deferred.await(begun)
+      expect(script.open()).toBe(1)
+      yield* pod.cancel
+      yield* until(take, isEvent("run_end"))
+      expect(script.open()).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+})
