@@ -17,6 +17,7 @@ import * as Machine from "./Machine.ts"
 import { type Header, nativeEntry, portableVersion, seedEntry, seedOpening } from "./Portable.ts"
 import * as Redact from "./Redact.ts"
 import { plural } from "./Text.ts"
+import type { Terminal } from "./Terminal.ts"
 import * as Values from "./Values.ts"
 
 type Entry = Readonly<Record<string, Schema.Json>>
@@ -46,6 +47,14 @@ const newFile = (path: string): Effect.Effect<Write, CliError, Scope.Scope> => {
     (handle) => (text) => Effect.tryPromise({ try: () => handle.writeFile(text), catch: fail })
   )
 }
+
+/** A part of the file is none: whoever does not read to the end has not got it. */
+const toReader =
+  (terminal: Terminal): Write =>
+  (text) =>
+    Effect.flatMap(terminal.out(text), () =>
+      terminal.outClosed() ? failed("stdout was closed before all of the log was written") : Effect.void
+    )
 
 const entriesOf = (source: LogSource.LogSource): Stream.Stream<ReadonlyArray<Entry>, CliError> =>
   Stream.map(source.entries(0, source.total), (texts) => texts.map((text) => JSON.parse(text) as Entry))
@@ -121,7 +130,7 @@ const exported = Effect.fnUntraced(function* (
   }
   const given = positionals[1]
   const path = given === undefined || given === "-" ? undefined : resolve(cwd, given)
-  const write: Write = path === undefined ? terminal.out : yield* newFile(path)
+  const write: Write = path === undefined ? toReader(terminal) : yield* newFile(path)
   const redactor = Redact.make(env)
   const stored = Option.flatten(yield* Effect.option(machine.pods.get(name)))
   const sessionId = Option.getOrUndefined(stored)?.active?.session_id ?? (yield* Ids.uuid)

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path"
 import * as Schema from "effect/Schema"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { defaultConfig as config } from "../../src/protocol/LogEntry.ts"
 import { strictSeedEntry } from "../protocol/strictSeedReader.ts"
 import { type Ended, makePlace, type Place, run, serve, start } from "../support/cli.ts"
 import { scriptedManifest } from "../support/script.ts"
@@ -156,6 +157,21 @@ describe("export and import", () => {
     assert.strictEqual(imported.code, 0, imported.stderr)
     assert.deepStrictEqual(bare(await logOf("copy")), bare(await logOf("scripted")))
     assert.notInclude((await run(place, ["log", "copy"])).stdout, "regretted")
+  })
+
+  it("does not count as done when its reader leaves before the end", async () => {
+    const input = (n: number) => ({ kind: "user_input", ts: 1, segments: [{ kind: "text", content: `${n} ${bulk}` }] })
+    const bulk = "x".repeat(4_000)
+    const opening = { kind: "segment_start", ts: 1, session_id: "s", system_prompt: null, config, history: [] }
+    const entries: ReadonlyArray<object> = [opening, ...Array.from({ length: 700 }, (_, n) => input(n))]
+    writeFileSync(file("past.jsonl"), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""))
+    assert.strictEqual((await run(place, ["import", "past.jsonl", "--pod", "p"])).code, 0)
+    const exporting = start(place, ["export", "p"])
+    await exporting.waitFor("stdout", /./)
+    exporting.child.stdout.destroy()
+    const { code, stderr } = await exporting.ended
+    assert.deepStrictEqual([code, /exported/.test(stderr)], [1, false])
+    assert.match(stderr, /stdout was closed before all of the log was written/)
   })
 
   it("refuses a bad file with its line, and leaves nothing behind", async () => {
