@@ -12,14 +12,14 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
 import type { LegProgress, LegServices } from "../agent/LegContext.ts"
-import { noUsage } from "../protocol/LogEntry.ts"
-import type { Outcome } from "../protocol/LogEntry.ts"
+import { noUsage, type Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import { isSessionLimit } from "../protocol/Spending.ts"
 import type { PodStatus, RunKind } from "../protocol/Status.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Rollback } from "../session/Change.ts"
+import * as Checkpoint from "../session/Checkpoint.ts"
 import * as Fold from "../session/Fold.ts"
 import type { Committed, Journal, Step } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
@@ -95,7 +95,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
 
   const startRun = Effect.fnUntraced(function* (run: NewRun, onAccepted: (committed: Committed, at: number) => void) {
     yield* settle
-    const checkpoint = Fold.checkpoint(state)
+    const checkpoint = Checkpoint.checkpoint(state)
     const steps = openRun(state, run)
     const at = steps.findIndex((step) => "kind" in step && step.kind === "user_input")
     const committed = yield* commit(steps, { onPublish: (result) => onAccepted(result, at) })

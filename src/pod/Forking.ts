@@ -131,7 +131,7 @@ const leftAt = (journal: Journal, at: ForkParams["at"]): Left | PodRefused => {
     })
   }
   const { entry, from } = point.cut
-  return { past: journal.past({ segment: at.segment_id, entries: entry, bytes: from }), turns: point.turns }
+  return { past: journal.past({ segment: at.segment_id, entries: entry, bytes: from }), turns: point.before.turnCount }
 }
 
 /** Whoever completes `done` first has decided: with the fork, or with why there is none. */

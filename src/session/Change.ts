@@ -9,8 +9,8 @@ import type { RewindSummary } from "../protocol/Rewind.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { Draft } from "./Announce.ts"
 import type { Step } from "./Batch.ts"
+import type { Checkpoint } from "./Checkpoint.ts"
 import type { Content, Place } from "./Content.ts"
-import type * as Fold from "./Fold.ts"
 import type { RewindPoint } from "./RewindPoints.ts"
 
 /** A leg that is undone: from the first line of its acceptance to where its mark will stand. */
@@ -19,7 +19,7 @@ export interface Rollback {
   /** Where that line stands. */
   readonly segmentId: string | null
   readonly from: number
-  readonly checkpoint: Fold.Checkpoint
+  readonly checkpoint: Checkpoint
   readonly runId: string
   readonly leg: number
   readonly outcome: Outcome
@@ -52,9 +52,12 @@ export const mark = (record: MarkRecord): Draft => ({
 export const rollbackMark = ({ from, leg, outcome, runId }: Rollback, to: number): Draft =>
   mark({ op: "rollback", from, to, run_id: runId, leg, outcome: plainJson(outcome) })
 
-/** How a rewind, or its undoing, is written: as a mark in this segment, or as a segment behind another one. */
+/**
+ * How a rewind, or its undoing, is written: as a mark in this segment, or as a segment behind another one. `point` is
+ * where the mark goes back to; what it brings back instead is in the file alone.
+ */
 export type Plan =
-  | { readonly _tag: "Mark"; readonly mark: MarkRecord }
+  | { readonly _tag: "Mark"; readonly mark: MarkRecord; readonly point: RewindPoint | undefined }
   | { readonly _tag: "Rotate"; readonly base: BaseRecord; readonly turns: number }
 
 /** `segmentId` is the segment that is written now. Undefined if there is nothing to undo. */
@@ -64,17 +67,17 @@ export const plan = (content: Content, segmentId: string, change: Rewind | Undo)
 const planRewind = (content: Content, segmentId: string, { input, point, summary }: Rewind): Plan => {
   const { index, state } = content
   if (point.segmentId === segmentId) {
-    return { _tag: "Mark", mark: { op: "rewind", from: point.cut.line, to: index.lines, input, summary } }
+    return { _tag: "Mark", mark: { op: "rewind", from: point.cut.line, to: index.lines, input, summary }, point }
   }
   const rewound = { ...hereAndNow(content, segmentId), turns: state.turnCount }
   const to = { segment: point.segmentId, entries: point.cut.entry, bytes: point.cut.from }
   const base = { ...content.earliest(to, segmentId), rewound, input, summary }
-  return { _tag: "Rotate", base, turns: point.turns }
+  return { _tag: "Rotate", base, turns: point.before.turnCount }
 }
 
 const planUndo = ({ state: { rewound } }: Content): Plan | undefined => {
   if (rewound === undefined) return undefined
-  if (rewound._tag === "Mark") return { _tag: "Mark", mark: { op: "undo", mark: rewound.mark } }
+  if (rewound._tag === "Mark") return { _tag: "Mark", mark: { op: "undo", mark: rewound.mark }, point: undefined }
   const { bytes, entries, segment, turns } = rewound
   return { _tag: "Rotate", base: { segment, entries, bytes, summary: nothingGone(entries) }, turns }
 }

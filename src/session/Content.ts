@@ -7,12 +7,13 @@
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, isControl } from "../protocol/PodRecord.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
+import { type Checkpoint, restore } from "./Checkpoint.ts"
 import * as Fold from "./Fold.ts"
 import type { HistorySlot } from "./History.ts"
 import { LogIndex } from "./LogIndex.ts"
 import type { LogSource } from "./LogReader.ts"
 import { type HiddenRange, withMark } from "./Marks.ts"
-import { RewindPoints } from "./RewindPoints.ts"
+import { type RewindPoint, RewindPoints } from "./RewindPoints.ts"
 import * as Spent from "./Spent.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 
@@ -75,18 +76,26 @@ export class Content {
     if (entry.kind === "extension" && entry.domain === "pod.mark") this.mark(entry, line)
     if (visible && this.said === undefined && !begins(entry)) this.said = { line, from }
     if (visible) {
-      const context = { segmentId, insideRun: this.state.run?.state === "open", turns: this.state.turnCount }
+      const context = { segmentId, insideRun: this.state.run?.state === "open", state: this.state }
       this.points.apply(entry, { entry: this.index.entries - 1, line, from, to }, context)
     }
     Fold.apply(this.state, entry, file === undefined ? undefined : { file, from, to })
   }
 
   /** Takes the lines from `line` on out of the log, and the state back to what it was before them. */
-  rollback(line: number, checkpoint: Fold.Checkpoint, segmentId: string): void {
+  rollback(line: number, checkpoint: Checkpoint, segmentId: string): void {
     this.index.hideFrom(line)
     if (this.said !== undefined && this.said.line >= line) this.said = undefined
     this.points.hide(segmentId, line)
-    Fold.restore(this.state, checkpoint)
+    restore(this.state, checkpoint)
+  }
+
+  /** As if nothing from this place of the segment on had been said; the mark that says so is the next line. */
+  rewind({ cut, segmentId, before, tools }: RewindPoint): void {
+    this.rollback(cut.line, before, segmentId)
+    this.state.config = before.config
+    this.state.scope = before.scope
+    this.points.forgetTools(tools)
   }
 
   /** The segment goes on behind another: `under` is what that one held. */

@@ -369,32 +369,3 @@ export const inherit = (state: SessionState, base: SessionState): void => {
   const { config, format, scope, sessionId, systemPrompt } = state
   become(state, { ...base, config, format, scope, sessionId, systemPrompt })
 }
-
-/**
- * Enough to take the state back to before a leg that produced nothing. Such a leg changes neither prompt nor config nor
- * scope; inbox, receipts and the run are control records and stay as they are.
- */
-export interface Checkpoint
-  extends Readonly<Pick<SessionState, "turnCount" | "interrupted" | "lastInputTokens" | "prefix">> {
-  readonly historyLength: number
-  readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
-}
-
-export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
-  historyLength: state.history.length,
-  openCalls: Array.from(state.openCalls, ([id, open]) => [id, { ...open }] as const),
-  turnCount: state.turnCount,
-  interrupted: state.interrupted,
-  lastInputTokens: state.lastInputTokens,
-  prefix: state.prefix
-})
-
-export const restore = (state: SessionState, to: Checkpoint): void => {
-  state.history.truncate(to.historyLength)
-  state.openCalls.clear()
-  for (const [id, open] of to.openCalls) state.openCalls.set(id, { ...open })
-  state.turnCount = to.turnCount
-  state.interrupted = to.interrupted
-  state.lastInputTokens = to.lastInputTokens
-  state.prefix = to.prefix
-}

@@ -273,7 +273,8 @@ const nothingWritten: SegmentWriter.Result = {
   written: [],
   synced: false,
   rotation: undefined,
-  replaced: undefined
+  replaced: undefined,
+  rewound: undefined
 }
 
 const isAlone = (op: Op | undefined): boolean =>

@@ -9,9 +9,9 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Extension, LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, formatVersion, type PodRecord } from "../protocol/PodRecord.ts"
+import { type Checkpoint, checkpoint } from "./Checkpoint.ts"
 import { Content } from "./Content.ts"
 import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
-import * as Fold from "./Fold.ts"
 import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { HiddenRange } from "./Marks.ts"
 import { recordProblem } from "./RecordProblem.ts"
@@ -85,7 +85,7 @@ const pass = Effect.fnUntraced(function* (
   let window = chunkBytes
   let at = 0
   /** Where the last run began and what there was before it: most marks undo just that, as the pod itself did. */
-  let run: { readonly from: number; readonly checkpoint: Fold.Checkpoint } | undefined
+  let run: { readonly from: number; readonly checkpoint: Checkpoint } | undefined
   let isExact = true
   let under: Base | undefined
   while (at < size) {
@@ -116,7 +116,7 @@ const pass = Effect.fnUntraced(function* (
           else isExact = false
         }
         if (begins && !opens(entry)) {
-          run = { from: index.lines, checkpoint: Fold.checkpoint(state) }
+          run = { from: index.lines, checkpoint: checkpoint(state) }
           begins = false
         }
         content.add(entry, length, file.ref.segmentId, file)

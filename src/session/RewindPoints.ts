@@ -7,6 +7,8 @@
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import type { RewindTarget } from "../protocol/Rewind.ts"
 import { preview } from "../protocol/Segment.ts"
+import { type Checkpoint, checkpoint } from "./Checkpoint.ts"
+import type { SessionState } from "./Fold.ts"
 
 /** Where an entry stands: its number in the log, its line in the file, and that line's bytes `from` ≤ i < `to`. */
 export interface EntryPlace {
@@ -25,21 +27,29 @@ export interface RewindPoint {
   readonly preview: string
   /** Counts the inputs of the segment, from 1. */
   readonly ordinal: number
-  /** Generations before it. */
-  readonly turns: number
+  /** What was true of the session before the first thing that goes. */
+  readonly before: Before
   /** Tool calls and results before it, over all segments. */
   readonly tools: number
   /** It was sent into a turn that was going on: there is no end of a turn to go back to. */
   readonly insideRun: boolean
 }
 
+/** What was true of the session before something was said. */
+export type Before = Checkpoint & Readonly<Pick<SessionState, "config" | "scope">>
+
+const beforeOf = (state: Readonly<SessionState>): Before => ({
+  ...checkpoint(state),
+  config: state.config,
+  scope: state.scope
+})
+
 /** What is true of the session when an entry comes. */
 export interface PointContext {
   readonly segmentId: string
   /** A leg is open. */
   readonly insideRun: boolean
-  /** Generations so far. */
-  readonly turns: number
+  readonly state: Readonly<SessionState>
 }
 
 const sideEffects = "what tools have done since then is not undone: tool side effects stay"
@@ -48,11 +58,11 @@ export class RewindPoints {
   private points: Array<RewindPoint> = []
   private tools = 0
   private ordinal = 0
-  private invoke: EntryPlace | undefined
+  private invoke: { readonly at: EntryPlace; readonly before: Before } | undefined
 
   apply(entry: LogEntry, at: EntryPlace, context: PointContext): void {
     const invoke = this.invoke
-    this.invoke = entry.kind === "invoke" ? at : undefined
+    this.invoke = entry.kind === "invoke" ? { at, before: beforeOf(context.state) } : undefined
     if (entry.kind === "tool_result") this.tools += 1
     if (entry.kind === "assistant_item" && entry.item.kind === "tool_call") this.tools += 1
     if (entry.kind !== "user_input") return
@@ -60,11 +70,11 @@ export class RewindPoints {
     this.points.push({
       segmentId: context.segmentId,
       input: at,
-      cut: invoke ?? at,
+      cut: invoke?.at ?? at,
       ts: entry.ts,
       preview: preview(entry.segments),
       ordinal: this.ordinal,
-      turns: context.turns,
+      before: invoke?.before ?? beforeOf(context.state),
       tools: this.tools,
       insideRun: invoke === undefined && context.insideRun
     })
@@ -76,6 +86,11 @@ export class RewindPoints {
     this.ordinal -= this.points.length - left.length
     this.points = left
     this.invoke = undefined
+  }
+
+  /** So many calls and results are left of those that were counted. */
+  forgetTools(left: number): void {
+    this.tools = left
   }
 
   /** Takes over what another session's points are, in place. */

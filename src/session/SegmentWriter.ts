@@ -17,6 +17,7 @@ import type { Carried, Behind } from "./Lineage.ts"
 import { withMark } from "./Marks.ts"
 import * as PatientFile from "./PatientFile.ts"
 import { replay } from "./Replay.ts"
+import type { RewindPoint } from "./RewindPoints.ts"
 import * as Rescue from "./Rescue.ts"
 import * as Rotation from "./Rotation.ts"
 import type { SegmentFile } from "./SessionStore.ts"
@@ -54,8 +55,10 @@ export interface Result {
   readonly synced: boolean
   /** The pod goes on in another segment; told before anything of the requests. */
   readonly rotation: Rotation.Prepared | undefined
-  /** What the content is without, or again with, what a mark hides. */
+  /** What the content is again with what a mark had hidden. */
   readonly replaced: Content | undefined
+  /** Where a mark takes the content back to. */
+  readonly rewound: RewindPoint | undefined
 }
 
 export interface SegmentWriter {
@@ -160,7 +163,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
         return Effect.void
       })
     )
-    return { written, synced, rotation, replaced: undefined }
+    return { written, synced, rotation, replaced: undefined, rewound: undefined }
   })
 
   /**
@@ -184,12 +187,14 @@ export const make = (options: WriterOptions): SegmentWriter => {
     // A barrier alone brings no segment into being.
     if (requests.every(({ change, steps }) => steps.length === 0 && change === undefined)) {
       const nothing = requests.map(() => ({ opened: 0, steps: [], rollback: undefined }))
-      return { written: nothing, synced: false, rotation: undefined, replaced: undefined }
+      return { written: nothing, synced: false, rotation: undefined, replaced: undefined, rewound: undefined }
     }
     const into = yield* ready
     const synced = options.syncs && requests.some(({ sync }) => sync)
     return yield* append(into, index, requests, synced).pipe(
-      Effect.map((written): Result => ({ written, synced, rotation: undefined, replaced: undefined })),
+      Effect.map(
+        (written): Result => ({ written, synced, rotation: undefined, replaced: undefined, rewound: undefined })
+      ),
       Effect.catchIf(
         (error) => error.reason === "Moved",
         (error) => bounded(evade(into, requests, synced, error))
@@ -244,12 +249,14 @@ export const make = (options: WriterOptions): SegmentWriter => {
       const behind = { sessionId: from.ref.sessionId, base: plan.base, turns: plan.turns }
       return yield* rotate(from, behind, { run: undefined, held: true }, [{ ...request, change: undefined }], synced)
     }
-    const replaced = yield* remarked(from, plan.mark)
+    const replaced = plan.mark.op === "undo" ? yield* remarked(from, plan.mark) : undefined
     const mark =
-      plan.mark.op === "undo" ? { ...plan.mark, summary: Change.nothingGone(replaced.index.entries) } : plan.mark
+      plan.mark.op === "undo" && replaced !== undefined
+        ? { ...plan.mark, summary: Change.nothingGone(replaced.index.entries) }
+        : plan.mark
     const steps = [Change.mark(mark), ...request.steps]
     const written = yield* append(from, index, [{ ...request, steps, change: undefined }], synced)
-    return { written, synced, rotation: undefined, replaced }
+    return { written, synced, rotation: undefined, replaced, rewound: plan.point }
   })
 
   /** What the session will be, before it is decided: a file that cannot be read changes nothing. */
@@ -281,9 +288,10 @@ export const make = (options: WriterOptions): SegmentWriter => {
         ours ? Effect.undefined : bounded(evade(from, [], false, movedAway(from.path)))
       )
     }),
-    settle: ({ replaced, rotation, written }) => {
+    settle: ({ replaced, rewound, rotation, written }) => {
       if (written.some(({ opened }) => opened > 0)) opening = []
       if (replaced !== undefined) content.become(replaced)
+      if (rewound !== undefined) content.rewind(rewound)
       if (rotation === undefined) return
       content.become(rotation.content)
       file = PatientFile.make(rotation.file, owner)

@@ -69,8 +69,18 @@ const fixtures = {
   whole: { about: "every kind of entry, each run with its end", status: "idle", interrupted: 0, with: [] },
   paused: { about: "a run that is paused, with a call that has no result", status: "paused", interrupted: 0, with: [] },
   interrupted: { about: "a leg without an end, and input that waits", status: "idle", interrupted: 1, with: [] },
-  torn: { about: "the same, behind it half a batch that breaks in a character", status: "idle", interrupted: 1, with: [] },
-  rewound: { about: "rewinds, one of them undone, with a word said in between", status: "idle", interrupted: 0, with: [] },
+  torn: {
+    about: "the same, behind it half a batch that breaks in a character",
+    status: "idle",
+    interrupted: 1,
+    with: []
+  },
+  rewound: {
+    about: "rewinds, one of them undone, with a word said in between",
+    status: "idle",
+    interrupted: 0,
+    with: []
+  },
   repaired: { about: "the same once more, cut, closed and gone on with", status: "idle", interrupted: 1, with: [] },
   behind: {
     about: "it goes on behind another, and is left in the middle of a run",

@@ -215,6 +215,47 @@ describe("what waits while the session is taken back", () => {
   )
 })
 
+describe("a rewind within a segment", () => {
+  it.effect("reads no more of the file than what was said there, and is what a restart reads from all of it", () =>
+    Effect.gen(function* () {
+      let read = 0
+      const bench = yield* fresh({
+        tools: [counting("Act").tool],
+        wrap: (file) => ({
+          ...file,
+          read: (from, to) => {
+            read += to - from
+            return file.read(from, to)
+          }
+        })
+      })
+      for (const text of ["one", "two", "three", "four"]) yield* say(bench, text)
+      yield* bench.handle.run("five")
+      yield* Effect.flatMap(bench.model.next, (call) => call.callTools({ id: "c1", name: "Act", args: {} }))
+      yield* Effect.flatMap(bench.model.next, (call) => call.fail(badRequest))
+      yield* until(bench.take, isStatus("idle"))
+      for (const text of ["five", "three", "one"]) {
+        const { targets } = yield* bench.handle.rewindTargets
+        const line = fileOf(bench.memory, bench.ref).find(
+          (entry) => entry.kind === "user_input" && JSON.stringify(entry.segments).includes(text)
+        )
+        read = 0
+        yield* back(bench.handle, text)
+        expect(read).toBe(JSON.stringify(line).length + 1)
+        const restart = yield* Effect.flatMap(SessionStore, (store) =>
+          Effect.flatMap(store.open(bench.ref), restarted)
+        ).pipe(Effect.provide(bench.memory.layer))
+        expect(restart.state).toEqual(yield* plain(bench.journal.state))
+        const left = targets.slice(targets.findIndex(({ preview }) => preview === text) + 1)
+        const head = restart.index.entries
+        const listed = restart.points.list(head)
+        expect(listed).toEqual((yield* bench.handle.rewindTargets).targets)
+        expect(listed.map(({ id }) => id)).toEqual(left.map(({ id }) => id))
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a rewind to the input behind a run that was cut", () => {
   it.effect("keeps the note that says so, and the next run writes no second one", () =>
     Effect.gen(function* () {

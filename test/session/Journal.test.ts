@@ -8,7 +8,7 @@ import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { BroadcastEvent, Envelope } from "../../src/protocol/Event.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
-import * as Fold from "../../src/session/Fold.ts"
+import { checkpoint as checkpointOf } from "../../src/session/Checkpoint.ts"
 import type * as Journal from "../../src/session/Journal.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
@@ -129,7 +129,7 @@ describe("Journal", () => {
     Effect.gen(function* () {
       const { file, journal } = yield* journalOn()
       yield* journal.commit([say("kept")], true)
-      const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
+      const checkpoint = checkpointOf(journal.state)
       const before = JSON.stringify(yield* journal.state.history.items)
       const { line } = yield* journal.commit(
         [{ kind: "invoke", trigger: "user_send", run_id: "r", leg: 1 }, say("undone")],
@@ -162,7 +162,7 @@ describe("Journal", () => {
   it.effect("the very first batch can be rolled back, and the lines that opened the segment stay", () =>
     Effect.gen(function* () {
       const { journal } = yield* journalOn()
-      const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
+      const checkpoint = checkpointOf(journal.state)
       const { line } = yield* journal.commit([say("undone")], true)
       const outcome = { result: "rolled_back", usage: noUsage } as const
       yield* journal.rollback({ ...rollback, from: line, checkpoint, runId: "r", leg: 1, outcome }, [])
@@ -176,7 +176,7 @@ describe("Journal", () => {
     Effect.gen(function* () {
       const { journal } = yield* journalOn()
       yield* journal.commit([say("one"), say("two")], true)
-      const checkpoint = Fold.checkpoint(journal.state as Fold.SessionState)
+      const checkpoint = checkpointOf(journal.state)
       const { line } = yield* journal.commit([say("three")], true)
       const attachment = yield* journal.attach
       yield* journal.rollback(
