@@ -27,7 +27,7 @@ import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
-import * as SandboxNone from "./runtime/SandboxNone.ts"
+import * as SandboxBubblewrap from "./runtime/SandboxBubblewrap.ts"
 import * as JsonLinesStore from "./store/JsonLinesStore.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as PodFiles from "./store/PodFiles.ts"
@@ -59,7 +59,7 @@ export interface WorldOptions {
 }
 
 export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
-  const { data, pods, runtime, sessions } = options.directories
+  const { config, data, pods, runtime, sessions } = options.directories
   const ephemeral = options.ephemeral === true
   return Layer.mergeAll(
     ephemeral
@@ -68,7 +68,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     LeaseLive.layer({ dataDir: ephemeral ? null : data, runtimeDir: runtime }),
     RuntimeDirLive.layer({ runtimeDir: runtime, socket: options.socket === true }),
     LauncherLive.layer,
-    SandboxNone.layer,
+    Layer.provide(SandboxBubblewrap.layer({ hidden: [config, data, runtime] }), LauncherLive.layer),
     RipgrepLive.layer,
     WebClientLive.layer(),
     PageReaderLive.layer(),

@@ -13,6 +13,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import * as NFS from "node:fs"
 import { LaunchError, Launcher, type LaunchSpec, type ProcessExit } from "../../src/runtime/Launcher.ts"
 import * as Group from "./LauncherGroup.ts"
+import * as Init from "./LauncherInit.ts"
 import * as Leash from "./LauncherLeash.ts"
 import * as Output from "./LauncherOutput.ts"
 import * as Pipes from "./LauncherPipes.ts"
@@ -36,6 +37,7 @@ interface Running {
   readonly output: Output.Output
   /** The name of its pipe. */
   readonly path: string
+  readonly init: Init.Init | undefined
 }
 
 const reasons: { readonly [code: string]: (spec: LaunchSpec) => string } = {
@@ -68,9 +70,12 @@ const launch = (
   Effect.callback<Running, LaunchError>((resume) => {
     const refuse = (error: LaunchError) => resume(Effect.fail(error))
     let pipe: Pipes.Pipe
+    let init: Init.Init | undefined
     try {
+      init = spec.reportsInit === true ? Init.openUnsafe(`${path}.init`) : undefined
       pipe = Pipes.openUnsafe(path)
     } catch (error) {
+      init?.close()
       pipes.giveBack(path, false)
       refuse(
         new LaunchError({ command: spec.command, message: `No pipe for the output of ${spec.command}: ${error}.` })
@@ -83,9 +88,10 @@ const launch = (
         cwd: spec.cwd,
         detached: true,
         env: { ...spec.env },
-        stdio: ["ignore", pipe.write, pipe.write]
+        stdio: ["ignore", pipe.write, pipe.write, ...(init === undefined ? [] : [init.fd])]
       })
     } catch (error) {
+      init?.close()
       NFS.closeSync(pipe.read)
       pipes.giveBack(path, true)
       refuse(launchError(spec, error))
@@ -95,6 +101,7 @@ const launch = (
     }
     const { pid } = child
     if (pid === undefined) {
+      init?.close()
       NFS.closeSync(pipe.read)
       pipes.giveBack(path, true)
       child.once("error", (error) => refuse(launchError(spec, error)))
@@ -111,7 +118,7 @@ const launch = (
       Deferred.doneUnsafe(exit, Exit.succeed(exitOf(code, signal)))
     })
     const output = Output.make(pipe.read)
-    resume(Effect.succeed({ pid, exit, hasExited: () => hasExited, mayRun: () => mayRun, output, path }))
+    resume(Effect.succeed({ pid, exit, hasExited: () => hasExited, mayRun: () => mayRun, output, path, init }))
   })
 
 const exitOf = (code: number | null, signal: NodeJS.Signals | null): ProcessExit =>
@@ -123,10 +130,12 @@ const end = Effect.fnUntraced(function* (
   leash: Leash.Leash,
   grace: Duration.Duration
 ) {
+  const inside = running.init?.pid()
   if (!running.hasExited() || (running.mayRun() && Group.isAlive(running.pid))) {
-    Group.signal(running.pid, "SIGTERM")
+    const commands = inside ?? running.pid
+    Group.signal(commands, "SIGTERM")
     // A stopped process takes the signal only when it goes on.
-    Group.signal(running.pid, "SIGCONT")
+    Group.signal(commands, "SIGCONT")
     const gone = Effect.andThen(Deferred.await(running.exit), Group.gone(running.pid))
     const inTime = yield* Effect.timeoutOption(Effect.interruptible(gone), grace)
     if (inTime._tag === "None") {
@@ -137,6 +146,11 @@ const end = Effect.fnUntraced(function* (
       }
     }
   }
+  if (inside !== undefined) {
+    const empty = yield* Effect.timeoutOption(Effect.interruptible(Group.ended(inside)), killLimit)
+    if (empty._tag === "None") yield* Effect.logWarning(`The namespace of process ${inside} is not empty after KILL.`)
+  }
+  running.init?.close()
   pipes.giveBack(running.path, running.output.finish())
   leash.remove(running.pid)
 })
@@ -153,7 +167,8 @@ const make = Effect.fnUntraced(function* (options: LauncherOptions) {
         end(started, pipes, leash, grace)
       )
       return { pid: running.pid, output: running.output.stream, exit: Deferred.await(running.exit) }
-    })
+    }),
+    directory: leash.ready
   })
 })
 

@@ -42,6 +42,16 @@ const members = (group: number): ReadonlyArray<string> | undefined => {
   }
 }
 
+/** The process can still run. A dead one that nobody has collected yet cannot. */
+const runs = (pid: number): boolean => {
+  try {
+    const stat = NFS.readFileSync(`/proc/${pid}/stat`, "latin1")
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2))
+  } catch {
+    return false
+  }
+}
+
 /** The group has members, be they dead ones. */
 export const exists = (group: number): boolean => {
   try {
@@ -63,6 +73,14 @@ const pause = (look: number): Effect.Effect<void> =>
     const timer = setTimeout(() => resume(Effect.void), looks[Math.min(look, looks.length - 1)])
     return Effect.sync(() => clearTimeout(timer))
   })
+
+/**
+ * Returns when the process can run no more. The first process of a pid namespace is that far only when everything in
+ * its namespace is gone.
+ */
+export const ended: (pid: number) => Effect.Effect<void> = Effect.fnUntraced(function* (pid) {
+  for (let look = 0; runs(pid); look++) yield* pause(look)
+})
 
 /**
  * Returns when nothing in the group can run any more. The end of a process that is not our child is no event: it is

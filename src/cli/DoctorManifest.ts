@@ -13,6 +13,7 @@ import { notYet } from "../manifest/NotYet.ts"
 import { uncountable } from "../manifest/tables/Budget.ts"
 import { isTable } from "../manifest/Paths.ts"
 import { tomlPositions } from "../manifest/TomlPositions.ts"
+import { checkSandbox } from "./DoctorSandbox.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import type { Invocation } from "./Invocation.ts"
 import { hostFailure } from "./Failures.ts"
@@ -118,7 +119,12 @@ const modelFindings = (prepared: Prepared): Effect.Effect<ReadonlyArray<Finding>
 
 export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestReport> =>
   prepare(invocation).pipe(
-    Effect.flatMap((prepared) => Effect.map(modelFindings(prepared), (findings) => [prepared, findings] as const)),
+    Effect.flatMap((prepared) =>
+      Effect.map(
+        Effect.all([modelFindings(prepared), checkSandbox(prepared)]),
+        (findings) => [prepared, findings.flat()] as const
+      )
+    ),
     Effect.map(([prepared, findings]): ManifestReport => {
       const { file, manifest, name, unused } = prepared
       const source = sourceOf(prepared)
@@ -128,15 +134,7 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
           ...(unused === undefined ? [] : [warn("manifest", unused)]),
           ...notYet(manifest).map((line) => warn("manifest", line)),
           ...findings,
-          ...webFindings(prepared),
-          warn(
-            "sandbox",
-            "there is none: Bash runs with all rights of this user",
-            "run pods as a user or in a container that may do no more than they should"
-          ),
-          ...(manifest.sandbox.mode === "required"
-            ? [fail("sandbox", 'sandbox.mode = "required" refuses to start without one', 'set it to "auto" or "off"')]
-            : [])
+          ...webFindings(prepared)
         ],
         values: leaves(toInput(manifest), []).map(([path, value]) => {
           const key = formatKeyPath(path)

@@ -5,6 +5,7 @@ import type { LlmError } from "../llm/LlmError.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { LeaseError } from "../runtime/Lease.ts"
 import type { RuntimeDirError } from "../runtime/RuntimeDir.ts"
+import type { SandboxError } from "../runtime/Sandbox.ts"
 import type { ScopeError } from "../scope/ScopeError.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import type { ToolDefinitionError } from "../tools/ToolDefinitionError.ts"
@@ -21,6 +22,7 @@ export type HostFailure =
   | ListenError
   | ScopeError
   | ToolDefinitionError
+  | SandboxError
 
 export const hostFailure = (error: HostFailure): CliError => {
   switch (error._tag) {
@@ -29,6 +31,7 @@ export const hostFailure = (error: HostFailure): CliError => {
     case "LeaseError":
       return leaseError(error)
     case "RuntimeDirError":
+    case "SandboxError":
     case "LlmError":
       return failed(error.message, error.hint)
     case "ManifestError":

@@ -22,7 +22,6 @@ import { uncountable } from "../manifest/tables/Budget.ts"
 import * as Pod from "../pod/Pod.ts"
 import type { PodHandle } from "../pod/PodHandle.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
-import { Sandbox } from "../runtime/Sandbox.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { version } from "../Version.ts"
@@ -57,13 +56,6 @@ export const host = Effect.fn("Host.host")(function* (
     return yield* failed(
       `there is no pod ${name}, and --require-pod-state was given`,
       "effect-pod list shows those that there are"
-    )
-  }
-  const { report } = Context.get(world, Sandbox)
-  if (manifest.sandbox.mode === "required" && !report.enforced) {
-    return yield* failed(
-      'sandbox.mode = "required", but this version has no sandbox: commands would run unfenced',
-      'set sandbox.mode to "auto" or "off" if that is acceptable'
     )
   }
   const resolving = { env, configDir: directories.config, ...origin(prepared) }

@@ -7,6 +7,7 @@ import * as Machine from "./Machine.ts"
 import { type LiveDetail, type PodReport, type Reported, reportOf } from "./PodReport.ts"
 import { usageText } from "./RunEndText.ts"
 import { oneLine, plural } from "./Text.ts"
+import { sandboxText } from "./SandboxText.ts"
 import * as Values from "./Values.ts"
 
 /** What only a running pod can say. */
@@ -54,10 +55,8 @@ export const rows = (
       ["model", `${provider} ${model}, ${context_tokens} of ${context_window} tokens used`],
       ["scope", scope_summary.replace(/\s*\n\s*-?\s*/g, " ")],
       ["tools", tools.join(", ")],
-      [
-        "sandbox",
-        sandbox === undefined ? undefined : sandbox.enforced ? sandbox.mode : `not fenced: ${sandbox.reason}`
-      ],
+      ["sandbox", sandbox === undefined ? undefined : sandboxText(sandbox)],
+      ["narrower", sandbox?.narrower?.join("; ")],
       ["waits on", waiting_on === null ? undefined : waiting_on.kind],
       ["inbox", inbox === 0 ? undefined : plural(inbox, "item")]
     )

@@ -54,5 +54,10 @@ const section = (title: string, text: string): string => `---\n\n## ${title}\n\n
 
 const sandboxNote = (sandbox: SandboxReport): string =>
   sandbox.enforced
-    ? "These boundaries hold for every tool; commands run in a sandbox that enforces them."
+    ? [
+        "These boundaries hold for every tool; commands run in a sandbox that enforces them. " +
+          "Commands have a /tmp of their own, which file tools do not see and which lasts as long as the pod runs; the " +
+          `home directory is empty unless it lies within the boundaries. ${sandbox.network === "deny" ? "Commands have no network." : ""}`.trimEnd(),
+        ...(sandbox.narrower ?? []).map((line) => `- ${line}`)
+      ].join("\n")
     : "File tools refuse what lies outside these boundaries. Commands are not fenced: there it is up to you to stay inside."

@@ -8,14 +8,10 @@ import type { Manifest } from "./Manifest.ts"
 export const notYet = (manifest: Manifest): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const say = (given: boolean, line: string) => (given ? void lines.push(line) : undefined)
-  const { pod, sandbox, session, spawn } = manifest
+  const { pod, session, spawn } = manifest
   say(pod.pwd !== undefined, "pod.pwd is obsolete and ignored: the working directory is --cwd.")
   say(pod.prompt_pack !== undefined, "pod.prompt_pack has no effect in this version: the built-in texts are used.")
   say(session.record_event_trace, "session.record_event_trace has no effect in this version.")
-  say(
-    sandbox.mode === "auto" && sandbox.network === "deny",
-    'sandbox.network = "deny" has no effect in this version: there is no sandbox, commands run unfenced.'
-  )
   say(
     [manifest.permissions?.default_action, ...(manifest.permissions?.rule ?? []).map((rule) => rule.action)].includes(
       "ask"

@@ -20,11 +20,11 @@ import type { Manifest } from "../manifest/Manifest.ts"
 import { manifestError } from "../manifest/ManifestError.ts"
 import { tighter, uncountable } from "../manifest/tables/Budget.ts"
 import { requestConfig } from "../manifest/tables/Worker.ts"
-import type { Greeting } from "../protocol/Greeting.ts"
+import type { Greeting, SandboxReport } from "../protocol/Greeting.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 import { Lease } from "../runtime/Lease.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
-import { Sandbox } from "../runtime/Sandbox.ts"
+import { Sandbox, type SandboxPolicy } from "../runtime/Sandbox.ts"
 import { summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
 import type { LiveRun } from "../session/Fold.ts"
@@ -90,13 +90,22 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   if (problem !== undefined) return yield* manifestError("manifest", problem)
   // Other processes are asked while the pod gets ready; nothing is done before they have agreed.
   const claim = yield* Effect.forkChild(lease.claim(authority.scope), { startImmediately: true })
+  const policy = Recorded.fencedBy(manifest.sandbox, before?.sandbox)
+  const opening = yield* Effect.forkChild(sandbox.open(policy), { startImmediately: true })
   const dir = yield* runtime.open(name)
   const fs = yield* ScopedFs.make({
     cwd: authority.cwd,
     rules: Effect.succeed(authority.scope),
     readable: [dir.outputDir]
   })
+  const fence = yield* Fiber.join(opening)
+  const fenced = yield* fence.report({
+    rules: (yield* fs.snapshot).rules,
+    written: authority.scope,
+    own: [dir.outputDir]
+  })
   const tools = yield* builtin({
+    fence,
     env: options.env ?? {},
     envAllow: manifest.sandbox.env_allow,
     outputDir: dir.outputDir,
@@ -120,7 +129,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
           cwd: fs.cwd,
           tools: toolbox.names,
           scopeSummary,
-          sandbox: sandbox.report
+          sandbox: fenced
         })
       : Effect.succeed({ text: restored.content.state.systemPrompt ?? "", alerts: [] }),
     syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs,
@@ -138,6 +147,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...cutNote(restored?.content.state.run, manifest.session.on_interrupted),
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
     ...(before?.budget === undefined ? [] : ["the budget that this pod was last given still holds"]),
+    ...sandboxNotes(fenced, policy, manifest),
     ...(before === undefined || before.model === current.model
       ? []
       : [`the model is ${current.model}; it was ${before.model} when this pod was last given a manifest`])
@@ -152,7 +162,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     tools: toolbox.names,
     context_window: client.info.contextWindow,
     context_tokens: journal.state.lastInputTokens,
-    sandbox: sandbox.report,
+    sandbox: fenced,
     ...(notes.length === 0 ? {} : { notes })
   }
   const services: LegServices = {
@@ -235,6 +245,17 @@ const warmUp = ({ specs }: Toolbox.Toolbox) =>
       ),
     { discard: true }
   )
+
+/** Said at the start: a fence that was hoped for and is not there, and one that nobody asked for today. */
+const sandboxNotes = ({ enforced, reason }: SandboxReport, policy: SandboxPolicy, { sandbox }: Manifest) => [
+  ...(policy.mode === sandbox.mode && policy.network === sandbox.network
+    ? []
+    : ["the sandbox that this pod was last given still holds"]),
+  ...(enforced || policy.mode !== "auto" ? [] : [reason]),
+  ...(enforced || policy.network === "allow"
+    ? []
+    : ['sandbox.network = "deny" is not enforced: commands that are not fenced reach the network'])
+]
 
 /** Said at the start; `run` is as it is after a leg that was cut has been closed. */
 const cutNote = (run: LiveRun | undefined, policy: Session.OnInterrupted): ReadonlyArray<string> => {

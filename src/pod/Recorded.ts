@@ -1,8 +1,8 @@
 /**
  * What is remembered of the manifest that a pod was last started with on purpose, beside what its journal holds.
  *
- * A start that names no manifest must not be a way around the permissions and the budget of the one that did: what was
- * denied then is denied now, and what was too much is too much.
+ * A start that names no manifest must not be a way around the permissions, the budget and the sandbox of the one that
+ * did: what was denied then is denied now, what was too much is too much, and what was fenced is.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,11 +15,19 @@ import { decidePermission } from "../manifest/PermissionRules.ts"
 import { BudgetTable } from "../manifest/tables/Budget.ts"
 import { PermissionsTable } from "../manifest/tables/Permissions.ts"
 import { plainJson } from "../protocol/Fields.ts"
+import type { SandboxTable } from "../manifest/tables/Sandbox.ts"
+import type { SandboxPolicy } from "../runtime/Sandbox.ts"
 
 const Settings = Schema.Struct({
   permissions: Schema.NullOr(PermissionsTable),
   model: Schema.String,
-  budget: Schema.optionalKey(BudgetTable)
+  budget: Schema.optionalKey(BudgetTable),
+  sandbox: Schema.optionalKey(
+    Schema.Struct({
+      mode: Schema.Literals(["auto", "required", "off"]),
+      network: Schema.Literals(["allow", "deny"])
+    })
+  )
 })
 export type Settings = typeof Settings.Type
 
@@ -32,10 +40,19 @@ export const write = (current: Settings): Schema.Json => plainJson(encode(curren
 /** Undefined if nothing was recorded, or nothing that this version can read. */
 export const read = (snapshot: unknown): Settings | undefined => Option.getOrUndefined(decode(snapshot))
 
-export const settings = ({ budget, permissions }: Manifest, model: ModelInfo): Settings => ({
+export const settings = ({ budget, permissions, sandbox }: Manifest, model: ModelInfo): Settings => ({
   permissions: permissions ?? null,
   model: `${model.provider} ${model.model}`,
-  ...(budget === undefined ? {} : { budget })
+  ...(budget === undefined ? {} : { budget }),
+  sandbox: { mode: sandbox.mode, network: sandbox.network }
+})
+
+const strictness: { readonly [M in SandboxPolicy["mode"]]: number } = { off: 0, auto: 1, required: 2 }
+
+/** The stricter of both, in each point. */
+export const fencedBy = ({ mode, network }: SandboxTable, before: Settings["sandbox"]): SandboxPolicy => ({
+  mode: before !== undefined && strictness[before.mode] > strictness[mode] ? before.mode : mode,
+  network: before?.network === "deny" ? "deny" : network
 })
 
 /** A call must be allowed by each of the tables. */

@@ -2,10 +2,22 @@
 import * as Schema from "effect/Schema"
 import { Count, defaulted } from "./Fields.ts"
 
+/** A place of the scope as commands really see it. `hidden`: it is there, and nothing of it can be seen. */
+export const SandboxMount = Schema.Struct({
+  path: Schema.String,
+  access: Schema.Literals(["read", "write", "hidden"])
+})
+export type SandboxMount = typeof SandboxMount.Type
+
+/** `mounts` and `narrower` may be cut short; `network` and both are there only if commands are fenced. */
 export const SandboxReport = Schema.Struct({
   mode: Schema.Literals(["none", "bubblewrap"]),
   enforced: Schema.Boolean,
-  reason: Schema.String
+  reason: Schema.String,
+  network: Schema.optionalKey(Schema.Literals(["allow", "deny"])),
+  mounts: Schema.optionalKey(Schema.Array(SandboxMount)),
+  /** Where commands may do less than the file tools, and why. */
+  narrower: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type SandboxReport = typeof SandboxReport.Type
 

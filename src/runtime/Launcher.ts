@@ -3,7 +3,7 @@
  *
  * A process lives in its Scope: when the Scope closes, its whole group gets TERM, a short grace, then KILL, and the
  * close returns once the leader is gone. A process also ends when the pod's own process dies, however it dies.
- * What leaves its group on purpose (`setsid`) can escape; the sandbox is what stops that.
+ * What leaves its group on purpose (`setsid`) can escape; the pid namespace of the sandbox is what stops that.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
@@ -23,6 +23,12 @@ export interface LaunchSpec {
   readonly cwd: string
   /** The whole environment of the process: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>
+  /**
+   * The program runs the command in a pid namespace of its own, and first writes `"child-pid": N` to descriptor 3: the
+   * number, as seen from here, of the first process in there. TERM then goes to that one's group, KILL to the program,
+   * and the close of the Scope returns once the namespace is empty.
+   */
+  readonly reportsInit?: boolean
 }
 
 export type ProcessExit =
@@ -41,5 +47,7 @@ export class Launcher extends Context.Service<
   Launcher,
   {
     readonly start: (spec: LaunchSpec) => Effect.Effect<RunningProcess, LaunchError, Scope.Scope>
+    /** A private directory of this program. It is removed with all in it when the program ends, however it ends. */
+    readonly directory: Effect.Effect<string, LaunchError>
   }
 >()("effect-pod/runtime/Launcher") {}

@@ -14,10 +14,10 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Launcher, ProcessExit } from "../runtime/Launcher.ts"
-import type { Sandbox } from "../runtime/Sandbox.ts"
+import type { Fence } from "../runtime/Sandbox.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as BashOutput from "./BashOutput.ts"
-import { fromLaunch } from "./Failure.ts"
+import { fromLaunch, fromSandbox, invalid } from "./Failure.ts"
 import * as Tool from "./Tool.ts"
 
 const defaultSeconds = 120
@@ -80,12 +80,12 @@ export const make = (options: {
   readonly fs: ScopedFsShape
   readonly files: FileSystem.FileSystem
   readonly launcher: Launcher["Service"]
-  readonly sandbox: Sandbox["Service"]
+  readonly fence: Fence
   readonly env: Readonly<Record<string, string>>
   readonly outputDir: string
   readonly limits: BashOutput.OutputLimits
 }): Tool.Tool => {
-  const { fs, launcher, limits, sandbox } = options
+  const { fence, fs, launcher, limits } = options
   const spilled: Array<string> = []
 
   const execute = Effect.fnUntraced(function* (
@@ -94,10 +94,12 @@ export const make = (options: {
     output: BashOutput.BashOutput,
     context: Tool.ToolCallContext
   ): Effect.fn.Return<Ending, Tool.ToolError, Scope.Scope> {
-    const spec = yield* sandbox.wrap(
-      { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env },
-      yield* fs.rules
-    )
+    const spec = yield* fence
+      .wrap(
+        { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env },
+        { rules: (yield* fs.snapshot).rules, written: yield* fs.rules, own: [options.outputDir] }
+      )
+      .pipe(Effect.mapError(fromSandbox))
     // Closed as soon as the command is over, before its last output is taken: the tree must not outlive the call.
     const tree = yield* Effect.acquireRelease(Scope.make(), Scope.close)
     const running = yield* Effect.mapError(Scope.provide(launcher.start(spec), tree), fromLaunch)
@@ -138,6 +140,8 @@ export const make = (options: {
     parameters: Parameters,
     idempotent: false,
     run: Effect.fn("Tool.Bash")(function* ({ command, timeout }, context) {
+      if (command.includes("\0"))
+        return yield* invalid("The command holds a NUL character: no program can be given one.")
       const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
       return yield* Effect.scoped(
         Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** From the errors of the rooms below to what the model reads as the result of a call. */
 import type { LaunchError } from "../runtime/Launcher.ts"
+import type { SandboxError } from "../runtime/Sandbox.ts"
 import type { ScopeError } from "../scope/ScopeError.ts"
 import { ToolError } from "./Tool.ts"
 
@@ -12,3 +13,5 @@ export const fromScope = (error: ScopeError): ToolError =>
   error.reason === "NotFound" || error.reason === "Failed" ? failed(error.message) : invalid(error.message)
 
 export const fromLaunch = (error: LaunchError): ToolError => failed(error.message)
+
+export const fromSandbox = (error: SandboxError): ToolError => failed(error.message)

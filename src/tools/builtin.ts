@@ -9,8 +9,8 @@ import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { WebTable } from "../manifest/tables/Web.ts"
 import { Launcher } from "../runtime/Launcher.ts"
 import { PageReader } from "../runtime/PageReader.ts"
-import { Sandbox } from "../runtime/Sandbox.ts"
 import { WebClient } from "../runtime/WebClient.ts"
+import type { Fence } from "../runtime/Sandbox.ts"
 import { ScopedFs } from "../scope/ScopedFs.ts"
 import * as Bash from "./Bash.ts"
 import * as BashOutput from "./BashOutput.ts"
@@ -32,6 +32,8 @@ export interface BuiltinOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Names to allow besides; one may end in `*`. Names that end in `_API_KEY` never pass. */
   readonly envAllow?: ReadonlyArray<string>
+  /** Around commands. */
+  readonly fence: Fence
   /** Absolute; where long output of commands is kept. Made when it is needed; should be readable in the scope. */
   readonly outputDir: string
   /** Bulk of one result in bytes. Should lie below the cap of the turn loop. Default: 60 KiB. */
@@ -47,12 +49,11 @@ export const builtin: (
 ) => Effect.Effect<
   ReadonlyArray<Tool>,
   ManifestError,
-  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | Sandbox | ScopedFs | WebClient
+  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | ScopedFs | WebClient
 > = Effect.fnUntraced(function* (options) {
   const fs = yield* ScopedFs
   const files = yield* FileSystem.FileSystem
   const launcher = yield* Launcher
-  const sandbox = yield* Sandbox
   const ripgrep = yield* Ripgrep
   const tracker = yield* Effect.provide(Tracker.make, Digest.layerWebCrypto)
   const env = toolEnvironment(options.env, options.envAllow)
@@ -70,7 +71,7 @@ export const builtin: (
     Edit.make({ fs, tracker }),
     Glob.make({ fs, search, contentBytes }),
     Grep.make({ fs, search, contentBytes }),
-    Bash.make({ fs, files, launcher, sandbox, env, outputDir: options.outputDir, limits }),
+    Bash.make({ fs, files, launcher, fence: options.fence, env, outputDir: options.outputDir, limits }),
     ...(options.web === undefined
       ? []
       : yield* web({ table: options.web, client, reader, env: options.env, contentBytes }))

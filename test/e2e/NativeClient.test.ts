@@ -1,4 +1,5 @@
 /** Clients of the native protocol: hello, addressed replies, exact attach, and coming back. Each line is read strictly. */
+import { canFence } from "../support/bubblewrap.ts"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -41,7 +42,7 @@ describe("hello", () => {
       inbox: [],
       waiting_on: null
     })
-    expect(snapshot.greeting.sandbox).toMatchObject({ enforced: false })
+    expect(snapshot.greeting.sandbox).toMatchObject({ enforced: canFence })
     await turn(client, "go")
     await client.next("status")
 

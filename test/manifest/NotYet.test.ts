@@ -38,7 +38,7 @@ describe("what has no effect yet", () => {
         "[memory]",
         "[skills]"
       ])
-      assert.deepStrictEqual(yield* subjects({ ...least, sandbox: { network: "deny" } }), ["sandbox.network"])
+      assert.deepStrictEqual(yield* subjects({ ...least, sandbox: { mode: "required", network: "deny" } }), [])
     })
   )
 })

@@ -12,6 +12,7 @@ import * as SandboxNone from "../../layers/runtime/SandboxNone.ts"
 import * as PageReaderLive from "../../layers/web/PageReader.ts"
 import * as WebClientLive from "../../layers/web/WebClient.ts"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
+import { Sandbox, type SandboxPolicy } from "../../src/runtime/Sandbox.ts"
 import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 import { type BuiltinOptions, builtin } from "../../src/tools/builtin.ts"
 import type { Tool } from "../../src/tools/Tool.ts"
@@ -46,6 +47,10 @@ export const workbench = Effect.fnUntraced(function* (
     readonly files?: Readonly<Record<string, string | Uint8Array>>
     readonly deny?: ReadonlyArray<string>
     readonly allow?: ReadonlyArray<ScopeRule>
+    /** Default: as the layers have it, with network. */
+    readonly policy?: SandboxPolicy
+    /** Default: the work directory. */
+    readonly cwd?: string
     /** What happens on the disk when a file is about to be opened. */
     readonly beforeOpen?: (path: string) => void
   } & Partial<BuiltinOptions> = {}
@@ -55,15 +60,16 @@ export const workbench = Effect.fnUntraced(function* (
   const outputDir = Path.join(root, "output")
   fill(root, { "work/": "", "outside/secret.txt": "secret\n" })
   fill(work, options.files ?? {})
-  const allow = [write(work), ...(options.allow ?? [])]
+  const allow = [...(options.cwd === undefined ? [write(work)] : []), ...(options.allow ?? [])]
   const rules = yield* Ref.make<ScopeRules>({
     allow,
     deny: (options.deny ?? []).map((name) => ({ target: Path.join(work, name), permission: "read", recursive: true }))
   })
-  const fs = yield* ScopedFs.make({ cwd: work, rules: Ref.get(rules), readable: [outputDir] }).pipe(
+  const fs = yield* ScopedFs.make({ cwd: options.cwd ?? work, rules: Ref.get(rules), readable: [outputDir] }).pipe(
     Effect.provide(meddled(options.beforeOpen))
   )
-  const tools = yield* builtin({ env: process.env, outputDir, ...options }).pipe(
+  const fence = yield* (yield* Sandbox).open(options.policy ?? { mode: "auto", network: "allow" })
+  const tools = yield* builtin({ fence, env: process.env, outputDir, ...options }).pipe(
     Effect.provideService(ScopedFs.ScopedFs, fs)
   )
   let shown = ""

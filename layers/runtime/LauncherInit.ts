@@ -1,0 +1,33 @@
+/**
+ * The first process of a pid namespace, as the program that makes the namespace reports it.
+ *
+ * It is written into a file without a name, and not into a pipe: it can be read at any moment without waiting.
+ */
+import * as NFS from "node:fs"
+
+export interface Init {
+  /** What the program writes to. */
+  readonly fd: number
+  /** Undefined as long as there is none. */
+  readonly pid: () => number | undefined
+  readonly close: () => void
+}
+
+/** Longer than what is written before the number. */
+const maxReport = 4096
+
+/** `path` is a name that is free. Throws what the system throws. */
+export const openUnsafe = (path: string): Init => {
+  const fd = NFS.openSync(path, "wx+", 0o600)
+  NFS.unlinkSync(path)
+  return {
+    fd,
+    pid: () => {
+      const bytes = new Uint8Array(maxReport)
+      const length = NFS.readSync(fd, bytes, 0, bytes.length, 0)
+      const number = /"child-pid"\s*:\s*(\d+)/.exec(new TextDecoder().decode(bytes.subarray(0, length)))?.[1]
+      return number === undefined ? undefined : Number(number)
+    },
+    close: () => NFS.closeSync(fd)
+  }
+}
