@@ -55,7 +55,8 @@ const showSnapshot = (view: View, snapshot: Snapshot) => {
     columns: terminal.columns(),
     cwd: greeting.cwd,
     times: false,
-    thinking: false
+    thinking: false,
+    past: defaultTail
   })
   const past = snapshot.entries.map((entry) => transcript.render(entry)).join("")
   const left = snapshot.entries_from ?? 0

@@ -19,7 +19,8 @@ const printerOf = ({ flags, terminal }: Invocation, cwd: string | undefined): Lo
     columns: terminal.columns(),
     cwd,
     times: true,
-    thinking: true
+    thinking: true,
+    past: Infinity
   })
   const show =
     flags["json"] === true
