@@ -70,7 +70,11 @@ const lines = (
     : Stream.fromIterable(view.ranges(from, to, chunkBytes)).pipe(Stream.mapEffect((range) => linesOf(file, range)))
 
 const linesOf = (file: SegmentFile, range: ByteRange): Effect.Effect<ReadonlyArray<string>, StorageError> =>
-  Effect.map(file.read(range.from, range.to), (bytes) => new TextDecoder().decode(bytes).trimEnd().split("\n"))
+  Effect.map(file.read(range.from, range.to), (bytes) => {
+    const text = new TextDecoder().decode(bytes).trimEnd()
+    // A mark of the byte order is no part of a line. The decoder takes off the one in front, as it does in a replay.
+    return text.replaceAll("\n\ufeff", "\n").split("\n")
+  })
 
 /** A log whose first entry says less than it stands for. */
 interface Behind extends LogSource {

@@ -18,6 +18,28 @@ const piecesOf = (attachment: Attachment, from = 0, to?: number) => Stream.runCo
 const parsed = (pieces: ReadonlyArray<string>) => JSON.parse(`[${pieces.join("")}]`) as ReadonlyArray<LogEntry>
 const fileKey = { kind: "segment_start" }
 
+describe("the log of a file that editors have been at", () => {
+  it.effect("is what a replay has read: without marks of the byte order, blank lines and carriage returns", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      const line = (text: string) =>
+        encodeLine({ kind: "user_input", ts: 1, segments: [{ kind: "text", content: text }] })
+      const odd = `\ufeff${line("two")}\n  \n\ufeff${line("three").replace("\n", "\r\n")}${line("four")}`
+      bench.memory.write(bench.ref, new TextEncoder().encode(odd))
+      const { handle } = yield* open(bench.memory)
+      const log = parsed(yield* piecesOf(yield* handle.attach))
+      const said = log.flatMap((entry) => (entry.kind === "user_input" ? entry.segments : []))
+      expect(said.map((segment) => (segment.kind === "text" ? segment.content : ""))).toEqual([
+        "one",
+        "two",
+        "three",
+        "four"
+      ])
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("the log of a pod that goes on behind a long past", () => {
   it.effect("comes in short pieces, which are the log with the past filled in", () =>
     Effect.gen(function* () {
