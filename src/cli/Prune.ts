@@ -4,6 +4,7 @@
  * Live pods are left alone, broken ones too: they may be worth mending. Sessions that no pod names are told, and removed
  * only with `--orphans`. One pod that cannot be removed hides no other.
  */
+import { dirname } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -70,6 +71,18 @@ const unheld = Effect.fnUntraced(function* (
   return segments.filter((_, index) => held[index] !== true)
 })
 
+/** Of sessions in which nothing is younger. A fork that is being made has old segments, in a directory that is new. */
+const unused = Effect.fnUntraced(function* (
+  segments: ReadonlyArray<Removal.SegmentPlan>,
+  before: number
+): Effect.fn.Return<ReadonlyArray<Removal.SegmentPlan>> {
+  const young = new Set<string>()
+  for (const { modified, path, sessionId } of segments) {
+    if (modified >= before || (yield* Removal.modifiedAt(dirname(path))) >= before) young.add(sessionId)
+  }
+  return segments.filter(({ sessionId }) => !young.has(sessionId))
+})
+
 const prune = Effect.fnUntraced(function* (
   machine: Machine.Machine,
   before: number,
@@ -99,8 +112,7 @@ const prune = Effect.fnUntraced(function* (
       })
     }
   }
-  const old = Removal.orphans(stored).filter(({ modified }) => modified < before)
-  const segments = yield* unheld(machine, old)
+  const segments = yield* unheld(machine, yield* unused(Removal.orphans(stored), before))
   if (options.orphans && !options.dry) {
     for (const segment of segments) yield* Effect.mapError(machine.sessions.remove(segment), storageError)
   }

@@ -9,7 +9,7 @@ import {
   utimesSync,
   writeFileSync
 } from "node:fs"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { type Ended, makePlace, type Place, run, serve } from "../support/cli.ts"
 
@@ -178,7 +178,7 @@ describe("prune", () => {
   it("tells of sessions that no pod names, and removes them only when asked", async () => {
     const orphan = await made("p")
     await made("q")
-    age(3, orphan.journal)
+    age(3, orphan.journal, dirname(orphan.journal))
     rmSync(join(pods(), "p"), { recursive: true })
     const told = await run(place, ["prune", "--older-than", "2d"])
     assert.match(told.stdout, /1 segment that no pod names, left alone \(--orphans removes them\)/)
@@ -188,6 +188,25 @@ describe("prune", () => {
     assert.strictEqual((await run(place, ["prune", "--older-than", "2d", "--orphans"])).code, 0)
     assert.isFalse(existsSync(orphan.journal))
     assert.strictEqual(json(await run(place, ["status", "q", "--json"]))["state"], "restorable")
+  })
+
+  it("takes a session whose directory is new for one that is being made, however old its segments are", async () => {
+    const source = await made("p")
+    const session = join(dirname(source.journal), "..", "01990000-0000-7000-8000-000000000001")
+    mkdirSync(session)
+    const [base, own] = [join(session, basename(source.journal)), join(session, `${basename(session)}.jsonl`)]
+    linkSync(source.journal, base)
+    age(3, base)
+    const prune = () => run(place, ["prune", "--older-than", "2d", "--orphans"])
+    assert.strictEqual((await prune()).code, 0)
+    assert.isTrue(existsSync(base))
+    writeFileSync(own, readFileSync(base))
+    age(3, session)
+    assert.strictEqual((await prune()).code, 0)
+    assert.isTrue(existsSync(base) && existsSync(own))
+    age(3, base, own, session, source.journal)
+    assert.strictEqual((await prune()).code, 0)
+    assert.isFalse(existsSync(base) || existsSync(own))
   })
 
   it("wants to know how old, with a unit", async () => {
