@@ -15,7 +15,11 @@ export const parameterSchema = (schema: Schema.Constraint): Schema.JsonObject =>
   const named =
     referred === undefined || !JSON.stringify([object, others]).includes(`"${String($ref)}"`) ? others : definitions
   return {
-    ...(isEmptyStruct(object) ? { type: "object", properties: {} } : object),
+    ...(isEmptyStruct(object) ? { type: "object" } : object),
+    // Some servers refuse an object that names none.
+    ...(isEmptyStruct(object) || (object["type"] === "object" && object["properties"] === undefined)
+      ? { properties: {} }
+      : {}),
     ...(Object.keys(named).length === 0 ? {} : { $defs: named as Schema.JsonObject })
   }
 }
