@@ -150,7 +150,7 @@ const spec = (tool: AiTool.Any): Tool["spec"] => {
       : parameterSchema(tool.parametersSchema)
   return {
     name: tool.name,
-    description: AiTool.getDescription(tool) ?? "",
+    description: AiTool.getDescription(tool) ?? tool.name,
     get parameters() {
       return (made ??= make())
     }

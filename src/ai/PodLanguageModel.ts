@@ -74,7 +74,8 @@ const turns = ({ name }: PodHandle, maxWaiting: number) => {
   let inside = 0
   const enter = (method: string) =>
     Effect.suspend(() => {
-      if (inside > maxWaiting) return Effect.fail(AsAiError.busy(method, name, `${inside - 1} calls wait already`))
+      if (inside > maxWaiting)
+        return Effect.fail(AsAiError.busy(method, name, `as many calls wait as may (${maxWaiting})`))
       inside++
       return Effect.void
     })
@@ -89,27 +90,28 @@ const turns = ({ name }: PodHandle, maxWaiting: number) => {
 const run = Effect.fnUntraced(function* (method: string, pod: PodHandle, origin: Origin, input: string) {
   const { seq, take } = yield* pod.attach
   const { model, provider } = pod.greeting
-  let parts: RunParts.RunParts | undefined
+  let isOver = false
   const { run_id: runId } = yield* Effect.acquireRelease(
     Effect.mapError(pod.run(input), (refused) => AsAiError.ofRefusal(method, refused)),
-    ({ run_id }) => (parts?.end() === undefined ? cancel(pod, take, run_id) : Effect.void)
+    ({ run_id }) => (isOver ? Effect.void : cancel(pod, take, run_id))
   )
   const answer = RunParts.make({ method, origin, model: `${provider}/${model}`, runId })
-  parts = answer
   let last = seq
-  const next = Effect.gen(function* () {
-    const failure = answer.end()?.failure
-    if (failure !== undefined) return yield* failure
-    const events = yield* take
+  const read = (events: ReadonlyArray<Envelope>) => {
+    isOver ||= events.some(ends(runId))
     if (events.some((event) => event.seq !== ++last)) {
-      return yield* AsAiError.busy(method, pod.name, "this reader fell behind its run and lost a part of the answer")
+      return Effect.fail(AsAiError.busy(method, pod.name, "this reader fell behind and lost a part of the answer"))
     }
     const ready = events.flatMap(answer.push)
-    if (answer.end() === undefined && events.some(({ event }) => event === "shutdown")) {
-      const description = `pod ${pod.name} has stopped`
-      return yield* AsAiError.make(method, new AiError.UnknownError({ description }))
-    }
-    return ready
+    if (!isOver || answer.end() !== undefined) return Effect.succeed(ready)
+    const description = `pod ${pod.name} has stopped`
+    return Effect.fail(AsAiError.make(method, new AiError.UnknownError({ description })))
+  }
+  const next = Effect.suspend(() => {
+    const failure = answer.end()?.failure
+    if (failure !== undefined) return Effect.fail(failure)
+    // What was taken is read: an end that is lost in between would be waited for in vain.
+    return Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(take), read))
   })
   return Stream.fromEffectRepeat(next).pipe(
     Stream.flattenIterable,
@@ -117,10 +119,13 @@ const run = Effect.fnUntraced(function* (method: string, pod: PodHandle, origin:
   )
 })
 
-const cancel = (pod: PodHandle, take: Effect.Effect<ReadonlyArray<Envelope>>, runId: string): Effect.Effect<void> => {
-  const isOver = (event: Envelope) =>
+const ends =
+  (runId: string) =>
+  (event: Envelope): boolean =>
     event.event === "shutdown" || (event.event === "run_end" && event.data.run_id === runId)
-  const wait: Effect.Effect<void> = Effect.flatMap(take, (events) => (events.some(isOver) ? Effect.void : wait))
+
+const cancel = (pod: PodHandle, take: Effect.Effect<ReadonlyArray<Envelope>>, runId: string): Effect.Effect<void> => {
+  const wait: Effect.Effect<void> = Effect.flatMap(take, (events) => (events.some(ends(runId)) ? Effect.void : wait))
   return Effect.andThen(
     pod.submit({ method: "cancel", params: { run_id: runId } }, () => {}),
     // The wait alone may be cut: the caller is interrupted already, and the word must get through.

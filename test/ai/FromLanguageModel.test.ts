@@ -1,9 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as AiModel from "effect/ai/Model"
 import * as TestClock from "effect/testing/TestClock"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
@@ -16,6 +22,9 @@ import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import * as AiScript from "../support/AiScript.ts"
 import { isEvent, until } from "../support/podBench.ts"
+
+/** What a provider's module reads its settings from. */
+class AcmeConfig extends Context.Service<AcmeConfig, { readonly limit: number | null }>()("test/AcmeConfig") {}
 
 const manifest = Manifest.make({ pod: { name: "guest" }, scope: { allow: [{ target: "/tmp", permission: "read" }] } })
 
@@ -293,6 +302,37 @@ describe("a LanguageModel as the model of a pod", () => {
       expect(yield* items(pod)).toEqual([
         { kind: "message", role: "assistant", content: [{ kind: "text", text: "4" }] }
       ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("its layer takes the names of the model in the context, and gives the manifest's settings to it", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const model = yield* LanguageModel.make({
+        generateText: () => Effect.succeed([]),
+        streamText: () =>
+          Stream.unwrap(
+            Effect.map(Effect.serviceOption(AcmeConfig), (config) => {
+              seen.push(Option.getOrUndefined(config))
+              return Stream.fromIterable([...AiScript.says("fine"), AiScript.ends()])
+            })
+          )
+      })
+      const acme = AiModel.make("acme", "acme-1", Layer.succeed(LanguageModel.LanguageModel, model))
+      const bridge = FromLanguageModel.layer({
+        contextWindow: 50_000,
+        configure: ({ max_tokens }) => Context.make(AcmeConfig, { limit: max_tokens })
+      }).pipe(Layer.provide(acme))
+      const pod = yield* Pod.make(
+        yield* Manifest.make({
+          pod: { name: "guest" },
+          scope: { allow: [{ target: "/tmp", permission: "read" }] },
+          worker: { max_tokens: 77 }
+        })
+      ).pipe(Effect.provide([bridge, PodTest.world()]))
+      expect(pod.greeting).toMatchObject({ provider: "effect:acme", model: "acme-1", context_window: 50_000 })
+      expect(yield* pod.runToEnd("hello")).toMatchObject({ result: "finished" })
+      expect(seen).toEqual([{ limit: 77 }])
     }).pipe(Effect.scoped)
   )
 

@@ -128,7 +128,7 @@ describe("an effect/ai Toolkit as tools of a pod", () => {
       expect(tools.map(({ idempotent }) => idempotent)).toEqual([true, true, false])
       expect(count?.mutates({ to: 2 })).toEqual(["/tmp/2"])
       expect(count?.mutates({ to: "no" })).toEqual([])
-      expect(pay?.spec.parameters).toMatchObject({ type: "object" })
+      expect(pay?.spec.parameters).toMatchObject({ type: "object", properties: {} })
     })
   )
 

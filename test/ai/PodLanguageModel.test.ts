@@ -191,7 +191,7 @@ describe("a pod as a LanguageModel", () => {
       const third = yield* Effect.flip(model.generateText({ prompt: "3" }))
       expect(reasonOf(third)).toEqual({
         tag: "InternalProviderError",
-        text: expect.stringContaining("pod clerk is busy: 1 calls wait already"),
+        text: expect.stringContaining("pod clerk is busy: as many calls wait as may (1)"),
         metadata: { code: "already_running" }
       })
       expect(third.isRetryable).toBe(true)
@@ -243,6 +243,23 @@ describe("a pod as a LanguageModel", () => {
         asModel(pod)
       )
       yield* until(take, isStatus("idle"))
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
+  )
+
+  it.effect("a reader that falls behind loses the answer, and is told so", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: 5_000 }, () => ({ text: "x" }))
+      const { client } = yield* Scripted.make([{ steps: many }])
+      const pod = yield* Effect.provideService(open, LlmClient, client)
+      const { take } = yield* pod.attach
+      const error = yield* LanguageModel.streamText({ prompt: "1" }).pipe(
+        Stream.runForEach((part) =>
+          part.type === "text-start" ? Effect.asVoid(until(take, isStatus("idle"))) : Effect.void
+        ),
+        asModel(pod),
+        Effect.flip
+      )
+      expect(reasonOf(error).text).toContain("fell behind")
     }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
   )
 
