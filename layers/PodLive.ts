@@ -18,6 +18,7 @@ import type { RuntimeDir } from "../src/runtime/RuntimeDir.ts"
 import type { Sandbox } from "../src/runtime/Sandbox.ts"
 import type { WebClient } from "../src/runtime/WebClient.ts"
 import type { PodStore } from "../src/session/PodStore.ts"
+import type { Opener } from "../src/scope/Opener.ts"
 import type { SessionStore } from "../src/session/SessionStore.ts"
 import type { Ripgrep } from "../src/tools/Ripgrep.ts"
 import * as Model from "./llm/Model.ts"
@@ -25,6 +26,7 @@ import type { Directories } from "./runtime/Directories.ts"
 import * as Files from "./runtime/Files.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
+import * as OpenerLive from "./runtime/Opener.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
 import * as SandboxBubblewrap from "./runtime/SandboxBubblewrap.ts"
@@ -46,6 +48,7 @@ export type PodWorld =
   | WebClient
   | PageReader
   | FileSystem.FileSystem
+  | Opener
   | Digest.Digest
   | Gates.Gates
 
@@ -73,6 +76,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     WebClientLive.layer(),
     PageReaderLive.layer(),
     Files.layer,
+    OpenerLive.layer,
     Digest.layerWebCrypto,
     Gates.layer
   )

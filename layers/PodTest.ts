@@ -13,6 +13,7 @@ import * as Scripted from "./llm/Scripted.ts"
 import * as Files from "./runtime/Files.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
+import * as OpenerLive from "./runtime/Opener.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
 import * as SandboxNone from "./runtime/SandboxNone.ts"
@@ -32,6 +33,7 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     WebClientLive.layer(),
     PageReaderLive.layer(),
     Files.layer,
+    OpenerLive.layer,
     Digest.layerWebCrypto,
     Gates.layer
   )

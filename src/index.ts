@@ -24,6 +24,7 @@ export { PageError, PageReader, type ReadablePage } from "./runtime/PageReader.t
 export { type PodDir, RuntimeDir, RuntimeDirError } from "./runtime/RuntimeDir.ts"
 export { WebClient, WebError, type WebRequest, type WebResponse } from "./runtime/WebClient.ts"
 export { type Fence, type FencedScope, Sandbox, SandboxError, type SandboxPolicy } from "./runtime/Sandbox.ts"
+export { type Opened, Opener } from "./scope/Opener.ts"
 export { type PodMetadata, PodStore } from "./session/PodStore.ts"
 export { type SegmentFile, type SegmentRef, SessionStore } from "./session/SessionStore.ts"
 export { StorageError } from "./session/StorageError.ts"

@@ -21,7 +21,7 @@ const absolute = (cwd: string, path: string): string => (Lexical.isAbsolute(path
 const fill = Effect.fnUntraced(function* (path: string, open: OpenFile, buffer: Uint8Array) {
   let length = 0
   while (length < buffer.length) {
-    const read = yield* Effect.mapError(open.file.read(buffer.subarray(length)), failed(path, "read"))
+    const read = yield* Effect.mapError(open.read(buffer.subarray(length)), failed(path, "read"))
     if (read === 0) break
     length += read
   }
@@ -65,7 +65,7 @@ export const attachment: (path: string, maxBytes: number) => Effect.Effect<strin
   const fs = yield* ScopedFs
   const target = absolute(fs.cwd, path)
   const file = Effect.scoped(Effect.flatMap(fs.open(target), (open) => fileBody(path, open, maxBytes)))
-  const directory = Effect.andThen(fs.directory(target), fs.list(target)).pipe(
+  const directory = Effect.andThen(Effect.scoped(fs.directory(target)), fs.list(target)).pipe(
     Effect.map((entries) => directoryBody(path, entries, maxBytes))
   )
   return yield* Effect.catchIf(

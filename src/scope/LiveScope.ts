@@ -3,20 +3,28 @@
  *
  * Rules come in as they were written; their targets are resolved here. An allow stays where it pointed when the rules
  * were first seen: a target that is replaced by a link later grants nothing new. A deny holds for its text, for where
- * it pointed then and for where it points now.
+ * it pointed then and for where it points now, and for the same thing under other names. What the kernel shows of
+ * processes is granted by no rule.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Permission, ScopeRule, ScopeRules } from "../protocol/ScopeRule.ts"
+import * as Identity from "./Identity.ts"
 import * as Lexical from "./Lexical.ts"
+import { isOfProcess } from "./Process.ts"
 import { resolve } from "./Resolve.ts"
 import * as Scope from "./Scope.ts"
 
 export interface ScopeSnapshot {
   /** Both are real paths. */
   readonly rules: ScopeRules
-  /** What may be done at a real path. `typed` is the path that led there: what denies it, denies both. */
-  readonly access: (real: string, typed?: string) => Scope.Access
+  /**
+   * What may be done at a real path. `typed` is the path that led there: what denies it, denies both. `aliases` are
+   * further denies, see `Identity`.
+   */
+  readonly access: (real: string, typed?: string, aliases?: ReadonlyArray<ScopeRule>) => Scope.Access
+  /** What the deny rules name, as far as it exists. */
+  readonly denied: ReadonlyArray<Identity.Denied>
   /** The targets of the allow rules that grant `needed`, for messages. */
   readonly roots: (needed: Permission) => ReadonlyArray<string>
 }
@@ -39,10 +47,16 @@ const asWritten = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
 
 const everywhere: ScopeRule = { target: "/", permission: "write", recursive: true }
 
-const snapshotOf = (written: ScopeRules, rules: ScopeRules): ScopeSnapshot => ({
+const snapshotOf = (
+  written: ScopeRules,
+  rules: ScopeRules,
+  denied: ReadonlyArray<Identity.Denied> = []
+): ScopeSnapshot => ({
   rules,
-  access: (real, typed) => {
-    const access = Scope.permission(rules, real)
+  denied,
+  access: (real, typed, aliases = []) => {
+    if (isOfProcess(real)) return "none"
+    const access = Scope.permission({ allow: rules.allow, deny: [...rules.deny, ...aliases] }, real)
     if (typed === undefined || rules.deny.length === 0) return access
     const cap = Scope.permission({ allow: [everywhere], deny: rules.deny }, Lexical.normalize(typed))
     return cap === "write" || (cap === "read" && access !== "write") ? access : cap
@@ -70,9 +84,8 @@ export const make = (options: {
     }
     if (written.deny.length === 0) return seen.snapshot
     const { rules } = seen.snapshot
-    return snapshotOf(written, {
-      allow: rules.allow,
-      deny: [...rules.deny, ...(yield* resolveTargets(options.fs, written.deny))]
-    })
+    const now = yield* resolveTargets(options.fs, written.deny)
+    const denied = yield* Identity.identify(options.fs, now)
+    return snapshotOf(written, { allow: rules.allow, deny: [...rules.deny, ...now] }, denied)
   })
 }

@@ -1,24 +1,26 @@
 /**
  * Opens and reads one file at a real path, and makes sure that it was the file that was meant.
  *
- * Only regular files are opened: opening a named pipe would wait for a writer. After the open the path must still
- * lead to the very file that is open, so that a link swapped in between is noticed and not read.
+ * Only regular files are opened. What is open is asked where it is: a link swapped in on the way, and swapped back
+ * again, is noticed and nothing of it is read.
  */
-import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
+import type { Opened, Opener } from "./Opener.ts"
 import { wrongKind } from "./Refusal.ts"
 import { describe } from "./Resolve.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
 
-export interface OpenFile {
+export interface OpenFile extends Opened {
   readonly real: string
-  readonly file: FileSystem.File
-  readonly info: FileSystem.File.Info
-  /** Bytes, as of the open. */
-  readonly size: number
+}
+
+/** What files and directories are looked at and opened with. */
+export interface Disk {
+  readonly fs: FileSystem.FileSystem
+  readonly opener: Opener["Service"]
 }
 
 /** `path` is the name for messages. */
@@ -34,23 +36,45 @@ export const notFound = (path: string): ScopeError => scopeError("NotFound", pat
 const changed = (path: string): ScopeError =>
   scopeError("Failed", path, `${path} was replaced while it was being opened. Try again.`)
 
-const sameFile = (a: FileSystem.File.Info, b: FileSystem.File.Info): boolean =>
-  a.dev === b.dev && a.ino._tag === "Some" && b.ino._tag === "Some" && a.ino.value === b.ino.value
+/** What is open is what `real` names, and lies nowhere else. */
+export const isAt = Effect.fnUntraced(function* ({ fs }: Disk, opened: Opened, real: string) {
+  const place = yield* opened.place
+  if (place !== undefined) return place === real
+  const now = yield* Effect.option(fs.realPath(real))
+  const info = yield* Effect.option(fs.stat(real))
+  if (now._tag === "None" || info._tag === "None") return false
+  const { dev, ino } = info.value
+  return now.value === real && dev === opened.dev && ino._tag === "Some" && ino.value === opened.ino
+})
 
 /** `real` is a real path that was found to be readable. */
 export const openRegular = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
+  disk: Disk,
   path: string,
   real: string
 ): Effect.fn.Return<OpenFile, ScopeError, Scope.Scope> {
-  const before = yield* Effect.mapError(fs.stat(real), failed(path, "read"))
+  // Of some devices the open alone does something.
+  const before = yield* Effect.mapError(disk.fs.stat(real), failed(path, "read"))
   if (before.type !== "File") return yield* wrongKind(path, before.type)
-  const file = yield* Effect.mapError(fs.open(real, { flag: "r", noFollow: true }), failed(path, "opened"))
-  const info = yield* Effect.mapError(file.stat, failed(path, "read"))
-  const now = yield* Effect.mapError(fs.realPath(real), failed(path, "read"))
-  if (now !== real || !sameFile(before, info)) return yield* changed(path)
-  return { real, file, info, size: ByteSize.toNumberUnsafe(info.size) }
+  const opened = yield* Effect.mapError(disk.opener.open(real), failed(path, "opened"))
+  if (!(yield* isAt(disk, opened, real))) return yield* changed(path)
+  return opened.kind === "File" ? { ...opened, real } : yield* wrongKind(path, opened.kind)
 })
+
+/** A directory at a real path, held open. */
+export const openDirectory = Effect.fnUntraced(function* (
+  disk: Disk,
+  path: string,
+  real: string
+): Effect.fn.Return<Opened, ScopeError, Scope.Scope> {
+  const before = yield* Effect.mapError(disk.fs.stat(real), failed(path, "read"))
+  if (before.type !== "Directory") return yield* notDirectory(path)
+  const opened = yield* Effect.mapError(disk.opener.open(real), failed(path, "opened"))
+  if (!(yield* isAt(disk, opened, real))) return yield* changed(path)
+  return opened.kind === "Directory" ? opened : yield* notDirectory(path)
+})
+
+const notDirectory = (path: string): ScopeError => scopeError("NotDirectory", path, `${path} is not a directory.`)
 
 export const tooLarge = (path: string, maxBytes: number): ScopeError =>
   scopeError("TooLarge", path, `${path} is larger than ${maxBytes} bytes, the limit for a file that is loaded whole.`)
@@ -65,7 +89,7 @@ export const readAll = Effect.fnUntraced(function* (
   let buffer = new Uint8Array(open.size + 1)
   let length = 0
   while (true) {
-    const read = yield* Effect.mapError(open.file.read(buffer.subarray(length)), failed(path, "read"))
+    const read = yield* Effect.mapError(open.read(buffer.subarray(length)), failed(path, "read"))
     length += read
     if (read === 0) return buffer.subarray(0, length)
     if (length > maxBytes) return yield* tooLarge(path, maxBytes)

@@ -13,9 +13,10 @@ export type Resolution =
   | { readonly _tag: "Existing"; readonly real: string }
   /** Nothing is there; something that is created under this path would be at `real`. */
   | { readonly _tag: "Missing"; readonly real: string }
-  /** `link` is the real place of a link whose target does not exist. */
-  | { readonly _tag: "BrokenLink"; readonly link: string; readonly target: string }
-  | { readonly _tag: "Unresolvable"; readonly why: string }
+  /** `link` is the real place of a link whose target does not exist; it would be at `real`. */
+  | { readonly _tag: "BrokenLink"; readonly link: string; readonly target: string; readonly real: string }
+  /** `real` is as far as it leads. Undefined where the text alone is the trouble. */
+  | { readonly _tag: "Unresolvable"; readonly why: string; readonly real: string | undefined }
 
 /** A link on the way of a path, at its real place. `target` is its text, `real` where it leads. */
 export interface Link {
@@ -23,8 +24,6 @@ export interface Link {
   readonly target: string
   readonly real: string
 }
-
-const unresolvable = (why: string): Resolution => ({ _tag: "Unresolvable", why })
 
 /** The plain reason of a failed file operation, without the path. */
 export const describe = (error: PlatformError): string => {
@@ -56,22 +55,40 @@ const errnoTexts: { readonly [code: string]: string } = {
   ENXIO: "nothing is listening behind it"
 }
 
-/** `path` is absolute. */
+/**
+ * `path` is absolute. A `..` is followed out of a directory only if `mayLeave` says so: else a path through places that
+ * may not be seen would tell what is there, by arriving or not.
+ */
 export const resolve = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
-  path: string
+  path: string,
+  mayLeave: (real: string) => boolean = () => true
 ): Effect.fn.Return<Resolution> {
-  if (path.includes("\0")) return unresolvable("the path holds a NUL character")
-  const direct = yield* withoutDotDot(fs, path)
-  if (direct === undefined) return unresolvable("`..` follows something that is not an existing directory")
-  const real = yield* Effect.result(fs.realPath(direct))
-  if (real._tag === "Success") return { _tag: "Existing", real: real.success }
-  if (real.failure.reason._tag !== "NotFound") return unresolvable(describe(real.failure))
-  return yield* resolveMissing(fs, direct)
+  if (path.includes("\0")) {
+    return { _tag: "Unresolvable", why: "the path holds a NUL character", real: undefined } as const
+  }
+  const direct = yield* withoutDotDot(fs, path, mayLeave)
+  if (direct._tag === "Stuck") {
+    const why = "`..` follows something that is not an existing directory"
+    return { _tag: "Unresolvable", why, real: direct.real } as const
+  }
+  const real = yield* Effect.result(fs.realPath(direct.path))
+  if (real._tag === "Success") return { _tag: "Existing", real: real.success } as const
+  const end = yield* endOf(fs, direct.path)
+  if (real.failure.reason._tag !== "NotFound") {
+    return { _tag: "Unresolvable", why: describe(real.failure), real: end.real } as const
+  }
+  return end.broken === undefined
+    ? ({ _tag: "Missing", real: end.real } as const)
+    : ({ _tag: "BrokenLink", ...end.broken, real: end.real } as const)
 })
 
 /** The library's real path takes `..` back as text; through a link the kernel does something else. */
-const withoutDotDot = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
+const withoutDotDot = Effect.fnUntraced(function* (
+  fs: FileSystem.FileSystem,
+  path: string,
+  mayLeave: (real: string) => boolean
+) {
   let base = "/"
   let rest: Array<string> = []
   for (const name of Lexical.components(path)) {
@@ -79,34 +96,50 @@ const withoutDotDot = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, pa
       rest.push(name)
       continue
     }
-    const real = yield* Effect.option(fs.realPath(Lexical.join(base, ...rest)))
-    if (real._tag === "None") return undefined
+    const place = Lexical.join(base, ...rest)
+    const real = yield* Effect.option(fs.realPath(place))
+    if (real._tag === "None") return { _tag: "Stuck", real: (yield* endOf(fs, place)).real } as const
+    const stuck = { _tag: "Stuck", real: real.value } as const
+    if (!mayLeave(real.value)) return stuck
     const info = yield* Effect.option(fs.stat(real.value))
-    if (info._tag === "None" || info.value.type !== "Directory") return undefined
+    if (info._tag === "None" || info.value.type !== "Directory") return stuck
     base = real.value === "/" ? "/" : Lexical.parent(real.value)
     rest = []
   }
-  return Lexical.join(base, ...rest)
+  return { _tag: "Direct", path: Lexical.join(base, ...rest) } as const
 })
 
-const resolveMissing = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
-  path: string
-): Effect.fn.Return<Resolution> {
-  const tail: Array<string> = []
-  for (let current = path; current !== "/"; current = Lexical.parent(current)) {
-    tail.unshift(Lexical.name(current))
-    const real = yield* Effect.result(fs.realPath(Lexical.parent(current)))
-    if (real._tag === "Failure") {
-      if (real.failure.reason._tag === "NotFound") continue
-      return unresolvable(describe(real.failure))
-    }
-    const first = Lexical.join(real.success, tail[0] as string)
-    const target = yield* Effect.option(fs.readLink(first))
-    if (target._tag === "Some") return { _tag: "BrokenLink", link: first, target: target.value }
-    return { _tag: "Missing", real: Lexical.join(real.success, ...tail) }
+/** As many links as the kernel follows before it takes them for a circle. */
+const maxLinks = 40
+
+/**
+ * Where a path that leads to nothing would lead, as far as links say it: its existing part resolved, the rest as text.
+ * `broken` is the first link on the way whose target is missing.
+ */
+const endOf = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
+  let broken: { readonly link: string; readonly target: string } | undefined
+  let current = path
+  for (let links = 0; ; links++) {
+    const { real, rest } = yield* existingPart(fs, current)
+    const [first, ...others] = rest
+    if (first === undefined) return { real, broken }
+    const place = Lexical.join(real, first)
+    const target = yield* Effect.option(fs.readLink(place))
+    if (target._tag === "None" || links === maxLinks) return { real: Lexical.join(place, ...others), broken }
+    broken ??= { link: place, target: target.value }
+    const led = Lexical.isAbsolute(target.value) ? target.value : Lexical.join(real, target.value)
+    current = Lexical.normalize(Lexical.join(led, ...others))
   }
-  return { _tag: "Existing", real: "/" }
+})
+
+const existingPart = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, path: string) {
+  const rest: Array<string> = []
+  for (let current = path; current !== "/"; current = Lexical.parent(current)) {
+    const real = yield* Effect.option(fs.realPath(current))
+    if (real._tag === "Some") return { real: real.value, rest }
+    rest.unshift(Lexical.name(current))
+  }
+  return { real: "/", rest }
 })
 
 /** Every link that an existing path passes through, in order. For explanations; the path is not checked again. */

@@ -1,8 +1,9 @@
 /**
  * The file system as a pod's tools see it: every path is resolved and checked against the live scope before it is used.
  *
- * One per pod. What was checked is what is opened: operations run on the resolved path, never on the text that was
- * given. It knows nothing of tools and of what the content means.
+ * One per pod. What was checked is what is used: operations run on the resolved path, never on the text that was given,
+ * and what was opened is asked where it is before anything is read from it or written into it. It knows nothing of tools
+ * and of what the content means.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,7 +13,9 @@ import type * as EffectScope from "effect/Scope"
 import type { Permission, ScopeRules } from "../protocol/ScopeRule.ts"
 import * as Lexical from "./Lexical.ts"
 import * as LiveScope from "./LiveScope.ts"
-import { failed, notFound, openRegular, readAll, type OpenFile } from "./ReadFile.ts"
+import { hasDeniedName, aliases as aliasesOf } from "./Identity.ts"
+import { Opener } from "./Opener.ts"
+import { type Disk, failed, notFound, openDirectory, type OpenFile, openRegular, readAll } from "./ReadFile.ts"
 import * as Refusal from "./Refusal.ts"
 import { resolve } from "./Resolve.ts"
 import { allows } from "./Scope.ts"
@@ -33,6 +36,12 @@ export interface WriteTarget {
 export interface Entry {
   readonly name: string
   readonly kind: "directory" | "link" | "file"
+}
+
+export interface OpenDirectory {
+  readonly real: string
+  /** A path of that very directory, for processes too, wherever the names above it lead meanwhile. */
+  readonly here: string
 }
 
 export interface ScopedFsShape {
@@ -57,8 +66,8 @@ export interface ScopedFsShape {
     bytes: Uint8Array,
     beforeRename?: (real: string) => Effect.Effect<void, E, R>
   ) => Effect.Effect<{ readonly real: string; readonly created: boolean }, ScopeError | E, R>
-  /** The real path of a directory that may be searched. A path that is itself a link is refused. */
-  readonly directory: (path: string) => Effect.Effect<string, ScopeError>
+  /** A directory that may be searched, open for the length of the Scope. A path that is itself a link is refused. */
+  readonly directory: (path: string) => Effect.Effect<OpenDirectory, ScopeError, EffectScope.Scope>
   /** The readable entries of a directory: directories, then links, then the rest, each sorted by name. */
   readonly list: (path: string) => Effect.Effect<ReadonlyArray<Entry>, ScopeError>
 }
@@ -81,21 +90,22 @@ const byKindAndName = (a: Entry, b: Entry): number =>
 
 export const make = Effect.fn("ScopedFs.make")(function* (
   options: ScopedFsOptions
-): Effect.fn.Return<ScopedFsShape, ScopeError, FileSystem.FileSystem> {
+): Effect.fn.Return<ScopedFsShape, ScopeError, FileSystem.FileSystem | Opener> {
   const fs = yield* FileSystem.FileSystem
+  const disk: Disk = { fs, opener: yield* Opener }
   const snapshot = LiveScope.make({ fs, rules: options.rules, readable: options.readable ?? [] })
 
   /** Resolves, then asks the scope: a path outside of it is told from a missing one only within it. */
   const permitted = Effect.fnUntraced(function* (path: string, needed: Permission, cwd: string) {
     if (!Lexical.isAbsolute(path)) return yield* Refusal.notAbsolute(path, cwd)
-    const resolution = yield* resolve(fs, path)
-    if (resolution._tag === "Unresolvable") return yield* Refusal.unresolvable(path, resolution.why)
     const scope = yield* snapshot
+    const resolution = yield* resolve(fs, path, (real) => scope.access(real) !== "none")
+    const asked = { fs, scope, path, needed }
+    if (resolution._tag === "Unresolvable") return yield* yield* Refusal.unresolvable({ ...asked, ...resolution })
     if (resolution._tag === "BrokenLink") return yield* Refusal.brokenLink(scope, path, resolution, needed)
     const { real } = resolution
-    if (!allows(scope.access(real, path), needed)) {
-      return yield* yield* Refusal.outOfScope({ fs, scope, path, real, needed })
-    }
+    const aliases = scope.denied.length === 0 ? [] : yield* aliasesOf(fs, scope.denied, real)
+    if (!allows(scope.access(real, path, aliases), needed)) return yield* yield* Refusal.outOfScope({ ...asked, real })
     return { real, exists: resolution._tag === "Existing", scope }
   })
 
@@ -109,15 +119,16 @@ export const make = Effect.fn("ScopedFs.make")(function* (
     return found.exists ? found : yield* notFound(path)
   })
 
-  const readableDirectory = Effect.fnUntraced(function* (path: string) {
-    const found = yield* readable(path)
-    const info = yield* Effect.mapError(fs.stat(found.real), failed(path, "read"))
-    return info.type === "Directory" ? found : yield* scopeError("NotDirectory", path, `${path} is not a directory.`)
+  const directory = Effect.fnUntraced(function* (path: string) {
+    const { real, scope } = yield* readable(path)
+    return { real, scope, opened: yield* openDirectory(disk, path, real) }
   })
 
   const open = Effect.fnUntraced(function* (path: string) {
-    const { real } = yield* readable(path)
-    return yield* openRegular(fs, path, real)
+    const { real, scope } = yield* readable(path)
+    const file = yield* openRegular(disk, path, real)
+    if (file.links > 1 && (yield* hasDeniedName(fs, scope.denied, file))) return yield* Refusal.hardLink(path)
+    return file
   })
 
   return {
@@ -143,24 +154,21 @@ export const make = Effect.fn("ScopedFs.make")(function* (
       beforeRename?: (real: string) => Effect.Effect<void, E, R>
     ) =>
       Effect.gen(function* () {
-        const { real } = yield* permitted(path, "write", cwd)
-        const { created } = yield* replace(fs, path, real, bytes, beforeRename?.(real) ?? Effect.void)
+        const { real, scope } = yield* permitted(path, "write", cwd)
+        const mayMake = (parent: string) => allows(scope.access(parent), "write")
+        const { created } = yield* replace(disk, { path, real, bytes, mayMake }, beforeRename?.(real) ?? Effect.void)
         return { real, created }
       }),
     directory: Effect.fnUntraced(function* (path) {
-      const { real } = yield* readableDirectory(path)
+      const { opened, real } = yield* directory(path)
       const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
-      return isLink
-        ? yield* scopeError(
-            "LinkToDirectory",
-            path,
-            `${path} is a link to the directory ${real}: name that directory itself.`
-          )
-        : real
+      if (!isLink) return { real, here: opened.entry(".") }
+      const message = `${path} is a link to the directory ${real}: name that directory itself.`
+      return yield* scopeError("LinkToDirectory", path, message)
     }),
     list: Effect.fnUntraced(function* (path) {
-      const { real, scope } = yield* readableDirectory(path)
-      const found = yield* Effect.mapError(fs.readDirectoryEntries(real), failed(path, "listed"))
+      const { opened, real, scope } = yield* directory(path)
+      const found = yield* Effect.mapError(fs.readDirectoryEntries(opened.entry(".")), failed(path, "listed"))
       const entries: Array<Entry> = []
       for (const { name, type } of found) {
         const entry = Lexical.join(real, name)
@@ -173,9 +181,9 @@ export const make = Effect.fn("ScopedFs.make")(function* (
         if (target._tag === "Some" && scope.access(target.value) !== "none") entries.push({ name, kind: "link" })
       }
       return entries.toSorted(byKindAndName)
-    })
+    }, Effect.scoped)
   }
 })
 
-export const layer = (options: ScopedFsOptions): Layer.Layer<ScopedFs, ScopeError, FileSystem.FileSystem> =>
+export const layer = (options: ScopedFsOptions): Layer.Layer<ScopedFs, ScopeError, FileSystem.FileSystem | Opener> =>
   Layer.effect(ScopedFs, make(options))

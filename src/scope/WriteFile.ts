@@ -9,8 +9,10 @@ import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import * as Lexical from "./Lexical.ts"
-import { failed } from "./ReadFile.ts"
+import type { Opened } from "./Opener.ts"
+import { type Disk, failed, isAt } from "./ReadFile.ts"
 import { wrongKind } from "./Refusal.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
 
@@ -37,35 +39,77 @@ const fill = Effect.fnUntraced(function* (
   yield* Effect.mapError(file.sync, failed(path, "written"))
 })
 
-const syncDirectory = (fs: FileSystem.FileSystem, directory: string) =>
-  Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (file) => file.sync))
+export interface Replacement {
+  /** The name for messages. */
+  readonly path: string
+  /** A real path that was found to be writable. */
+  readonly real: string
+  readonly bytes: Uint8Array
+  /** Asked of each missing directory above it, by its real path. */
+  readonly mayMake: (directory: string) => boolean
+}
+
+const replaced = (path: string): ScopeError =>
+  scopeError("Failed", path, `${path} was not written: its directory was replaced meanwhile. Try again.`)
+
+/** The directory at a real path, open; what is missing of it is made, step by step through what is open already. */
+const openParent = (
+  disk: Disk,
+  { mayMake, path }: Replacement,
+  directory: string
+): Effect.Effect<Opened, ScopeError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const there = yield* Effect.option(disk.fs.stat(directory))
+    if (there._tag === "Some") return yield* openAt(disk, path, directory, directory)
+    if (!mayMake(directory)) {
+      const message = `${path} cannot be written: its directory ${directory} does not exist and may not be made.`
+      return yield* scopeError("OutOfScope", path, message)
+    }
+    const above = yield* openParent(
+      disk,
+      { path, real: directory, bytes: new Uint8Array(), mayMake },
+      parentOf(directory)
+    )
+    const entry = above.entry(Lexical.name(directory))
+    yield* Effect.catchIf(
+      disk.fs.makeDirectory(entry),
+      (error) => error.reason._tag === "AlreadyExists",
+      () => Effect.void
+    ).pipe(Effect.mapError(failed(path, "written")))
+    return yield* openAt(disk, path, entry, directory)
+  })
+
+const parentOf = (path: string): string => (path === "/" ? "/" : Lexical.parent(path))
+
+const openAt = Effect.fnUntraced(function* (disk: Disk, path: string, place: string, real: string) {
+  const opened = yield* Effect.mapError(disk.opener.open(place), failed(path, "written"))
+  if (opened.kind !== "Directory") {
+    return yield* scopeError("Failed", path, `${path} could not be written: a part of the path is not a directory.`)
+  }
+  return (yield* isAt(disk, opened, real)) ? opened : yield* replaced(path)
+})
 
 /**
- * `real` is a real path that was found to be writable; missing parent directories are made. `beforeRename` runs when
- * all is written and only the rename is left: its failure leaves the old file in place.
+ * `beforeRename` runs when all is written and only the rename is left: its failure leaves the old file in place.
+ * Everything happens in the directory that was checked, whatever its name leads to meanwhile.
  */
 export const replace = <E, R>(
-  fs: FileSystem.FileSystem,
-  path: string,
-  real: string,
-  bytes: Uint8Array,
+  disk: Disk,
+  replacement: Replacement,
   beforeRename: Effect.Effect<void, E, R>
 ): Effect.Effect<{ readonly created: boolean }, ScopeError | E, R> =>
   Effect.gen(function* () {
-    const directory = Lexical.parent(real)
-    yield* Effect.mapError(fs.makeDirectory(directory, { recursive: true }), failed(path, "written"))
-    const stillThere = Effect.mapError(fs.realPath(directory), failed(path, "written")).pipe(
-      Effect.filterOrFail(
-        (now) => now === directory,
-        () => scopeError("Failed", path, `${path} was not written: its directory was replaced meanwhile. Try again.`)
-      )
-    )
-    yield* stillThere
-    const old = yield* Effect.option(fs.stat(real))
+    const { fs } = disk
+    const { bytes, path, real } = replacement
+    if (real === "/") return yield* wrongKind(path, "Directory")
+    const directory = yield* openParent(disk, replacement, Lexical.parent(real))
+    const target = directory.entry(Lexical.name(real))
+    if (yield* Effect.isSuccess(fs.readLink(target))) return yield* replaced(path)
+    const old = yield* Effect.option(fs.stat(target))
     if (old._tag === "Some" && old.value.type !== "File") return yield* wrongKind(path, old.value.type)
     const before = Option.getOrUndefined(old)
     const unique = yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)
-    const temporary = Lexical.join(directory, `.effect-pod-${unique.toString(36)}.tmp`)
+    const temporary = directory.entry(`.effect-pod-${unique.toString(36)}.tmp`)
     // A new file gets what the umask leaves of 0666; the content of an old one is never open to more than it was.
     const mode = before === undefined ? 0o666 : 0o600
     yield* Effect.scoped(
@@ -76,11 +120,14 @@ export const replace = <E, R>(
         )
         yield* fill(fs, path, temporary, file, bytes, before)
         yield* beforeRename
-        yield* stillThere
-        yield* Effect.mapError(fs.rename(temporary, real), failed(path, "written"))
+        if (!(yield* isAt(disk, directory, Lexical.parent(real)))) return yield* replaced(path)
+        yield* Effect.mapError(fs.rename(temporary, target), failed(path, "written"))
       })
     )
     // The content is in place; that some file systems cannot sync a directory is no failure of the write.
-    yield* Effect.ignore(syncDirectory(fs, directory))
+    yield* Effect.ignore(syncDirectory(fs, directory.entry(".")))
     return { created: before === undefined }
-  })
+  }).pipe(Effect.scoped) as Effect.Effect<{ readonly created: boolean }, ScopeError | E, R>
+
+const syncDirectory = (fs: FileSystem.FileSystem, directory: string) =>
+  Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (file) => file.sync))

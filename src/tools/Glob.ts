@@ -60,8 +60,18 @@ export const make = (options: {
       let total = 0
       let bytes = 0
       const end = yield* options.search({
-        directory: base.real,
-        args: ["--files", "--null", "--hidden", "--no-ignore", "--sortr=modified", `--glob=${glob}`, "--", "./"],
+        directory: base.here,
+        args: [
+          "--files",
+          "--null",
+          "--hidden",
+          "--no-ignore",
+          "--sortr=modified",
+          `--glob=${glob}`,
+          ...base.args,
+          "--",
+          "./"
+        ],
         separator: 0,
         onRecord: (record, isWhole) => {
           const file = isWhole ? base.permitted(record) : undefined
@@ -90,5 +100,5 @@ export const make = (options: {
         ...(found.length === 0 ? {} : { content: found.join("\n") }),
         ...(isCut || end.stopped !== "end" ? { truncated: true } : {})
       }
-    })
+    }, Effect.scoped)
   })

@@ -114,13 +114,14 @@ export const make = (options: {
       if (page.admit(Text.encode(line).length)) page.add(line)
     }
     const end = yield* options.search({
-      directory: base.real,
+      directory: base.here,
       args: [
         "--count",
         "--null",
         "--with-filename",
         ...(isCount ? [] : ["--max-count=1"]),
         ...argumentsOf(args),
+        ...base.args,
         "--",
         args.pattern,
         "./"
@@ -145,12 +146,13 @@ export const make = (options: {
     const before = Math.min(args["-C"] ?? args["-B"] ?? 0, maxContext)
     const lines = GrepLines.make({ base, page, hasNumbers: args["-n"] ?? true, before, after })
     const end = yield* options.search({
-      directory: base.real,
+      directory: base.here,
       args: [
         "--json",
         `--after-context=${after}`,
         `--before-context=${before}`,
         ...argumentsOf(args),
+        ...base.args,
         "--",
         args.pattern,
         "./"
@@ -181,6 +183,6 @@ export const make = (options: {
         ...(page.returned() === 0 ? {} : { content: page.content() }),
         ...(hasMore ? { truncated: true } : {})
       }
-    })
+    }, Effect.scoped)
   })
 }

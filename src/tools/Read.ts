@@ -92,7 +92,7 @@ export const make = (options: {
     const buffer = new Uint8Array(chunkBytes)
     let isCounted = false
     for (let isFirst = true; !window.isFull() && !isCounted; isFirst = false) {
-      const length = yield* Effect.mapError(open.file.read(buffer), (error) =>
+      const length = yield* Effect.mapError(open.read(buffer), (error) =>
         fromScope(ReadFile.failed(path, "read")(error))
       )
       const chunk = buffer.subarray(0, length)

@@ -16,7 +16,7 @@ import type { Ripgrep } from "./Ripgrep.ts"
 import type { ToolError } from "./Tool.ts"
 
 export interface SearchRequest {
-  /** A real path. Results are relative to it. */
+  /** Absolute. Results are relative to it. */
   readonly directory: string
   readonly args: ReadonlyArray<string>
   /** The byte that ends a record. */

@@ -1,6 +1,7 @@
 /** What Glob and Grep share: the directory to search, the check of every hit, and the words for what was not searched. */
 import * as Effect from "effect/Effect"
 import * as Lexical from "../scope/Lexical.ts"
+import { leftOut } from "../scope/Process.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
 import { fromScope } from "./Failure.ts"
@@ -10,6 +11,10 @@ export interface Base {
   /** As the model named it, or the working directory. */
   readonly shown: string
   readonly real: string
+  /** Where a search is run: that very directory. */
+  readonly here: string
+  /** Arguments without which a search would look where it may not. They come behind the caller's own patterns. */
+  readonly args: ReadonlyArray<string>
   /** From ripgrep's name of a hit to the path for the model; nothing if the hit may not be read. */
   readonly permitted: (hit: Uint8Array) => string | undefined
 }
@@ -17,12 +22,18 @@ export interface Base {
 /** One scope for the whole search: a walk does not change its mind half way. */
 export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string | undefined) {
   const shown = path === undefined ? fs.cwd : path
-  const real = yield* Effect.mapError(fs.directory(shown), fromScope)
+  const { here, real } = yield* Effect.mapError(fs.directory(shown), fromScope)
   const scope = yield* fs.snapshot
   const base = Lexical.normalize(shown)
   return {
     shown,
     real,
+    here,
+    args: [
+      "--no-ignore-global",
+      ...(scope.access(Lexical.parent(real)) === "none" ? ["--no-ignore-parent"] : []),
+      ...leftOut(real).map((pattern) => `--glob=!${pattern}`)
+    ],
     permitted: (hit) => {
       const relative = Text.decodeLossy(hit).replace(/^\.\//, "")
       // ripgrep follows no link, so what lies below a real directory is real.

@@ -52,7 +52,7 @@ describe("reading", () => {
       fill(at(""), { "secret.txt": "not yours", "work/secret.txt": "decoy" })
       const { fs } = yield* scoped({ cwd: work })
       // As text this is work/secret.txt; the kernel goes through the link and up from there.
-      assert.strictEqual((yield* refused(fs.readBytes(`${work}/door/../secret.txt`, MiB))).reason, "LinkOutOfScope")
+      assert.strictEqual((yield* refused(fs.readBytes(`${work}/door/../secret.txt`, MiB))).reason, "OutOfScope")
       const nowhere = yield* refused(fs.readBytes(`${work}/none/../a.txt`, MiB))
       assert.strictEqual(nowhere.reason, "OutOfScope")
       assert.strictEqual((yield* refused(fs.readBytes(`${work}/a.txt/../a.txt`, MiB))).reason, "OutOfScope")
@@ -179,12 +179,45 @@ describe("somebody swaps what was checked", () => {
     })
   )
 
-  it.effect("the file for another one", () =>
+  it.effect("the file for another one of the scope: that one is read, whole", () =>
+    Effect.gen(function* () {
+      const { at, work } = yield* world
+      fill(work, { "other.txt": "other" })
+      const swap = () => NFS.renameSync(at("work/other.txt"), at("work/sub/b.txt"))
+      const { fs } = yield* scoped({ cwd: work, beforeOpen: (path) => path.endsWith("b.txt") && swap() })
+      assert.strictEqual(text((yield* fs.readBytes(at("work/sub/b.txt"), MiB)).bytes), "other")
+    })
+  )
+
+  it.effect("the file for a named pipe that nobody writes into", () =>
     Effect.gen(function* () {
       const error = yield* attempt((at) => {
-        fill(at("work"), { "other.txt": "other" })
-        NFS.renameSync(at("work/other.txt"), at("work/sub/b.txt"))
+        NFS.rmSync(at("work/sub/b.txt"))
+        execFileSync("mkfifo", [at("work/sub/b.txt")])
       })
+      assert.strictEqual(error.reason, "NotRegular")
+    })
+  )
+
+  it.effect("its directory for a link, and back again before anybody looks", () =>
+    Effect.gen(function* () {
+      const { at, work } = yield* world
+      fill(at("outside"), { "b.txt": "secret" })
+      const { fs } = yield* scoped({
+        cwd: work,
+        // The swap is there for the look at the file and for the open, and gone for every look after that.
+        afterRealPath: (path) => {
+          if (!path.endsWith("/b.txt") || NFS.existsSync(at("work/moved"))) return
+          NFS.renameSync(at("work/sub"), at("work/moved"))
+          NFS.symlinkSync(at("outside"), at("work/sub"))
+        },
+        afterOpen: (path) => {
+          if (!path.endsWith("/b.txt")) return
+          NFS.rmSync(at("work/sub"))
+          NFS.renameSync(at("work/moved"), at("work/sub"))
+        }
+      })
+      const error = yield* refused(fs.readBytes(at("work/sub/b.txt"), MiB))
       assert.include(error.message, "replaced while it was being opened")
     })
   )
@@ -215,7 +248,7 @@ describe("directories", () => {
       const error = yield* refused(fs.directory(at("work/dirlink")))
       assert.strictEqual(error.reason, "LinkToDirectory")
       assert.include(error.message, at("work/sub"))
-      assert.strictEqual(yield* fs.directory(at("work/dirlink/inner")), at("work/sub/inner"))
+      assert.strictEqual((yield* fs.directory(at("work/dirlink/inner"))).real, at("work/sub/inner"))
       assert.strictEqual((yield* refused(fs.directory(at("work/a.txt")))).reason, "NotDirectory")
       assert.strictEqual((yield* refused(fs.directory(at("work/none")))).reason, "NotFound")
     })

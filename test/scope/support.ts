@@ -1,5 +1,4 @@
 /** Real directories and a scoped file system over them. */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -7,7 +6,10 @@ import * as Ref from "effect/Ref"
 import * as NFS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
+import * as Files from "../../layers/runtime/Files.ts"
+import * as OpenerLive from "../../layers/runtime/Opener.ts"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
+import { Opener } from "../../src/scope/Opener.ts"
 import type { ScopeError } from "../../src/scope/ScopeError.ts"
 import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 
@@ -33,31 +35,46 @@ export const fill = (root: string, files: Readonly<Record<string, string | Uint8
 export const write = (target: string, recursive = true): ScopeRule => ({ target, permission: "write", recursive })
 export const read = (target: string, recursive = true): ScopeRule => ({ target, permission: "read", recursive })
 
+/** What somebody else does to the disk while it is used. */
+export interface Meddling {
+  /** A file or a directory is about to be opened. */
+  readonly beforeOpen?: ((path: string) => void) | undefined
+  /** It has been opened, and nobody has looked at it yet. */
+  readonly afterOpen?: ((path: string) => void) | undefined
+  /** It is known what a path really names. */
+  readonly afterRealPath?: ((path: string) => void) | undefined
+}
+
 /** The real file system, with somebody else at work in it. */
-export const meddled = (beforeOpen: ((path: string) => void) | undefined) =>
-  Layer.effect(
-    FileSystem.FileSystem,
-    Effect.map(FileSystem.FileSystem, (fs) =>
-      FileSystem.make({
-        ...fs,
-        open: (path, options) =>
-          Effect.andThen(
-            Effect.sync(() => beforeOpen?.(path)),
-            fs.open(path, options)
-          )
-      })
+export const meddled = (meddling: Meddling) => {
+  const around = <A, E, R>(path: string, open: Effect.Effect<A, E, R>) =>
+    Effect.sync(() => meddling.beforeOpen?.(path)).pipe(
+      Effect.andThen(open),
+      Effect.tap(() => Effect.sync(() => meddling.afterOpen?.(path)))
     )
-  ).pipe(Layer.provide(NodeFileSystem.layer))
+  const files = Effect.map(FileSystem.FileSystem, (fs) =>
+    FileSystem.make({
+      ...fs,
+      open: (path, options) => around(path, fs.open(path, options)),
+      realPath: (path) => Effect.tap(fs.realPath(path), () => Effect.sync(() => meddling.afterRealPath?.(path)))
+    })
+  )
+  const opener = Effect.map(Opener, ({ open }) => ({ open: (path: string) => around(path, open(path)) }))
+  return Layer.merge(
+    Layer.effect(FileSystem.FileSystem, files).pipe(Layer.provide(Files.layer)),
+    Layer.effect(Opener, opener).pipe(Layer.provide(OpenerLive.layer))
+  )
+}
 
 /** A scoped file system whose rules can be changed while it is used. */
-export const scoped = Effect.fnUntraced(function* (options: {
-  readonly cwd: string
-  readonly allow?: ReadonlyArray<ScopeRule>
-  readonly deny?: ReadonlyArray<ScopeRule>
-  readonly readable?: ReadonlyArray<string>
-  /** What happens on the disk when a file is about to be opened. */
-  readonly beforeOpen?: (path: string) => void
-}) {
+export const scoped = Effect.fnUntraced(function* (
+  options: {
+    readonly cwd: string
+    readonly allow?: ReadonlyArray<ScopeRule>
+    readonly deny?: ReadonlyArray<ScopeRule>
+    readonly readable?: ReadonlyArray<string>
+  } & Meddling
+) {
   const rules = yield* Ref.make<ScopeRules>({
     allow: options.allow ?? [write(options.cwd)],
     deny: options.deny ?? []
@@ -66,7 +83,7 @@ export const scoped = Effect.fnUntraced(function* (options: {
     cwd: options.cwd,
     rules: Ref.get(rules),
     ...(options.readable === undefined ? {} : { readable: options.readable })
-  }).pipe(Effect.provide(meddled(options.beforeOpen)))
+  }).pipe(Effect.provide(meddled(options)))
   return { fs, rules }
 })
 

@@ -66,7 +66,7 @@ export const workbench = Effect.fnUntraced(function* (
     deny: (options.deny ?? []).map((name) => ({ target: Path.join(work, name), permission: "read", recursive: true }))
   })
   const fs = yield* ScopedFs.make({ cwd: options.cwd ?? work, rules: Ref.get(rules), readable: [outputDir] }).pipe(
-    Effect.provide(meddled(options.beforeOpen))
+    Effect.provide(meddled(options))
   )
   const fence = yield* (yield* Sandbox).open(options.policy ?? { mode: "auto", network: "allow" })
   const tools = yield* builtin({ fence, env: process.env, outputDir, ...options }).pipe(

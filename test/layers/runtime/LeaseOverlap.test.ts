@@ -20,6 +20,12 @@ describe("LeaseOverlap", () => {
     ["a smaller part denied", scopeOf([writes("/w")], [writes("/w/sub/x")]), scopeOf([writes("/w/sub")]), true],
     ["a part denied flat", scopeOf([writes("/w")], [writes("/w/sub", false)]), scopeOf([writes("/w/sub")]), true],
     [
+      "a flat rule on a denied entry",
+      scopeOf([writes("/w", false)]),
+      scopeOf([writes("/w/sub")], [writes("/w/sub", false)]),
+      false
+    ],
+    [
       "a flat part denied flat",
       scopeOf([writes("/w")], [writes("/w/sub", false)]),
       scopeOf([writes("/w/sub", false)]),
