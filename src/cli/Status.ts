@@ -1,5 +1,6 @@
 /** `effect-pod status NAME`: one pod, and what it is busy with. */
 import * as Effect from "effect/Effect"
+import type { ScopeRule } from "../protocol/ScopeRule.ts"
 import { ExitCode } from "./CliError.ts"
 import type { Command } from "./Invocation.ts"
 import { table } from "./List.ts"
@@ -20,6 +21,7 @@ export const more = ({ snapshot, welcome }: LiveDetail) => {
     context_window: greeting.context_window,
     context_tokens: greeting.context_tokens,
     scope_summary: greeting.scope_summary,
+    ...(greeting.scope === undefined ? {} : { scope: greeting.scope }),
     tools: greeting.tools,
     ...(greeting.sandbox === undefined ? {} : { sandbox: greeting.sandbox }),
     notes: greeting.notes ?? [],
@@ -28,6 +30,11 @@ export const more = ({ snapshot, welcome }: LiveDetail) => {
     waiting_on: snapshot.waiting_on ?? null
   }
 }
+
+const deniedText = (deny: ReadonlyArray<ScopeRule>): string =>
+  Array.from(
+    new Set(deny.map(({ permission, recursive, target }) => `${permission} ${target}${recursive ? "" : " (flat)"}`))
+  ).join(", ")
 
 export const rows = (
   report: PodReport & { readonly journal?: string },
@@ -49,11 +56,12 @@ export const rows = (
     ["used", usage === undefined ? undefined : usageText(usage)]
   ]
   if (live !== undefined) {
-    const { context_tokens, context_window, inbox, model, provider, sandbox, scope_summary, tools, waiting_on } =
+    const { context_tokens, context_window, inbox, model, provider, sandbox, scope, scope_summary, tools, waiting_on } =
       more(live)
     base.push(
       ["model", `${provider} ${model}, ${context_tokens} of ${context_window} tokens used`],
       ["scope", scope_summary.replace(/\s*\n\s*-?\s*/g, " ")],
+      ["denied", deniedText(scope?.deny ?? [])],
       ["tools", tools.join(", ")],
       ["sandbox", sandbox === undefined ? undefined : sandboxText(sandbox)],
       ["narrower", sandbox?.narrower?.join("; ")],

@@ -25,7 +25,7 @@ import type { PodStatus } from "../protocol/Status.ts"
 import { Lease } from "../runtime/Lease.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox, type SandboxPolicy } from "../runtime/Sandbox.ts"
-import { summary } from "../scope/Scope.ts"
+import { boundaries, summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
 import type { LiveRun } from "../session/Fold.ts"
 import { PodStore } from "../session/PodStore.ts"
@@ -112,7 +112,6 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
   const toolbox = yield* Toolbox.withOwn(tools, options.tools ?? [])
-  const scopeSummary = summary(authority.scope)
   const config = isNew ? requestConfig(manifest.worker) : restored.content.state.config
   yield* Fiber.join(claim)
   const journal = yield* Session.open({
@@ -128,7 +127,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
           language: manifest.worker.language,
           cwd: fs.cwd,
           tools: toolbox.names,
-          scopeSummary,
+          scopeSummary: boundaries(authority.scope),
           sandbox: fenced
         })
       : Effect.succeed({ text: restored.content.state.systemPrompt ?? "", alerts: [] }),
@@ -158,8 +157,9 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     cwd: fs.cwd,
     provider: client.info.provider,
     model: client.info.model,
-    scope_summary: scopeSummary,
+    scope_summary: summary(authority.scope),
     tools: toolbox.names,
+    scope: (yield* fs.snapshot).rules,
     context_window: client.info.contextWindow,
     context_tokens: journal.state.lastInputTokens,
     sandbox: fenced,

@@ -1,6 +1,7 @@
 /** Who the pod is and what it may do, as told to every client that connects. Made once at start. */
 import * as Schema from "effect/Schema"
 import { Count, defaulted } from "./Fields.ts"
+import { ScopeRules } from "./ScopeRule.ts"
 
 /** A place of the scope as commands really see it. `hidden`: it is there, and nothing of it can be seen. */
 export const SandboxMount = Schema.Struct({
@@ -21,6 +22,7 @@ export const SandboxReport = Schema.Struct({
 })
 export type SandboxReport = typeof SandboxReport.Type
 
+/** `scope` is what is enforced: links in its targets resolved, denies included, the pod's own directories with it. */
 export const Greeting = Schema.Struct({
   pod_name: Schema.String,
   cwd: Schema.String,
@@ -28,6 +30,7 @@ export const Greeting = Schema.Struct({
   model: Schema.String,
   scope_summary: Schema.String,
   tools: Schema.Array(Schema.String),
+  scope: Schema.optionalKey(ScopeRules),
   context_window: defaulted(Count, 0),
   context_tokens: defaulted(Count, 0),
   sandbox: Schema.optionalKey(SandboxReport),

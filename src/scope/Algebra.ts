@@ -71,7 +71,8 @@ export const subtract = (from: ScopeRules, taken: ScopeRules, lost: Permission):
   ])
 })
 
-const dedupe = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
+/** Each rule once, in its first place. */
+export const dedupe = (rules: ReadonlyArray<ScopeRule>): ReadonlyArray<ScopeRule> =>
   rules.filter(
     (rule, index) =>
       rules.findIndex(

@@ -11,6 +11,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { Permission, ScopeRule, ScopeRules } from "../protocol/ScopeRule.ts"
 import * as Identity from "./Identity.ts"
 import * as Lexical from "./Lexical.ts"
+import { dedupe } from "./Algebra.ts"
 import { isOfProcess } from "./Process.ts"
 import { resolve } from "./Resolve.ts"
 import * as Scope from "./Scope.ts"
@@ -80,12 +81,12 @@ export const make = (options: {
     if (seen?.written !== written) {
       const allow = yield* resolveTargets(options.fs, [...written.allow, ...own])
       const deny = [...asWritten(written.deny), ...(yield* resolveTargets(options.fs, written.deny))]
-      seen = { written, snapshot: snapshotOf(written, { allow, deny }) }
+      seen = { written, snapshot: snapshotOf(written, { allow, deny: dedupe(deny) }) }
     }
     if (written.deny.length === 0) return seen.snapshot
     const { rules } = seen.snapshot
     const now = yield* resolveTargets(options.fs, written.deny)
     const denied = yield* Identity.identify(options.fs, now)
-    return snapshotOf(written, { allow: rules.allow, deny: [...rules.deny, ...now] }, denied)
+    return snapshotOf(written, { allow: rules.allow, deny: dedupe([...rules.deny, ...now]) }, denied)
   })
 }

@@ -46,3 +46,16 @@ export const summary = (rules: ScopeRules): string =>
     "Writable:",
     ...rules.allow.filter((rule) => rule.permission === "write").map(line)
   ].join("\n")
+
+/** The same with what is denied, for whoever has to keep to it. */
+export const boundaries = (rules: ScopeRules): string => {
+  const denied = (permission: Permission, title: string) => {
+    const lines = rules.deny.filter((rule) => rule.permission === permission).map(line)
+    return lines.length === 0 ? [] : [title, ...lines]
+  }
+  return [
+    summary(rules),
+    ...denied("read", "Denied, neither read nor written:"),
+    ...denied("write", "Denied writing:")
+  ].join("\n")
+}

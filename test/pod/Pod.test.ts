@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as NFS from "node:fs"
 import * as Scripted from "../../layers/llm/Scripted.ts"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
@@ -210,6 +211,37 @@ describe("Pod.make", () => {
       const refused = yield* Effect.flip(Effect.scoped(Pod.make(manifest)))
       expect(refused.message).toMatch(/`budget\.session\.cost_usd`: the prices of the model are not known/)
     }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
+  )
+
+  it.effect(
+    "the greeting tells the scope as it is enforced, links resolved and denies with it; so does the prompt",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* workspace
+        NFS.mkdirSync(`${cwd}/real`)
+        NFS.symlinkSync("real", `${cwd}/alias`)
+        const manifest = yield* manifestFor(cwd, "tester", {
+          scope: {
+            allow: [{ target: cwd, permission: "write" }],
+            deny: [
+              { target: `${cwd}/alias`, permission: "read" },
+              { target: `${cwd}/later`, permission: "write", recursive: false }
+            ]
+          }
+        })
+        const { greeting, runToEnd } = yield* Pod.make(manifest, { cwd })
+        const rule = (target: string, permission: string, recursive = true) => ({ target, permission, recursive })
+        expect(greeting.scope?.allow[0]).toEqual(rule(cwd, "write"))
+        expect(greeting.scope?.deny).toEqual([
+          rule(`${cwd}/alias`, "read"),
+          rule(`${cwd}/later`, "write", false),
+          rule(`${cwd}/real`, "read")
+        ])
+        yield* runToEnd("go")
+        const [request] = yield* (yield* Scripted.Script).requests
+        expect(request?.system).toContain(`Denied, neither read nor written:\n  - ${cwd}/alias`)
+        expect(request?.system).toContain(`Denied writing:\n  - ${cwd}/later [non-recursive]`)
+      }).pipe(Effect.scoped, Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }])))
   )
 
   it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
