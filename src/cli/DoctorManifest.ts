@@ -8,7 +8,7 @@ import type { Catalog } from "../manifest/Catalog.ts"
 import { variable } from "../manifest/Default.ts"
 import { formatKeyPath, type KeyPath } from "../manifest/KeyPath.ts"
 import { toInput } from "../manifest/Manifest.ts"
-import { catalogFor, modelError, planModel } from "../manifest/Model.ts"
+import { catalogFor, modelError, type ModelPlan, planModel } from "../manifest/Model.ts"
 import { notYet } from "../manifest/NotYet.ts"
 import { uncountable } from "../manifest/tables/Budget.ts"
 import { isTable } from "../manifest/Paths.ts"
@@ -67,11 +67,25 @@ const sourceOf = ({ file, invocation, text }: Prepared): ((key: string) => strin
 }
 
 /** The catalog as this user has it, if the manifest needs it. */
-const catalogOf = ({ invocation: { env }, manifest }: Prepared) =>
-  Effect.flatMap(directoriesOf(env), ({ config }) => catalogFor(manifest.model, { env, configDir: config })).pipe(
+const catalogOf = ({ invocation: { env }, manifest: { model } }: Prepared) =>
+  Effect.flatMap(directoriesOf(env), ({ config }) => {
+    const [referred] = model.fallback ?? []
+    return catalogFor(referred === undefined ? model : { ...model, ref: referred }, { env, configDir: config })
+  }).pipe(
     Effect.mapError((error) => (error._tag === "ManifestError" ? hostFailure(error) : error)),
     Effect.provide(Files.layer)
   )
+
+const described = ({ baseUrl, credential, modelId, scheme }: ModelPlan): string => {
+  if (baseUrl === undefined) return `${scheme}, embedded, needs no network`
+  const key =
+    credential.kind === "none"
+      ? "no key needed"
+      : credential.kind === "file"
+        ? `key from ${credential.path}`
+        : "key from the environment"
+  return `${scheme} ${modelId} at ${shown(baseUrl).slice(1, -1)}, ${key}`
+}
 
 const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Finding> => {
   const { env } = prepared.invocation
@@ -82,19 +96,11 @@ const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Findi
       : ok("model keys", `set: ${set.join(", ")}`)
   const plan = planModel(prepared.manifest.model, env, "model", catalog)
   if (plan._tag === "Failure") return [keys, fail("model", modelError(plan.failure, origin(prepared)).message)]
-  const { baseUrl, credential, modelId, notes, prices, scheme } = plan.success
+  const { notes, prices } = plan.success
   const uncounted = uncountable(prepared.manifest.budget, prices)
-  const embedded = baseUrl === undefined
-  const named = embedded ? `${scheme}, embedded` : `${scheme} ${modelId} at ${shown(baseUrl).slice(1, -1)}`
-  const key =
-    credential.kind === "none"
-      ? "no key needed"
-      : credential.kind === "file"
-        ? `key from ${credential.path}`
-        : "key from the environment"
   return [
     keys,
-    ok("model", embedded ? `${named}, needs no network` : `${named}, ${key}`),
+    ok("model", described(plan.success)),
     ...(uncounted === undefined ? [] : [fail("budget", modelError(uncounted, origin(prepared)).message)]),
     ...notes.map((note) => warn("model", note))
   ]
@@ -111,10 +117,27 @@ const webFindings = ({ invocation: { env }, manifest: { web } }: Prepared): Read
   ]
 }
 
+/** A fallback that cannot be had keeps a pod from starting, like the model itself. */
+const fallbackFindings = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Finding> => {
+  const { budget, model } = prepared.manifest
+  return (model.fallback ?? []).flatMap((ref, n) => {
+    const key = `model.fallback[${n}]`
+    const plan = planModel({ ref, limits: {} }, prepared.invocation.env, key, catalog)
+    if (plan._tag === "Failure") return [fail(key, modelError(plan.failure, origin(prepared)).message)]
+    const { notes, prices } = plan.success
+    const uncounted = uncountable(budget, prices)
+    return [
+      ok(key, described(plan.success)),
+      ...(uncounted === undefined ? [] : [fail(key, modelError(uncounted, origin(prepared)).message)]),
+      ...notes.map((note) => warn(key, note))
+    ]
+  })
+}
+
 const modelFindings = (prepared: Prepared): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.match(catalogOf(prepared), {
     onFailure: ({ hint, message }) => [fail("model catalog", message, hint)],
-    onSuccess: (catalog) => modelFinding(prepared, catalog)
+    onSuccess: (catalog) => [...modelFinding(prepared, catalog), ...fallbackFindings(prepared, catalog)]
   })
 
 export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestReport> =>

@@ -111,6 +111,48 @@ describe("models", () => {
     assert.strictEqual((await run(place, ["run", "hello"])).code, 0)
   })
 
+  it("are examined by doctor, the fallbacks too", async () => {
+    configure("providers.toml", [
+      "[[provider]]",
+      'id = "team"',
+      'scheme = "gemini"',
+      'auth_hint = { kind = "api_key" }'
+    ])
+    writeFileSync(
+      join(place.home, "fallback.toml"),
+      [
+        "[pod]",
+        'name = "agent"',
+        "[model]",
+        'scheme = "offline"',
+        'fallback = ["team/large", "openai/gpt-5.4", "nobody/x"]',
+        "[[scope.allow]]",
+        'target = "."',
+        'permission = "write"',
+        "[worker]",
+        "[budget.run]",
+        "cost_usd = 1"
+      ].join("\n")
+    )
+    const { code, stdout } = await run(place, ["doctor", "--json", "--manifest", join(place.home, "fallback.toml")], {
+      env: { GEMINI_API_KEY: "k" }
+    })
+    assert.strictEqual(code, 1)
+    const { findings } = JSON.parse(stdout) as {
+      findings: ReadonlyArray<{ check: string; level: string }>
+    }
+    assert.deepStrictEqual(
+      findings.filter(({ check }) => check.startsWith("model.fallback")).map(({ check, level }) => [check, level]),
+      [
+        ["model.fallback[0]", "ok"],
+        ["model.fallback[0]", "fail"],
+        ["model.fallback[0]", "warn"],
+        ["model.fallback[1]", "fail"],
+        ["model.fallback[2]", "fail"]
+      ]
+    )
+  })
+
   it("takes no arguments and knows its flags", async () => {
     const extra = await run(place, ["models", "openai"])
     assert.deepStrictEqual([extra.code, extra.stdout], [2, ""])
