@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* (
       timeout: Settings.noSdkTimeout,
       logLevel: "off",
       openTelemetry: false,
-      fetchOptions: Settings.fetchOptions()
+      fetchOptions: Settings.fetchOptions(options.connectTimeout)
     })
   })
   const warn = Ignored.warnOnce(provider)

@@ -33,7 +33,7 @@ export const make = Effect.fnUntraced(function* (
     // The SDK insists on a key; without one, its header is taken out again.
     const apiKey = options.apiKey === undefined ? "none" : Redacted.value(options.apiKey)
     const client = new GoogleGenAI({ apiKey, vertexai: false, apiVersion: "v1beta", httpOptions: { baseUrl } })
-    return { models: client.models, fetchOptions: Settings.fetchOptions() }
+    return { models: client.models, fetchOptions: Settings.fetchOptions(options.connectTimeout) }
   })
   const open = async ({ config, contents }: WireRequest, signal: AbortSignal): Promise<Response> => {
     const { fetchOptions, models } = await load()

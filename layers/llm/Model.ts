@@ -1,9 +1,11 @@
 /** The one model of a manifest, whatever its scheme. The SDKs behind it are loaded with the first request. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Prices } from "../../src/llm/Cost.ts"
 import * as Gates from "../../src/llm/Gates.ts"
+import { defaultLimits } from "../../src/llm/Limits.ts"
 import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../../src/manifest/Model.ts"
@@ -21,7 +23,8 @@ import * as Scripted from "./Scripted.ts"
 export const make = Effect.fnUntraced(function* (
   model: ResolvedModel
 ): Effect.fn.Return<LlmClient["Service"], LlmError> {
-  const client = priced(yield* speak(model), model.prices)
+  const limits = { ...defaultLimits, ...model.limits }
+  const client = { ...priced(yield* speak(model, limits.connect_timeout), model.prices), limits }
   if (model.baseUrl === undefined) return client
   const gates = Option.getOrElse(yield* Effect.serviceOption(Gates.Gates), () => Gates.make())
   const endpoint = new URL(model.baseUrl).host
@@ -40,13 +43,17 @@ export const makeWithFallbacks = Effect.fnUntraced(function* (
 const priced = (client: LlmClient["Service"], prices: Prices | undefined): LlmClient["Service"] =>
   prices === undefined ? client : { ...client, info: { ...client.info, prices } }
 
-const speak = (model: ResolvedModel): Effect.Effect<LlmClient["Service"], LlmError> => {
+const speak = (
+  model: ResolvedModel,
+  connectTimeout: Duration.Duration
+): Effect.Effect<LlmClient["Service"], LlmError> => {
   const vendor = {
     apiKey: model.apiKey,
     baseUrl: model.baseUrl,
     model: model.modelId,
     contextWindow: model.contextWindow,
-    capability: model.capability
+    capability: model.capability,
+    connectTimeout
   }
   switch (model.scheme) {
     case "anthropic":

@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { ceiling, mayBeElsewhere, seconds } from "../llm/Backoff.ts"
 import * as Ending from "../llm/Ending.ts"
-import { defaultLimits } from "../llm/Limits.ts"
+import { defaultLimits, type Limits } from "../llm/Limits.ts"
 import { type LlmClient, type ModelInfo, nameOf, originOf } from "../llm/LlmClient.ts"
 import { LlmError } from "../llm/LlmError.ts"
 import type { LlmEvent, LlmUsage } from "../llm/LlmEvent.ts"
@@ -91,7 +91,8 @@ export const receive = Effect.fnUntraced(function* (
         data: { llm_call: llmCall, ...(at === 0 ? {} : { model: nameOf(client.info) }) }
       })
       const asked = request(client, items(client), note)
-      const { ending, usage } = yield* piece(services, progress, client, next !== undefined, llmCall, asked, (events) =>
+      const patience = { limits: limitsOf(services, client), hasElsewhere: next !== undefined }
+      const { ending, usage } = yield* piece(services, progress, client, patience, llmCall, asked, (events) =>
         follow(events.flatMap(pieces.push))
       )
       if (ending._tag === "Failed" && next !== undefined && mayBeElsewhere(ending.error)) {
@@ -125,7 +126,7 @@ export const receive = Effect.fnUntraced(function* (
       items(client)
       yield* recordUsage(services, progress, turn, usage, client.info)
       note = ending._tag === "MaxTokens" ? limitNote : undefined
-      yield* goOn(services, llmCall, attempt, ending, rule)
+      yield* goOn(services, limitsOf(services, client), llmCall, attempt, ending, rule)
       attempt++
     }
   })
@@ -139,12 +140,16 @@ export const receive = Effect.fnUntraced(function* (
 const isProof = (item: Response.GeneratedItem): boolean =>
   item.kind === "reasoning" && (item.signature !== undefined || item.encrypted_content !== undefined)
 
+/** The pod's own limits are for its own model; those of another one are its own, as far as it has any. */
+const limitsOf = (services: LegServices, client: LlmClient["Service"]): Limits =>
+  client === services.client ? services.limits : (client.limits ?? services.limits)
+
 /** One request, with all its attempts. */
 const piece = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
   client: LlmClient["Service"],
-  hasElsewhere: boolean,
+  { hasElsewhere, limits }: { readonly limits: Limits; readonly hasElsewhere: boolean },
   llmCall: number,
   request: LlmRequest,
   follow: (events: ReadonlyArray<LlmEvent>) => Effect.Effect<void>
@@ -160,7 +165,7 @@ const piece = Effect.fnUntraced(function* (
     return follow(events)
   }
   const waiting = Effect.map(Clock.currentTimeMillis, (now) => journal.setWaitingOn({ kind: "model", since_ms: now }))
-  const result = yield* patient(client, services.limits, onRetry(services, llmCall), () => waiting, {
+  const result = yield* patient(client, limits, onRetry(services, llmCall), () => waiting, {
     onGate: onGate(services),
     hasElsewhere
   })(request).pipe(
@@ -176,7 +181,8 @@ const piece = Effect.fnUntraced(function* (
 
 /** Tells that the rest is asked for, and waits if the rule says so. */
 const goOn = Effect.fnUntraced(function* (
-  { journal, limits }: LegServices,
+  { journal }: LegServices,
+  limits: Limits,
   llmCall: number,
   attempt: number,
   ending: Ending.Ending,

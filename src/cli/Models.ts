@@ -22,7 +22,7 @@ import { oneLine } from "./Text.ts"
 type Readiness = "ready" | "no_key" | "unavailable"
 
 const describeProvider = (provider: CatalogProvider, env: Environment) => {
-  const { auth, baseUrl, capability, contextWindow, id, name, origin, scheme } = provider
+  const { auth, baseUrl, capability, contextWindow, id, limits, name, origin, scheme } = provider
   const names = keyNamesOf(provider)
   const set = names.find((each) => variable(env, each) !== undefined)
   const keyName = set ?? names[0]
@@ -38,6 +38,7 @@ const describeProvider = (provider: CatalogProvider, env: Environment) => {
     state,
     ...(contextWindow === undefined ? {} : { default_context_window: contextWindow }),
     default_capability: capability,
+    ...(limits === undefined ? {} : { default_limits: limits }),
     from: origin
   }
 }
@@ -52,6 +53,7 @@ const describeModel = (model: CatalogModel, catalog: Catalog, defaultRef: string
     ...(window === undefined ? {} : { context_window: window }),
     ...(model.maxContextWindow === undefined ? {} : { max_context_window: model.maxContextWindow }),
     ...(model.capability === undefined ? {} : { capability: model.capability }),
+    ...(model.limits === undefined ? {} : { limits: model.limits }),
     ...(model.prices === undefined ? {} : { prices: { currency: "USD" as const, ...model.prices } }),
     default: ref === defaultRef,
     from: model.origin

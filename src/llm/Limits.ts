@@ -1,8 +1,7 @@
 /**
  * How long one model call may take in each of its phases, and how often it is tried again.
  *
- * The names are those of `[model.limits]`, so the manifest's table is one of these. What the table does not
- * offer has a default here.
+ * The names are those of `[model.limits]`. What neither that table nor the catalog says is as here.
  */
 import * as Duration from "effect/Duration"
 
@@ -19,6 +18,8 @@ export interface Limits {
   readonly max_attempts: number
   /** The longest `Retry-After` that is honoured. */
   readonly max_retry_after: Duration.Duration
+  /** Until a connection stands. Kept by the HTTP client, by the clock of the machine. Default 10 seconds. */
+  readonly connect_timeout?: Duration.Duration
   /** Between two events, however many keep-alives come. Default 10 minutes, and never less than `idle_timeout`. */
   readonly stall_timeout?: Duration.Duration
   /** One answer, with all its attempts, waits and continuations. Default 1 hour. */
@@ -36,6 +37,7 @@ export const defaultLimits: Required<Limits> = {
   retry_budget: Duration.seconds(40),
   max_attempts: 4,
   max_retry_after: Duration.minutes(5),
+  connect_timeout: Duration.seconds(10),
   stall_timeout: Duration.minutes(10),
   total_timeout: Duration.hours(1),
   backoff_base: Duration.millis(500),

@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import type * as Stream from "effect/Stream"
 import type { Prices } from "./Cost.ts"
 import type { Gate } from "./Gate.ts"
+import type { Limits } from "./Limits.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { LlmEvent } from "./LlmEvent.ts"
 import type { LlmRequest } from "./LlmRequest.ts"
@@ -41,6 +42,8 @@ export interface Model {
   readonly stream: (request: LlmRequest, alive?: () => void) => Stream.Stream<LlmEvent, LlmError>
   /** Which all requests to the same endpoint pass. Without one, nobody else is thought of. */
   readonly gate?: Gate
+  /** How patient one is with this model. Without a word on it, as with the pod's own. */
+  readonly limits?: Limits
   /** Models to turn to, in order, when this one cannot be had. */
   readonly fallbacks?: ReadonlyArray<Model>
 }

@@ -6,7 +6,7 @@
  */
 import * as Bundle from "./CatalogBundle.ts"
 import type { ModelInput, ProviderInput } from "./CatalogEntries.ts"
-import type { Auth, Capability, Scheme } from "./tables/Model.ts"
+import type { Auth, Capability, CatalogLimits, Scheme } from "./tables/Model.ts"
 import type { Prices } from "./tables/Prices.ts"
 
 /** Who has said something about an entry. */
@@ -21,6 +21,7 @@ export interface CatalogProvider {
   /** Tokens; undefined where neither the provider nor its models say. */
   readonly contextWindow: number | undefined
   readonly capability: Partial<Capability>
+  readonly limits?: CatalogLimits
   readonly origin: CatalogOrigin
 }
 
@@ -32,6 +33,7 @@ export interface CatalogModel {
   /** Keeps requests below a step in the vendor's prices. */
   readonly maxContextWindow?: number
   readonly capability?: Partial<Capability>
+  readonly limits?: CatalogLimits
   readonly prices?: Prices
   readonly origin: CatalogOrigin
 }
@@ -53,6 +55,7 @@ export const toProvider = (entry: ProviderInput, origin: CatalogOrigin): Catalog
         auth: entry.auth_hint,
         contextWindow: entry.default_context_window,
         capability: entry.default_capability ?? {},
+        ...(entry.default_limits === undefined ? {} : { limits: entry.default_limits }),
         origin
       }
 
@@ -62,6 +65,7 @@ export const toModel = (entry: ModelInput, origin: CatalogOrigin): CatalogModel 
   contextWindow: entry.context_window,
   ...(entry.max_context_window === undefined ? {} : { maxContextWindow: entry.max_context_window }),
   ...(entry.capability === undefined ? {} : { capability: entry.capability }),
+  ...(entry.limits === undefined ? {} : { limits: entry.limits }),
   ...(entry.prices === undefined ? {} : { prices: entry.prices }),
   origin
 })

@@ -4,14 +4,14 @@ import type { ModelInput, ProviderInput } from "./CatalogEntries.ts"
 export const providers: ReadonlyArray<ProviderInput> = [
   {"id":"anthropic","display_name":"Anthropic","scheme":"anthropic","auth_hint":{"kind":"api_key","env":"ANTHROPIC_API_KEY"},"default_context_window":200000,"default_capability":{"reasoning":"effort","vision":true,"prompt_caching":{"kind":"explicit","max_breakpoints":4}}},
   {"id":"openai","display_name":"OpenAI","scheme":"openai_responses","auth_hint":{"kind":"api_key","env":"OPENAI_API_KEY"},"default_context_window":128000,"default_capability":{"reasoning":"effort","vision":true}},
-  {"id":"ollama-local","display_name":"Ollama on this machine, through its Anthropic interface","scheme":"anthropic","base_url":"http://localhost:11434","auth_hint":{"kind":"none"},"default_context_window":128000},
+  {"id":"ollama-local","display_name":"Ollama on this machine, through its Anthropic interface","scheme":"anthropic","base_url":"http://localhost:11434","auth_hint":{"kind":"none"},"default_context_window":128000,"default_limits":{"header_timeout":"5 minutes","first_event_timeout":"5 minutes"}},
   {"id":"openrouter","display_name":"OpenRouter","scheme":"openai_chat","base_url":"https://openrouter.ai/api/v1","auth_hint":{"kind":"api_key","env":"OPENROUTER_API_KEY"},"default_context_window":200000,"default_capability":{"vision":true}},
   {"id":"gemini","display_name":"Google Gemini","scheme":"gemini","auth_hint":{"kind":"api_key"},"default_context_window":1000000,"default_capability":{"reasoning":"effort","vision":true}},
   {"id":"codex-oauth","display_name":"OpenAI Codex with a ChatGPT account","scheme":"openai_responses","auth_hint":{"kind":"codex_oauth"},"default_context_window":400000,"default_capability":{"reasoning":"effort","vision":true}},
-  {"id":"ollama","display_name":"Ollama on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:11434/v1","auth_hint":{"kind":"none"},"default_context_window":32768},
-  {"id":"llama.cpp","display_name":"llama.cpp's llama-server on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:8080/v1","auth_hint":{"kind":"none"},"default_context_window":32768},
-  {"id":"vllm","display_name":"vLLM on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:8000/v1","auth_hint":{"kind":"none"},"default_context_window":32768},
-  {"id":"lmstudio","display_name":"LM Studio on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:1234/v1","auth_hint":{"kind":"none"},"default_context_window":32768}
+  {"id":"ollama","display_name":"Ollama on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:11434/v1","auth_hint":{"kind":"none"},"default_context_window":32768,"default_limits":{"header_timeout":"5 minutes","first_event_timeout":"5 minutes"}},
+  {"id":"llama.cpp","display_name":"llama.cpp's llama-server on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:8080/v1","auth_hint":{"kind":"none"},"default_context_window":32768,"default_limits":{"header_timeout":"5 minutes","first_event_timeout":"5 minutes"}},
+  {"id":"vllm","display_name":"vLLM on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:8000/v1","auth_hint":{"kind":"none"},"default_context_window":32768,"default_limits":{"header_timeout":"5 minutes","first_event_timeout":"5 minutes"}},
+  {"id":"lmstudio","display_name":"LM Studio on this machine","scheme":"openai_chat","base_url":"http://127.0.0.1:1234/v1","auth_hint":{"kind":"none"},"default_context_window":32768,"default_limits":{"header_timeout":"5 minutes","first_event_timeout":"5 minutes"}}
 ]
 
 export const models: ReadonlyArray<ModelInput> = [

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { optional, Positive, required, Text } from "./Fields.ts"
-import { Capability, HttpUrl, Scheme } from "./tables/Model.ts"
+import { Capability, CatalogLimits, HttpUrl, Scheme } from "./tables/Model.ts"
 import { Prices } from "./tables/Prices.ts"
 
 const PartialCapability = Schema.Struct({
@@ -31,7 +31,8 @@ export const ProviderEntry = Schema.Struct({
   base_url: optional(HttpUrl, "Where the server is. Default: the vendor's own address."),
   auth_hint: optional(AuthHint, "How one authenticates."),
   default_context_window: optional(Positive, "Tokens, for models that say nothing else."),
-  default_capability: optional(PartialCapability, "What its models can do, where they say nothing else.")
+  default_capability: optional(PartialCapability, "What its models can do, where they say nothing else."),
+  default_limits: optional(CatalogLimits, "How long to wait for its models, where they say nothing else.")
 })
 export type ProviderEntry = typeof ProviderEntry.Type
 
@@ -41,6 +42,7 @@ export const ModelEntry = Schema.Struct({
   context_window: optional(Positive, "Tokens."),
   max_context_window: optional(Positive, "Upper bound of the above, for example below a price step."),
   capability: optional(PartialCapability, "What it can do, where it differs from its provider's."),
+  limits: optional(CatalogLimits, "How long to wait for it, where that differs from its provider's."),
   prices: optional(Prices, "Per million tokens.")
 })
 export type ModelEntry = typeof ModelEntry.Type

@@ -5,11 +5,14 @@ import type { ManifestError } from "./ManifestError.ts"
 import { type ResolvedModel, type ResolveOptions, resolveModel } from "./Model.ts"
 import type { ModelTable } from "./tables/Model.ts"
 
-/** In their order, with the limits of the table. Fails like `resolveModel`, for the first that cannot be had. */
+/**
+ * In their order. One for which the catalog has no limits is waited for as the table says. Fails like `resolveModel`, for
+ * the first that cannot be had.
+ */
 export const resolveFallbacks = (
   { fallback = [], limits }: ModelTable,
   options: ResolveOptions
 ): Effect.Effect<ReadonlyArray<ResolvedModel>, ManifestError, FileSystem.FileSystem> =>
   Effect.forEach(fallback, (ref, n) =>
-    resolveModel({ ref, limits }, { ...options, key: `${options.key ?? "model"}.fallback[${n}]` })
+    resolveModel({ ref, limits: {} }, { ...options, limits, key: `${options.key ?? "model"}.fallback[${n}]` })
   )

@@ -54,12 +54,15 @@ const formatDuration = (duration: Duration.Duration): string => {
   return `${millis} millis`
 }
 
-/** A positive, finite length of time in words: `"90 seconds"`. */
-export const DurationText = Schema.String.check(
+/** A positive, finite length of time, left in the words in which it is written. */
+export const DurationWords = Schema.String.check(
   Schema.makeFilter((text: string) => Option.isSome(parseDuration(text)), {
     expected: 'a duration such as "90 seconds" (units: millis, seconds, minutes, hours, days)'
   })
-).pipe(
+)
+
+/** A positive, finite length of time in words: `"90 seconds"`. */
+export const DurationText = DurationWords.pipe(
   Schema.decodeTo(
     Schema.Duration,
     SchemaTransformation.transform({

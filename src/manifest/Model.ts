@@ -8,13 +8,21 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { nearest } from "../protocol/Nearest.ts"
 import { bundled, type Catalog, type CatalogProvider, findModel, findProvider } from "./Catalog.ts"
 import { readCatalog } from "./CatalogFiles.ts"
 import { type Environment, geminiKeyVariables, modelFromEnvironment, variable } from "./Default.ts"
 import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
 import { withPlaces } from "./Places.ts"
-import type { Auth, Capability, ModelLimits, ModelTable, Scheme } from "./tables/Model.ts"
+import {
+  type Auth,
+  type Capability,
+  type CatalogLimits,
+  ModelLimits,
+  type ModelTable,
+  type Scheme
+} from "./tables/Model.ts"
 import type { Prices } from "./tables/Prices.ts"
 import { readTextFile } from "./TextFile.ts"
 
@@ -34,6 +42,7 @@ export interface ResolvedModel {
   readonly prices?: Prices
   /** Absolute; set for `scripted`. */
   readonly script?: string
+  /** What is not in here is as it always is. */
   readonly limits: ModelLimits
   readonly capability: Capability
   /** What a person should know: guesses that were made, keys that lie open. */
@@ -49,6 +58,8 @@ export interface ResolveOptions {
   readonly configDir?: string
   /** Where the table stands, for messages. Default `model`. */
   readonly key?: string
+  /** How long to wait where neither the table nor the catalog says. */
+  readonly limits?: ModelLimits
   /** What messages call the manifest. */
   readonly subject?: string
   /** The TOML text that the table was read from: problems then have the line of their key. */
@@ -72,7 +83,7 @@ export const resolveModel = Effect.fn("Model.resolve")(function* (
 ): Effect.fn.Return<ResolvedModel, ManifestError, FileSystem.FileSystem> {
   const key = options.key ?? "model"
   const fail = (problem: ManifestProblem) => modelError(problem, options)
-  const planned = planModel(table, options.env, key, yield* catalogFor(table, options))
+  const planned = planModel(table, options.env, key, yield* catalogFor(table, options), options.limits)
   if (planned._tag === "Failure") return yield* fail(planned.failure)
   const { credential, ...plan } = planned.success
   if (credential.kind !== "file") return { ...plan, apiKey: credential.kind === "key" ? credential.key : undefined }
@@ -119,7 +130,8 @@ export const planModel = (
   given: ModelTable,
   env: Environment,
   key = "model",
-  catalog: Catalog = bundled
+  catalog: Catalog = bundled,
+  limits: ModelLimits = {}
 ): Result.Result<ModelPlan, ManifestProblem> => {
   const choice = isUnset(given) ? modelFromEnvironment(env) : undefined
   const table = { ...given, ...(choice === undefined ? {} : { ref: choice.model.ref, scheme: choice.model.scheme }) }
@@ -160,7 +172,7 @@ export const planModel = (
     ...(scheme === "scripted" && table.script !== undefined ? { script: table.script } : {}),
     contextWindow: Math.min(window, table.max_context_window ?? known?.maxContextWindow ?? Number.POSITIVE_INFINITY),
     ...(prices === undefined ? {} : { prices }),
-    limits: table.limits,
+    limits: { ...limits, ...limitsOf(provider?.limits), ...limitsOf(known?.limits), ...table.limits },
     capability: table.capability ?? {
       vision: false,
       ...schemeCapability,
@@ -171,6 +183,11 @@ export const planModel = (
     credential: credential.success
   })
 }
+
+const decodeLimits = Schema.decodeSync(ModelLimits)
+
+/** Of the catalog, which is checked when it is read. */
+const limitsOf = (limits: CatalogLimits | undefined): ModelLimits => (limits === undefined ? {} : decodeLimits(limits))
 
 /** What the embedded model costs. */
 const nothing: Prices = { input: 0, output: 0 }

@@ -15,6 +15,7 @@ import type { LegServices } from "../agent/LegContext.ts"
 import * as Toolbox from "../agent/Toolbox.ts"
 import type { PromptDirectories } from "../knowledge/Instruction.ts"
 import { notificationBody } from "../knowledge/Wrappers.ts"
+import { defaultLimits } from "../llm/Limits.ts"
 import { LlmClient } from "../llm/LlmClient.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import { manifestError } from "../manifest/ManifestError.ts"
@@ -168,7 +169,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const services: LegServices = {
     journal,
     client,
-    limits: manifest.model.limits,
+    limits: { ...defaultLimits, ...client.limits, ...manifest.model.limits },
     toolbox,
     permit: Recorded.permitBy([manifest.permissions, before?.permissions]),
     resolve: References.make(fs, manifest.worker.file_upload.max_bytes),

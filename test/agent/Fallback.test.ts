@@ -1,8 +1,10 @@
 /** A pod with a second model to turn to. */
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import { defaultLimits, type Limits } from "../../src/llm/Limits.ts"
 import { LlmError } from "../../src/llm/LlmError.ts"
 import type { LlmEvent } from "../../src/llm/LlmEvent.ts"
 import { continueNote } from "../../src/llm/Transcript.ts"
@@ -13,12 +15,18 @@ import * as ProbeModel from "../support/ProbeModel.ts"
 const failure = (status: number) =>
   new LlmError({ reason: "Status", status, provider: "probe", message: `probe HTTP ${status}` })
 
-const twoModels = Effect.fnUntraced(function* (memory = MemoryStore.make()) {
+const twoModels = Effect.fnUntraced(function* (memory = MemoryStore.make(), limits?: Limits) {
   const own = yield* ProbeModel.make
   const other = yield* ProbeModel.make
   const client = {
     ...own.client,
-    fallbacks: [{ ...other.client, info: { provider: "other", model: "other-1", contextWindow: 1000 } }]
+    fallbacks: [
+      {
+        ...other.client,
+        info: { provider: "other", model: "other-1", contextWindow: 1000 },
+        ...(limits === undefined ? {} : { limits })
+      }
+    ]
   }
   const act = counting("Act")
   const bench = yield* open(memory, { tools: [act.tool], services: { client } })
@@ -70,6 +78,27 @@ describe("a model that cannot be had", () => {
       ])
       const used = fileOf(bench.memory, bench.ref).filter(({ kind }) => kind === "llm_usage")
       expect(used.map((entry) => "model" in entry && entry.model)).toEqual(["other/other-1", false])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("and the next is waited for by its own limits", () =>
+    Effect.gen(function* () {
+      const limits = { ...defaultLimits, header_timeout: Duration.minutes(5), max_attempts: 1 }
+      const bench = yield* twoModels(MemoryStore.make(), limits)
+      yield* bench.handle.run("go")
+      yield* bench.down
+      yield* bench.other.next
+      yield* rest
+      yield* TestClock.adjust("4 minutes")
+      expect(bench.other.open()).toBe(1)
+      yield* TestClock.adjust("1 minute")
+      const seen = yield* until(bench.take, isStatus("idle"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({
+        data: {
+          result: "failed",
+          error: { message: expect.stringMatching(/^other \(other-1\): no answer for 300 s$/) }
+        }
+      })
     }).pipe(Effect.scoped)
   )
 

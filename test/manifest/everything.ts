@@ -30,6 +30,7 @@ export const everything: ManifestInput = {
     },
     script: "/w/s.jsonl",
     limits: {
+      connect_timeout: "4 seconds",
       header_timeout: "1 second",
       first_event_timeout: "2 minutes",
       idle_timeout: "1500 millis",

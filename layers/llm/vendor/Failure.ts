@@ -47,6 +47,11 @@ export const whileOpening = (vendor: Vendor, cause: unknown, nowMs: number): Llm
   if (code !== undefined && /^ERR_(MODULE|INVALID)/.test(code)) {
     return make(vendor, "Config", `the request could not be made: ${messageOf(cause)}`)
   }
+  if (isConnectTimeout(cause)) {
+    return make(vendor, "Connect", "no connection in time", {
+      hint: "check that the server is reachable, and model.base_url; a slow one gets more time by model.limits.connect_timeout"
+    })
+  }
   if (code === "UND_ERR_HEADERS_TIMEOUT") return make(vendor, "Timeout", "no answer within Node's own time limit")
   if (code !== undefined || isConnectionError(cause)) {
     return make(vendor, "Connect", `cannot connect (${code ?? messageOf(cause)})`, {
@@ -184,5 +189,9 @@ const systemCode = (cause: unknown): string | undefined => {
   return code
 }
 
+/** The SDKs of OpenAI and Anthropic name no code for it. */
+const isConnectTimeout = (cause: unknown): boolean =>
+  systemCode(cause) === "UND_ERR_CONNECT_TIMEOUT" || /^request timed out/i.test(messageOf(cause))
+
 const isConnectionError = (cause: unknown): boolean =>
-  cause instanceof Error && /^(connection error|fetch failed|request timed out|terminated)/i.test(cause.message)
+  cause instanceof Error && /^(connection error|fetch failed|terminated)/i.test(cause.message)

@@ -32,7 +32,7 @@ export const client = (options: VendorOptions, baseUrl: string): (() => Promise<
       maxRetries: 0,
       timeout: Settings.noSdkTimeout,
       logLevel: "off",
-      fetchOptions: Settings.fetchOptions()
+      fetchOptions: Settings.fetchOptions(options.connectTimeout)
     })
   })
 

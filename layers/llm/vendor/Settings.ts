@@ -1,6 +1,8 @@
 /** Reads a vendor's options: where the server is, whether they can work at all, and how long Node's HTTP client waits. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { defaultLimits } from "../../../src/llm/Limits.ts"
 import { LlmError } from "../../../src/llm/LlmError.ts"
 import type { Vendor, VendorOptions } from "./Vendor.ts"
 
@@ -43,10 +45,12 @@ export const check = (
  * A redirect is not followed: the key would go along to a host that nobody named.
  *
  * Node's HTTP client gives up after five minutes without headers or bytes. Our limits come from the manifest and may
- * be longer, so the client gets a connection pool without limits of its own. Where the program has put another one in
+ * be longer, so the client gets a connection pool that only limits how long it connects. Where the program has put another one in
  * place (a proxy), that one stays.
  */
-export const fetchOptions = (): { readonly redirect: "manual"; readonly dispatcher?: never } => {
+export const fetchOptions = (
+  connectTimeout: Duration.Duration = defaultLimits.connect_timeout
+): { readonly redirect: "manual"; readonly dispatcher?: never } => {
   const redirect = "manual"
   // Node loads its HTTP client, and with it the default pool, when one of its globals is first touched.
   void globalThis.Headers
@@ -58,8 +62,9 @@ export const fetchOptions = (): { readonly redirect: "manual"; readonly dispatch
   }
   // The class is not exported by Node; the instance is the only way to it.
   const Agent = current.constructor as new (options: object) => object
+  const limits = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: Duration.toMillis(connectTimeout) } }
   // Typed as nothing: the SDKs know several types of dispatcher that do not fit each other.
-  return { redirect, dispatcher: new Agent({ headersTimeout: 0, bodyTimeout: 0 }) as never }
+  return { redirect, dispatcher: new Agent(limits) as never }
 }
 
 /** Loads at the first call and remembers. A load that failed is tried again by the next call. */

@@ -7,6 +7,7 @@
  */
 import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -35,6 +36,8 @@ export interface VendorOptions {
   readonly contextWindow: number
   /** Undefined: whatever is configured is sent. */
   readonly capability?: ModelCapability | undefined
+  /** Default: that of `src/llm/Limits.ts`. */
+  readonly connectTimeout?: Duration.Duration | undefined
 }
 
 /** Who is talked to, for error messages. The key is here only to be kept out of them. */

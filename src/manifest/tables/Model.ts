@@ -9,6 +9,7 @@ import {
   Count,
   defaulted,
   DurationText,
+  DurationWords,
   FilePath,
   matching,
   oneOf,
@@ -76,22 +77,33 @@ export const HttpUrl = Schema.String.check(
 
 const ModelRef = matching(/^[^/]+\/.+$/, 'a reference "provider/model" such as "anthropic/claude-sonnet-5-5"')
 
-/** Every wait for a model has a limit. All of them can be interrupted while they last. */
-export const ModelLimits = Schema.Struct({
-  header_timeout: defaulted(
-    DurationText,
-    "20 seconds",
-    "From sending the request to the answer's headers, connecting included."
+const orElse = (value: string): string => `Default: the catalog's, else ${value}.`
+
+const limitsIn = <Time extends Schema.Top>(time: Time) => ({
+  connect_timeout: optional(time, `Until a connection stands. ${orElse("10 seconds")}`),
+  header_timeout: optional(
+    time,
+    `From sending the request to the answer's headers, connecting included. ${orElse("20 seconds")}`
   ),
-  first_event_timeout: defaulted(DurationText, "30 seconds", "From the headers to the first event."),
-  idle_timeout: defaulted(DurationText, "90 seconds", "Between two events of one answer."),
-  stall_timeout: defaulted(DurationText, "10 minutes", "Between two events, however many keep-alives come."),
-  total_timeout: defaulted(DurationText, "1 hour", "For one answer with all its attempts, waits and continuations."),
-  retry_budget: defaulted(DurationText, "40 seconds", "Time in which attempts may start; `Retry-After` may exceed it."),
-  max_attempts: defaulted(Positive, 4, "Attempts of one call, the first one included."),
-  max_retry_after: defaulted(DurationText, "5 minutes", "The longest `Retry-After` that is waited for.")
+  first_event_timeout: optional(time, `From the headers to the first event. ${orElse("30 seconds")}`),
+  idle_timeout: optional(time, `Between two events of one answer. ${orElse("90 seconds")}`),
+  stall_timeout: optional(time, `Between two events, however many keep-alives come. ${orElse("10 minutes")}`),
+  total_timeout: optional(time, `For one answer with all its attempts, waits and continuations. ${orElse("1 hour")}`),
+  retry_budget: optional(
+    time,
+    `Time in which attempts may start; \`Retry-After\` may exceed it. ${orElse("40 seconds")}`
+  ),
+  max_attempts: optional(Positive, `Attempts of one call, the first one included. ${orElse("4")}`),
+  max_retry_after: optional(time, `The longest \`Retry-After\` that is waited for. ${orElse("5 minutes")}`)
 })
+
+/** Every wait for a model has a limit. All of them can be interrupted while they last. */
+export const ModelLimits = Schema.Struct(limitsIn(DurationText))
 export type ModelLimits = typeof ModelLimits.Type
+
+/** The same as a catalog has it. */
+export const CatalogLimits = Schema.Struct(limitsIn(DurationWords))
+export type CatalogLimits = typeof CatalogLimits.Type
 
 export const ModelTable = Schema.Struct({
   ref: optional(ModelRef, "`provider/model` from the catalog. What is set beside it wins over the catalog."),

@@ -16,16 +16,14 @@ import { defaultLimits } from "../../../src/llm/Limits.ts"
 import { patient } from "../../../src/llm/Patience.ts"
 import { fold } from "../../../src/llm/Response.ts"
 import { transcript } from "../../../src/llm/Transcript.ts"
-import { ModelLimits } from "../../../src/manifest/tables/Model.ts"
 import { message } from "../../../src/protocol/Item.ts"
-import * as Schema from "effect/Schema"
 import { request } from "../../llm/fakeClient.ts"
 import { scenario } from "./scenario.ts"
 
 const schemes = ["anthropic", "openai_chat", "openai_responses", "gemini"] as const
 type VendorScheme = (typeof schemes)[number]
 
-const limits = Schema.decodeSync(ModelLimits)({})
+const limits = defaultLimits
 const models: Readonly<Record<VendorScheme, string>> = {
   anthropic: "claude-sonnet-5-5",
   openai_chat: "gpt-5",

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Redacted from "effect/Redacted"
@@ -14,6 +15,11 @@ const table = Schema.decodeSync(ModelTable)({
   ref: "anthropic/claude-sonnet-5-5",
   fallback: ["anthropic/claude-opus-5-5", "openai/gpt-5.4"],
   limits: { max_attempts: 2 }
+})
+const slow = Schema.decodeSync(ModelTable)({
+  ref: "ollama/qwen3",
+  fallback: ["anthropic/claude-opus-5-5", "vllm/other"],
+  limits: { header_timeout: "2 minutes", max_attempts: 2 }
 })
 const env = { ANTHROPIC_API_KEY: "a", OPENAI_API_KEY: "o" }
 
@@ -40,6 +46,28 @@ describe("[model] fallback", () => {
       const otherKey = yield* Model.make({ ...own, apiKey: Redacted.make("b") })
       assert.notStrictEqual(otherKey.gate, client.gate)
     }).pipe(Effect.provide([Gates.layer, FileSystem.layerNoop({})]))
+  )
+
+  it.effect(
+    "is waited for as the catalog says of it, else as the table; what the table says of its own model wins",
+    () =>
+      Effect.gen(function* () {
+        const client = yield* Model.makeWithFallbacks(
+          yield* resolveModel(slow, { env }),
+          yield* resolveFallbacks(slow, { env })
+        )
+        const told = ({ limits }: Pick<typeof client, "limits">) => [
+          limits?.max_attempts,
+          ...[limits?.header_timeout, limits?.first_event_timeout, limits?.idle_timeout].map((time) =>
+            Duration.toSeconds(time ?? 0)
+          )
+        ]
+        assert.deepStrictEqual([client, ...(client.fallbacks ?? [])].map(told), [
+          [2, 120, 300, 90],
+          [2, 120, 30, 90],
+          [2, 300, 300, 90]
+        ])
+      }).pipe(Effect.provide(FileSystem.layerNoop({})))
   )
 
   it.effect("that cannot be had as configured is named at start", () =>
