@@ -76,7 +76,7 @@ export const everything: ManifestInput = {
     isolation: "fiber",
     max_depth: 1,
     max_children: 2,
-    budget: { max_tokens: 5, max_cost_usd: 0.5, max_turns: 6, max_time: "1 hour" }
+    budget: { tokens: 5, cost_usd: 0.5, turns: 6, wall_time: "1 hour" }
   },
   compaction: { threshold: 1, request_threshold: 2, model: { scheme: "offline" } },
   web: {

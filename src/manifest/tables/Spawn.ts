@@ -3,13 +3,13 @@ import * as Schema from "effect/Schema"
 import { Count, defaulted, DurationText, oneOf, optional, Positive } from "../Fields.ts"
 
 const Budget = Schema.Struct({
-  max_tokens: optional(Positive, "Tokens of all children together, in and out."),
-  max_cost_usd: optional(
+  tokens: optional(Positive, "Tokens of all children together, in and out."),
+  cost_usd: optional(
     Schema.Finite.check(Schema.isGreaterThan(0, { expected: "a number above 0" })),
     "Dollars of all children together."
   ),
-  max_turns: optional(Positive, "Model calls of all children together."),
-  max_time: optional(DurationText, "How long one child may live.")
+  turns: optional(Positive, "Model calls of all children together."),
+  wall_time: optional(DurationText, "How long one child may live.")
 })
 
 export const SpawnTable = Schema.Struct({
