@@ -24,15 +24,15 @@ export const parseEvent = (vendor: Vendor, data: string): Readonly<Record<string
   try {
     return object(JSON.parse(data))
   } catch {
-    throw Failure.protocol(vendor, `an event that is not JSON: ${data.slice(0, 200)}`)
+    throw Failure.notJson(vendor, data)
   }
 }
 
 /** No event of a vendor is nearly as large; more is nonsense that must not fill the memory. */
 const maxEventSize = 16 * 1024 * 1024
 
-/** How much of a body is looked at to say what it is. */
-const maxPreview = 2048
+/** How much of a body is looked at to say what it is: more than is said, so that nothing in that part is cut in two. */
+const maxPreview = 8192
 
 export async function* read(
   vendor: Vendor,
@@ -103,5 +103,5 @@ const preview = async (response: Response): Promise<string> => {
   } catch {
     // The connection broke: what came is enough to say what it is.
   }
-  return out.slice(0, maxPreview)
+  return out
 }

@@ -28,22 +28,29 @@ export const make = (vendor: Vendor, reason: LlmErrorReason, detail: string, ext
     ...(extra.hint === undefined ? {} : { hint: extra.hint })
   })
 
-const clean = (vendor: Vendor, detail: string): string => {
+/** Before anything is cut off: half a key is not found any more. */
+const withoutKey = (vendor: Vendor, text: string): string => {
   const key = vendor.key === undefined ? "" : Redacted.value(vendor.key)
-  const safe = key === "" ? detail : detail.replaceAll(key, "<key>")
-  const line = safe.replace(/\s+/g, " ").trim()
+  return key === "" ? text : text.replaceAll(key, "<key>")
+}
+
+const clean = (vendor: Vendor, detail: string): string => {
+  const line = withoutKey(vendor, detail).replace(/\s+/g, " ").trim()
   return line.length <= maxDetail ? line : `${line.slice(0, maxDetail)}…`
 }
 
 export const protocol = (vendor: Vendor, detail: string): LlmError =>
   make(vendor, "Protocol", `the answer is not what this vendor sends: ${detail}`, { hint: endpointHint(vendor) })
 
+export const notJson = (vendor: Vendor, data: string): LlmError =>
+  protocol(vendor, `an event that is not JSON: ${withoutKey(vendor, data).slice(0, 200)}`)
+
 export const cut = (vendor: Vendor): LlmError => make(vendor, "Cut", "the answer broke off before its end")
 
 /** The SDK rejected before there was a usable answer. `nowMs` is Unix time, for a `Retry-After` that is a date. */
 export const whileOpening = (vendor: Vendor, cause: unknown, nowMs: number): LlmError => {
   const { code, headers, status } = facts(cause)
-  if (status !== undefined) return ofStatus(vendor, status, vendorError(cause), headers, nowMs)
+  if (status !== undefined) return ofStatus(vendor, status, vendorError(vendor, cause), headers, nowMs)
   if (code !== undefined && /^ERR_(MODULE|INVALID)/.test(code)) {
     return make(vendor, "Config", `the request could not be made: ${messageOf(cause)}`)
   }
@@ -72,7 +79,8 @@ export const reported = (vendor: Vendor, type: string, message: string, status: 
   return make(vendor, "Refused", detail, status === undefined ? {} : { status })
 }
 
-export const notAnEventStream = (vendor: Vendor, type: string, body: string): LlmError => {
+export const notAnEventStream = (vendor: Vendor, type: string, received: string): LlmError => {
+  const body = withoutKey(vendor, received)
   if (!/json/i.test(type)) return protocol(vendor, `${describePage(body)} where an event stream was expected`)
   const error = errorIn(parse(body))
   if (error === undefined) return protocol(vendor, `a JSON document where an event stream was expected: ${body}`)
@@ -126,10 +134,10 @@ interface VendorError {
 }
 
 /** The vendor's own words in an HTTP error: from its JSON, else from the page or text that came instead. */
-const vendorError = (cause: unknown): VendorError => {
+const vendorError = (vendor: Vendor, cause: unknown): VendorError => {
   const error = errorIn(field(cause, "error"))
   if (error !== undefined) return error
-  const text = messageOf(cause)
+  const text = withoutKey(vendor, messageOf(cause))
     .replace(/^\d{3} ?/, "")
     .replace("status code (no body)", "")
   return { type: "", message: /^\s*</.test(text) ? `with ${describePage(text)}` : text }
