@@ -11,6 +11,8 @@ import type { Vendor } from "../vendor/Vendor.ts"
 import { count, object, string } from "../vendor/Json.ts"
 
 interface Block {
+  /** What it is called from here on: the vendor's number, unless another block had it. */
+  readonly index: number
   readonly kind: "text" | "thinking" | "tool_call" | "skipped"
   signature: string
   readonly encrypted: string | undefined
@@ -43,7 +45,9 @@ const errorStatus: Readonly<Record<string, number>> = {
 }
 
 export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => string): Decoder => {
+  /** Those that are open, by the vendor's number. */
   const blocks = new Map<number, Block>()
+  let nextIndex = 0
   const tokens = { input: undefined, read: undefined, written: undefined, output: undefined } as Record<
     "input" | "read" | "written" | "output",
     number | undefined
@@ -67,9 +71,13 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     return Object.keys(known).length === 0 ? [] : [{ type: "usage", usage: known }]
   }
 
-  const start = (index: number, content: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
+  const start = (wire: number, content: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
+    if (blocks.has(wire)) throw Failure.protocol(vendor, `block ${wire} begins while it is open`)
+    // A number that is used twice means a second block.
+    const index = Math.max(wire, nextIndex)
+    nextIndex = index + 1
     const open = (kind: Block["kind"], more: Partial<Block> = {}) => {
-      blocks.set(index, { kind, signature: "", encrypted: undefined, wholeArguments: "", ...more })
+      blocks.set(wire, { index, kind, signature: "", encrypted: undefined, wholeArguments: "", ...more })
     }
     switch (content["type"]) {
       case "text":
@@ -92,10 +100,11 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     }
   }
 
-  const delta = (index: number, change: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
-    const block = blocks.get(index)
-    if (block === undefined) throw Failure.protocol(vendor, `a delta for block ${index}, which is not open`)
+  const delta = (wire: number, change: Readonly<Record<string, unknown>>): ReadonlyArray<LlmEvent> => {
+    const block = blocks.get(wire)
+    if (block === undefined) throw Failure.protocol(vendor, `a delta for block ${wire}, which is not open`)
     if (block.kind === "skipped") return []
+    const { index } = block
     switch (change["type"]) {
       case "text_delta":
         return piece(index, change["text"])
@@ -114,11 +123,12 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     }
   }
 
-  const close = (index: number): ReadonlyArray<LlmEvent> => {
-    const block = blocks.get(index)
+  const close = (wire: number): ReadonlyArray<LlmEvent> => {
+    const block = blocks.get(wire)
     if (block === undefined) return []
-    blocks.delete(index)
+    blocks.delete(wire)
     if (block.kind === "skipped") return []
+    const { index } = block
     return [
       ...(block.wholeArguments === "" ? [] : [{ type: "delta", index, text: block.wholeArguments } as const]),
       {

@@ -46,6 +46,8 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   let nextBlock = 0
   /** The text or thinking that is being written. */
   let prose: { readonly kind: "text" | "thinking"; readonly index: number } | undefined
+  /** By the server's id: what was called. */
+  const calls = new Map<string, string>()
   let called = false
   let finish = ""
   let detail = ""
@@ -78,6 +80,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   const part = (given: Fields): ReadonlyArray<LlmEvent> => {
     const signature = string(given["thoughtSignature"])
     if ("functionCall" in given) {
+      if (isRepeated(object(given["functionCall"]))) return []
       return [
         ...(signature === "" ? closeProse() : emptyThought({ signature })),
         ...functionCall(object(given["functionCall"]))
@@ -94,6 +97,15 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
     // An answer of nothing but a signature is empty.
     if (text === "") return nextBlock === 0 ? [] : emptyThought({ encrypted: signature })
     return [...emptyThought({ signature }), ...say("text", text), ...closeProse()]
+  }
+
+  /** A call that comes twice, with its id, is run once. */
+  const isRepeated = (call: Fields): boolean => {
+    const id = string(call["id"])
+    const what = JSON.stringify([call["name"], call["args"]])
+    const repeated = id !== "" && calls.get(id) === what
+    if (id !== "") calls.set(id, what)
+    return repeated
   }
 
   const functionCall = (call: Fields): ReadonlyArray<LlmEvent> => {

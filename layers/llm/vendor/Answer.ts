@@ -28,8 +28,11 @@ export const parseEvent = (vendor: Vendor, data: string): Readonly<Record<string
   }
 }
 
-/** No event of a vendor is nearly as large; more is nonsense that must not fill the memory. */
-const maxEventSize = 16 * 1024 * 1024
+/**
+ * In code units. Responses repeats a whole answer in its last event, other vendors send nothing nearly as large; more is
+ * nonsense that must not fill the memory.
+ */
+const maxEventSize = 64 * 1024 * 1024
 
 /** How much of a body is looked at to say what it is: more than is said, so that nothing in that part is cut in two. */
 const maxPreview = 8192
@@ -58,7 +61,7 @@ export async function* read(
   )
   const feed = (text: string) => {
     const error = parser.feed(text)
-    if (error !== undefined) failure ??= { cause: Failure.protocol(vendor, "an event of more than 16 MiB") }
+    if (error !== undefined) failure ??= { cause: Failure.protocol(vendor, "an event of more than 64 MiB") }
   }
   const text = new TextDecoder()
   for await (const bytes of response.body ?? []) {

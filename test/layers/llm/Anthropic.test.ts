@@ -150,6 +150,19 @@ describe("the stream", () => {
     })
   )
 
+  it.effect("may use the number of a block again, but not while it is open", () =>
+    Effect.gen(function* () {
+      const twice = fold(yield* read(start, ...textBlock("one "), ...textBlock("two"), end, { type: "message_stop" }))
+      assert.deepStrictEqual(
+        twice.items().map(({ item }) => item),
+        [message("assistant", "one two")]
+      )
+      const [begin] = textBlock("one ")
+      const error = yield* Effect.flip(read(start, begin ?? {}, ...textBlock("two"), end, { type: "message_stop" }))
+      assert.strictEqual(error.reason, "Protocol")
+    })
+  )
+
   it.effect("with a delta for a block that is not open is Protocol", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(

@@ -217,6 +217,26 @@ describe("the stream", () => {
     })
   )
 
+  it.effect("with a call twice has it once; another call under the same id is another call", () =>
+    Effect.gen(function* () {
+      const call = (args: object) => ({
+        candidates: [{ content: { parts: [{ functionCall: { id: "a", name: "Act", args } }] } }]
+      })
+      const { client } = yield* setUp(
+        vendor,
+        bytes(call({ n: 1 }), call({ n: 1 }), call({ n: 2 }), { candidates: [{ finishReason: "STOP" }] })
+      )
+      const items = fold(yield* collect(client)).items()
+      assert.deepStrictEqual(
+        items.map(({ item }) => item.kind === "tool_call" && [item.call_id, item.arguments]),
+        [
+          ["a", '{"n":1}'],
+          ["call_1", '{"n":2}']
+        ]
+      )
+    })
+  )
+
   it.effect("signs parts in any place, and each signature goes back on its part", () =>
     Effect.gen(function* () {
       const signed: ReadonlyArray<ReadonlyArray<object>> = [
