@@ -270,11 +270,24 @@ export class VendorServer {
         return
       }
       if (event instanceof Gate) await event.pass()
-      else response.write(event)
+      else if (!response.write(event)) await drained(response)
     }
     response.end()
   }
 }
+
+/** A reader that is slow, or gone, fills no memory here. */
+const drained = (response: Http.ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    if (response.destroyed) return resolve()
+    const done = () => {
+      response.off("drain", done)
+      response.off("close", done)
+      resolve()
+    }
+    response.on("drain", done)
+    response.on("close", done)
+  })
 
 const eventsOf = ({ body, dialect, path }: Received, reply: Streamed): Iterable<Wire> => {
   switch (dialect) {

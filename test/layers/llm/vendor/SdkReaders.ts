@@ -104,6 +104,34 @@ export const readers = {
   }
 } as const
 
+/** The text of an answer as it comes, by the SDKs' own decoders. Nothing is kept. */
+export const texts: Readonly<Record<keyof typeof readers, (server: VendorServer) => AsyncIterable<string>>> = {
+  anthropic: async function* (server) {
+    const client = new Anthropic({ apiKey: "k", baseURL: server.anthropicUrl, maxRetries: 0 })
+    const body = { model: "m", max_tokens: 9, messages, stream: true } as const
+    for await (const event of await client.messages.create(body)) {
+      if (event.type === "content_block_delta" && event.delta.type === "text_delta") yield event.delta.text
+    }
+  },
+  openai_chat: async function* (server) {
+    const client = new OpenAI({ apiKey: "k", baseURL: server.openAiUrl, maxRetries: 0 })
+    const stream = await client.chat.completions.create({ model: "m", messages, stream: true })
+    for await (const chunk of stream) yield chunk.choices[0]?.delta.content ?? ""
+  },
+  openai_responses: async function* (server) {
+    const client = new OpenAI({ apiKey: "k", baseURL: server.openAiUrl, maxRetries: 0 })
+    for await (const event of await client.responses.create({ model: "m", input: "hi", stream: true })) {
+      if (event.type === "response.output_text.delta") yield event.delta
+    }
+  },
+  gemini: async function* (server) {
+    const client = new GoogleGenAI({ apiKey: "k", apiVersion: "v1beta", httpOptions: { baseUrl: server.anthropicUrl } })
+    for await (const chunk of await client.models.generateContentStream({ model: "m", contents: "hi" })) {
+      yield chunk.text ?? ""
+    }
+  }
+}
+
 export type Name = keyof typeof readers
 export const names = Object.keys(readers) as ReadonlyArray<Name>
 
