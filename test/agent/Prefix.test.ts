@@ -5,7 +5,9 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { build as anthropic } from "../../layers/llm/anthropic/Request.ts"
+import { build as gemini } from "../../layers/llm/gemini/Request.ts"
 import { build as openAi } from "../../layers/llm/openaiChat/Request.ts"
+import { build as openAiResponses } from "../../layers/llm/openaiResponses/Request.ts"
 import type { LlmRequest } from "../../src/llm/LlmRequest.ts"
 import { prefixOf } from "../../src/llm/Prefix.ts"
 import { counting } from "../support/benchTools.ts"
@@ -21,6 +23,9 @@ const bytes = (request: LlmRequest): ReadonlyArray<string> => {
     )
   ) as { system?: unknown; tools?: unknown; messages: ReadonlyArray<{ role: string; content: ReadonlyArray<unknown> }> }
   const chat = openAi(vendor, request).body
+  const responses = openAiResponses(vendor, request).body
+  const google = gemini({ ...vendor, model: "gemini-3.8-flash" }, request)
+  expect([chat.prompt_cache_key, responses.prompt_cache_key]).toEqual([undefined, request.cacheKey])
   return [
     JSON.stringify([request.system, request.tools, ...request.messages]).slice(0, -1),
     // Messages of one role are joined, so the last one may still grow.
@@ -28,7 +33,12 @@ const bytes = (request: LlmRequest): ReadonlyArray<string> => {
       unmarked.messages
         .map(({ content, role }) => role + content.map((part) => JSON.stringify(part)).join(""))
         .join(""),
-    JSON.stringify([chat.tools, ...chat.messages]).slice(0, -1)
+    JSON.stringify([chat.tools, ...chat.messages]).slice(0, -1),
+    JSON.stringify([responses.instructions, responses.tools, responses.input]).slice(0, -2),
+    JSON.stringify([google.config]) +
+      google.contents
+        .map(({ parts = [], role = "" }) => role + parts.map((part) => JSON.stringify(part)).join(""))
+        .join("")
   ]
 }
 
