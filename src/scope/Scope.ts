@@ -49,8 +49,8 @@ export const summary = (rules: ScopeRules): string =>
 
 /** The same with what is denied, for whoever has to keep to it. */
 export const boundaries = (rules: ScopeRules): string => {
-  const denied = (permission: Permission, title: string) => {
-    const lines = rules.deny.filter((rule) => rule.permission === permission).map(line)
+  const denied = (weaker: Permission, title: string) => {
+    const lines = rules.deny.filter((rule) => rule.permission === weaker).map(line)
     return lines.length === 0 ? [] : [title, ...lines]
   }
   return [
