@@ -168,6 +168,29 @@ describe("JsonLinesStore", () => {
     )
   )
 
+  it.effect.skipIf(!canLimit)("what somebody else has written while our write failed is not taken back with it", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        yield* file.append(bytesOf("one\n"), { at: 0, sync: true })
+        yield* Effect.acquireUseRelease(
+          Effect.sync(() => limitFileSize(4)),
+          () =>
+            Effect.gen(function* () {
+              const write = file.append(bytesOf("ours, and not written\n"), { at: 4, sync: true })
+              const failing = yield* Effect.forkChild(Effect.flip(write), { startImmediately: true })
+              // Another process, which has no such limit; this one sees the end of its own write only afterwards.
+              execFileSync("/bin/sh", ["-c", `prlimit --pid $$ --fsize=unlimited && printf theirs >> "$0"`, file.path])
+              yield* Fiber.join(failing)
+            }),
+          () => Effect.sync(() => limitFileSize("unlimited"))
+        )
+        const next = yield* Effect.flip(file.append(bytesOf("two\n"), { at: 4, sync: true }))
+        assert.strictEqual(next.reason, "Moved")
+        assert.strictEqual(Fs.readFileSync(file.path, "utf8"), "one\ntheirs")
+      })
+    )
+  )
+
   it.effect.skipIf(!canLimit || !canFreeze)(
     "a write that cannot be taken back either is taken back before the next",
     () =>
