@@ -54,7 +54,7 @@ export const command: Command = {
     })
     const plan = yield* Effect.scoped(remove)
     yield* terminal.out(
-      flags["json"] === true ? `${JSON.stringify({ ...plan, dry_run: dry })}\n` : planText(plan, !dry)
+      flags["json"] === true ? `${JSON.stringify({ ...Removal.toldPlan(plan), dry_run: dry })}\n` : planText(plan, !dry)
     )
     return ExitCode.ok
   })

@@ -3,6 +3,7 @@
  * looked at. A file of the seed has no header; a segment file of ours counts as one.
  */
 import * as Fs from "node:fs"
+import { stat } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -39,6 +40,7 @@ const decodeHeader = Schema.decodeUnknownOption(Header)
 export const read = Effect.fn("PortableFile.read")(function* (
   path: string
 ): Effect.fn.Return<PortableFile, CliError, Scope.Scope> {
+  yield* isRegular(path)
   const file = yield* Effect.mapError(openFile(path, Fs.constants.O_RDONLY, systemError("open", path)), storageError)
   const front = yield* Effect.mapError(file.read(0, longestHeader), storageError)
   const header = yield* headerOf(path, front)
@@ -82,6 +84,15 @@ export const read = Effect.fn("PortableFile.read")(function* (
     file
   }
 })
+
+/** A pipe gives its bytes once, and a file is read from several places. */
+const isRegular = (path: string): Effect.Effect<void, CliError> =>
+  Effect.tryPromise({ try: () => stat(path), catch: systemError("open", path) }).pipe(
+    Effect.mapError(storageError),
+    Effect.flatMap((found) =>
+      found.isFile() ? Effect.void : failed(`${path} is not a regular file`, "write what it brings to a file first")
+    )
+  )
 
 const nothingMade = "nothing was made of it"
 

@@ -126,6 +126,13 @@ const prune = Effect.fnUntraced(function* (
   }
 })
 
+/** As `--json` tells of it. */
+const told = (report: Report) => ({
+  ...report,
+  removed: report.removed.map(Removal.toldPlan),
+  orphans: { ...report.orphans, segments: report.orphans.segments.map(Removal.toldSegment) }
+})
+
 const text = ({ bytes, dry_run, orphans, removed, skipped }: Report, withOrphans: boolean): string => {
   const done = !dry_run
   const paths = orphans.segments.map(({ path }) => `  ${path}\n`).join("")
@@ -150,7 +157,7 @@ export const command: Command = {
     const before = (yield* Clock.currentTimeMillis) - Duration.toMillis(age)
     const options = { dry: flags["dry-run"] === true, orphans: flags["orphans"] === true }
     const report = yield* prune(machine, before, options)
-    yield* terminal.out(flags["json"] === true ? `${JSON.stringify(report)}\n` : text(report, options.orphans))
+    yield* terminal.out(flags["json"] === true ? `${JSON.stringify(told(report))}\n` : text(report, options.orphans))
     return report.skipped.some(({ reason }) => reason === "failed") ? ExitCode.failed : ExitCode.ok
   })
 }

@@ -31,6 +31,22 @@ export interface RemovalPlan {
   readonly bytes: number
 }
 
+/** As `--json` tells of it. */
+export const toldSegment = ({ sessionId, segmentId, path, bytes, modified }: SegmentPlan) => ({
+  session_id: sessionId,
+  segment_id: segmentId,
+  path,
+  bytes,
+  modified
+})
+
+/** As `--json` tells of it. */
+export const toldPlan = (plan: RemovalPlan) => ({
+  ...plan,
+  remove: plan.remove.map(toldSegment),
+  keep: plan.keep.map(toldSegment)
+})
+
 /** All that is stored, looked at once. */
 export interface Stored {
   readonly pods: ReadonlyArray<StoredPod>

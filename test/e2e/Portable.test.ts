@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Schema from "effect/Schema"
@@ -196,6 +197,12 @@ describe("export and import", () => {
       ["something else", "# Notes\n", /line 1: not JSON/],
       ["empty", "", /no entry/]
     ]
+    execFileSync("mkfifo", [file("pipe")])
+    for (const name of ["pipe", "."]) {
+      const ended = await run(place, ["import", name, "--pod", "copy"])
+      assert.strictEqual(ended.code, 1)
+      assert.match(ended.stderr, /is not a regular file/)
+    }
     for (const [what, text, expected] of cases) {
       writeFileSync(file("bad.jsonl"), text === "" ? "" : `${text}\n`)
       const ended = await run(place, ["import", "bad.jsonl", "--pod", "copy"])

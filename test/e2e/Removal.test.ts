@@ -54,6 +54,8 @@ describe("delete", () => {
     const before = tree()
     const dry = json(await run(place, ["delete", "p", "--dry-run", "--json"]))
     assert.deepInclude(dry, { name: "p", session_id, dry_run: true, bytes: statSync(journal).size + 1 })
+    const segments = dry["remove"] as ReadonlyArray<Readonly<Record<string, unknown>>>
+    assert.deepStrictEqual(Object.keys(segments[0] ?? {}), ["session_id", "segment_id", "path", "bytes", "modified"])
     assert.deepStrictEqual(tree(), before)
     const ended = await run(place, ["delete", "p"])
     assert.strictEqual(ended.code, 0)
