@@ -113,8 +113,18 @@ describe("npm run example", () => {
     )
   })
 
+  it("effect-ai: a model and a toolkit of Effect's own in a pod, and the pod in a chat", async () => {
+    const { code, stdout } = await example("effect-ai")
+    expect(code).toBe(0)
+    expect(stdout).toBe(
+      'apples? One moment. I have looked: {"pieces":3} (stop, 10 tokens)\n' +
+        "pears? One moment. I have looked: there is no article pears\n" +
+        '{"_tag":"NoSuchArticle","article":"pears"} (stop, 10 tokens)\n'
+    )
+  })
+
   it("without a name says which there are", async () => {
     const { code, stderr } = await example()
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/own-layers, two-pods/)])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/effect-ai, own-layers, two-pods/)])
   })
 })
