@@ -78,9 +78,9 @@ export const make = (languageModel: LanguageModel.LanguageModel, options: NamedO
           disableToolCallResolution: true,
           toolCallValidation: "deferred"
         })
-        return read(info, parts, alive).pipe(Stream.provideContext(configure?.(request.config) ?? Context.empty()))
+        return read(info, parts, alive)
       })
-    )
+    ).pipe(Stream.provideContext(configure?.(request.config) ?? Context.empty()))
   return {
     info,
     stream,
@@ -129,9 +129,9 @@ const read = (
 ): Stream.Stream<LlmEvent, LlmError> =>
   Stream.suspend(() => {
     const answer = AsEvents.decoder()
-    const follow = (part: Response.AnyPart): Effect.Effect<ReadonlyArray<LlmEvent>, LlmError> => {
+    const follow = (part: Response.AnyPart): Effect.Effect<ReadonlyArray<LlmEvent>, LlmError | AiError.AiError> => {
       alive()
-      if (part.type === "error") return Effect.flatMap(reported(info, part.error), Effect.fail)
+      if (part.type === "error") return Effect.fail(reported(info, part.error))
       if (part.type !== "finish") return Effect.succeed(answer.push(part))
       return finish(info, part, answer.push(part))
     }
@@ -166,15 +166,14 @@ const ended = (
     : Stream.unwrap(Effect.map(Clock.currentTimeMillis, (now) => Stream.fail(asLlmError(info, error, now))))
 
 /** An error inside the answer. What it is, only the provider knows. */
-const reported = (info: ModelInfo, error: unknown): Effect.Effect<LlmError> =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
-    if (AiError.isAiError(error)) return asLlmError(info, error, now)
-    if (AiError.isAiErrorReason(error)) {
-      return asLlmError(info, AiError.make({ module: info.provider, method: "streamText", reason: error }), now)
-    }
-    const words = typeof error === "string" ? error : messageOf(error)
-    return llmError(info, "Refused", words === "" ? "the provider reports an error" : words)
-  })
+const reported = (info: ModelInfo, error: unknown): LlmError | AiError.AiError => {
+  if (AiError.isAiError(error)) return error
+  if (AiError.isAiErrorReason(error)) {
+    return AiError.make({ module: info.provider, method: "streamText", reason: error })
+  }
+  const words = typeof error === "string" ? error : messageOf(error)
+  return llmError(info, "Refused", words === "" ? "the provider reports an error" : words)
+}
 
 const messageOf = (error: unknown): string => {
   if (typeof error !== "object" || error === null || !("message" in error)) return ""

@@ -26,6 +26,8 @@ import { isEvent, until } from "../support/podBench.ts"
 /** What a provider's module reads its settings from. */
 class AcmeConfig extends Context.Service<AcmeConfig, { readonly limit: number | null }>()("test/AcmeConfig") {}
 
+const notThis = new AiError.ContentPolicyError({ description: "not this" })
+
 const manifest = Manifest.make({ pod: { name: "guest" }, scope: { allow: [{ target: "/tmp", permission: "read" }] } })
 
 const Length = Tool.make({
@@ -40,13 +42,12 @@ const open = Effect.fnUntraced(function* (
   script: AiScript.AiScript,
   options: {
     readonly store?: MemoryStore.MemoryStore
-    readonly configure?: FromLanguageModel.Options["configure"]
+    readonly provider?: string
   } = {}
 ) {
   const client = FromLanguageModel.make(script.model, {
-    provider: "effect:script",
-    model: "script-1",
-    ...(options.configure === undefined ? {} : { configure: options.configure })
+    provider: options.provider ?? "effect:script",
+    model: "script-1"
   })
   const made = Pod.make(yield* manifest, { tools: [Length] }).pipe(Effect.provideService(LlmClient, client))
   return yield* made.pipe(Effect.provide(PodTest.world(options.store), { local: true }))
@@ -162,6 +163,26 @@ describe("a LanguageModel as the model of a pod", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("another provider gets the words, and nothing that the first one has signed", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const before = yield* AiScript.make([thoughtful, [...AiScript.says("4 and 5."), AiScript.ends()]])
+      yield* Effect.scoped(
+        Effect.flatMap(open(before, { store }), (pod) => pod.runToEnd("how long are pear and apple?"))
+      )
+      const after = yield* AiScript.make([[...AiScript.says("fine"), AiScript.ends()]])
+      const pod = yield* open(after, { store, provider: "effect:other" })
+      yield* pod.runToEnd("thanks")
+      expect(after.asked()[0]?.prompt.content[2]).toMatchObject({
+        content: [
+          { type: "text", text: "I count.", options: {} },
+          { type: "tool-call", id: "c1", options: {} },
+          { type: "tool-call", id: "c2", options: {} }
+        ]
+      })
+    }).pipe(Effect.scoped)
+  )
+
   const overloads = {
     "a rate limit with a time": new AiError.RateLimitError({ retryAfter: Duration.minutes(4) }),
     "an overload with a header": new AiError.InternalProviderError({
@@ -245,7 +266,8 @@ describe("a LanguageModel as the model of a pod", () => {
   )
 
   it.effect.each([
-    ["an error of the policy", [AiScript.fails(new AiError.ContentPolicyError({ description: "not this" }))]],
+    ["an error of the policy", [AiScript.fails(notThis)]],
+    ["an error of the policy inside", [...AiScript.says("not"), { type: "error", error: notThis }]],
     ["the reason content-filter", [...AiScript.says("not this"), AiScript.ends("content-filter")]]
   ] as const)("a refusal by %s is the answer, with an alert", ([, acts]) =>
     Effect.gen(function* () {

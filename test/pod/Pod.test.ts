@@ -351,6 +351,27 @@ describe("Pod.make", () => {
     )
   )
 
+  it.effect("a tool with the name of a built-in one is refused by name, and nothing is left of the start", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const read = Tool.make({ name: "Read", description: "mine", run: () => Effect.succeed("mine") })
+      const opening = Effect.scoped(Effect.asVoid(Pod.make(yield* manifestFor(cwd), { tools: [read] })))
+      expect(yield* Effect.flip(opening)).toMatchObject({
+        _tag: "ToolDefinitionError",
+        reason: "NameTaken",
+        tool: "Read"
+      })
+      const pod = yield* Pod.make(yield* manifestFor(cwd), { tools: [{ ...read, replaces: true }] })
+      expect(pod.greeting.tools.filter((name) => name === "Read")).toHaveLength(1)
+      yield* pod.runToEnd("go")
+      const { entries } = yield* pod.readEntries(0, 100)
+      expect(entries.find((text) => text.includes('"tool_result"'))).toContain('"summary":"mine"')
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(PodTest.layer([{ steps: [{ tool: "Read", args: {} }] }, { steps: [{ text: "ok" }] }]))
+    )
+  )
+
   it.effect("interrupting a wait for the end cancels the run", () =>
     Effect.gen(function* () {
       const cwd = yield* workspace
