@@ -7,7 +7,7 @@
  *
  * The model plays a script; all else is the program as it is. Nothing waits for time, everything for an event.
  */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import {
   existsSync,
   mkdirSync,
@@ -20,7 +20,7 @@ import {
 } from "node:fs"
 import { connect as connectSocket } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { root } from "./project.mjs"
 
 const patience = 30_000
@@ -30,7 +30,6 @@ const place = mkdtempSync(join(realpathSync(tmpdir()), "effect-pod-demo-"))
 const work = join(place, "work")
 const home = join(place, "home")
 const ledger = join(work, "ledger.txt")
-const pidFile = join(work, "tool.pid")
 const manifest = join(place, "manifest.toml")
 const script = join(place, "script.jsonl")
 
@@ -188,27 +187,33 @@ const ledgerLines = () =>
     .split("\n")
     .filter((line) => line !== "")
 
-/** A process that has ended and that nobody has collected yet is not alive, which only Linux tells. */
-const isAlive = (pid) => {
-  try {
-    if (!existsSync("/proc/self/status")) return process.kill(pid, 0)
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-  } catch {
-    return false
-  }
+/** Processes with the mark in their command line. One that has ended and waits to be collected has none any more. */
+const marked = () => {
+  const listed = existsSync("/proc/self/cmdline")
+    ? readdirSync("/proc").flatMap((pid) => {
+        try {
+          return /^\d+$/.test(pid) ? [readFileSync(`/proc/${pid}/cmdline`, "utf8")] : []
+        } catch {
+          return []
+        }
+      })
+    : spawnSync("ps", ["-A", "-o", "command="], { encoding: "utf8" }).stdout.split("\n")
+  return listed.filter((line) => line.includes(`# ${mark}`)).length
 }
 
 /** For processes that are being killed by the watcher of the pod: it is looked for them until they are gone. */
-const gone = async (pid) => {
+const gone = async () => {
   const end = Date.now() + patience
-  while (isAlive(pid) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10))
-  return !isAlive(pid)
+  while (marked() > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10))
+  return marked() === 0
 }
 
 // --- The demonstration -------------------------------------------------------------------------------------------------
 
 const pay = "Pay the invoice."
-const payCommand = "echo paid >> ledger.txt; echo $$ > tool.pid; echo the money is on its way; sleep 3600"
+// The comment tells the processes of this call from all others, under whatever number they see themselves.
+const mark = basename(place)
+const payCommand = `echo paid >> ledger.txt; echo the money is on its way; sleep 3600; true # ${mark}`
 
 const killedInTool = async () => {
   heading("1. A run is given to the pod, and its tool does something that can be seen.")
@@ -222,12 +227,12 @@ const killedInTool = async () => {
     ({ data, event }) => event === "tool_output" && data.text.includes("on its way")
   )
   tell(`the tool runs, and ledger.txt says: ${ledgerLines().join(", ")}`)
+  const running = marked()
 
   heading("2. kill -9, while the tool runs.")
   await service.kill("SIGKILL")
   client.close()
-  const toolPid = Number(readFileSync(pidFile, "utf8"))
-  check("the tool's processes died with the service", await gone(toolPid), toolPid)
+  check("the tool's processes died with the service", running > 0 && (await gone()), `${running}, then ${marked()}`)
   check("the journal has the input", inputs(pay).length === 1, inputs(pay))
   check("and that the tool was started, written before it was", started("pay-1").length === 1, started("pay-1"))
   check(

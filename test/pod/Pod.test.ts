@@ -292,7 +292,7 @@ describe("Pod.make", () => {
       const cwd = yield* workspace
       const start = Effect.scoped(
         Effect.gen(function* () {
-          const pod = yield* Pod.make(yield* manifestFor(cwd))
+          const pod = yield* Pod.make(yield* manifestFor(cwd, "tester", { sandbox: { mode: "off" } }))
           yield* pod.runToEnd("go")
           return pod.greeting.notes ?? []
         })
