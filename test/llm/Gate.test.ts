@@ -26,6 +26,8 @@ const overloaded = (retryAfterMs?: number) =>
     ...(retryAfterMs === undefined ? {} : { retryAfterMs })
   })
 
+const bad = new LlmError({ reason: "Status", status: 400, provider: "fake", message: "bad" })
+
 const words: ReadonlyArray<LlmEvent> = [
   { type: "text_start", index: 0 },
   { type: "delta", index: 0, text: "hi" },
@@ -199,7 +201,6 @@ describe("an endpoint that fails again and again", () => {
 
   it.effect("but answers, if only with a refusal, is not left alone", () =>
     Effect.gen(function* () {
-      const bad = new LlmError({ reason: "Status", status: 400, provider: "fake", message: "bad" })
       const { arrivals, visit } = server(Gate.make("host"), (_, n) => (n % 5 === 0 ? bad : overloaded()))
       yield* Effect.forkChild(
         Effect.forEach(names.slice(0, 20), (name) =>
@@ -261,7 +262,7 @@ describe("for any sequence of answers and visitors", () => {
             case "busy":
               return overloaded()
             case "bad":
-              return new LlmError({ reason: "Status", status: 400, provider: "fake", message: "bad" })
+              return bad
             default:
               return undefined
           }
@@ -275,5 +276,67 @@ describe("for any sequence of answers and visitors", () => {
         for (const { at } of arrivals) assert.isFalse(asks.some(({ from, to }) => from < at && at < to))
       }).pipe(Random.withSeed(seed)),
     { arbitrary: { runs: 60 } }
+  )
+
+  interface Visit {
+    readonly comes: number
+    /** Gives up so long after it came. */
+    readonly leaves: number | undefined
+    readonly takes: number
+    readonly error: LlmError | undefined
+  }
+
+  /** Mostly trouble, so that the endpoint is left alone and tried. */
+  const drawVisit = Effect.gen(function* () {
+    const luck = yield* Random.nextIntBetween(0, 9)
+    return {
+      comes: yield* Random.nextIntBetween(0, 20_000),
+      leaves: (yield* Random.nextBoolean) ? yield* Random.nextIntBetween(0, 10_000) : undefined,
+      takes: yield* Random.nextIntBetween(0, 5_000),
+      error: luck < 6 ? overloaded() : [undefined, undefined, bad, overloaded(20_000)][luck - 6]
+    } satisfies Visit
+  })
+
+  it.effect.prop(
+    "who waits goes on in order of arrival, and who gives up, wherever that is, keeps nobody waiting",
+    [Schema.Int],
+    ([seed]) =>
+      Effect.gen(function* () {
+        const visits = yield* Effect.all(Array.from({ length: 40 }, () => drawVisit))
+        const gate = Gate.make("host")
+        const waited: Array<number> = []
+        const passed: Array<number> = []
+        const visit = (n: number, { error, takes }: Pick<Visit, "error" | "takes">) =>
+          Effect.gen(function* () {
+            const onWait = () => Effect.sync(() => void waited.push(n))
+            const pass = yield* gate.enter({ limits: defaultLimits, hasElsewhere: false, onWait })
+            passed.push(n)
+            yield* Effect.sleep(takes)
+            if (error === undefined) pass.succeeded()
+            else pass.failed(error)
+          }).pipe(Effect.scoped)
+        const fibers = yield* Effect.forEach(visits, (each, n) =>
+          Effect.forkChild(
+            Effect.delay(
+              each.leaves === undefined ? visit(n, each) : Effect.timeoutOption(visit(n, each), each.leaves),
+              each.comes
+            )
+          )
+        )
+        yield* TestClock.adjust("1 hour")
+        for (const [n, fiber] of fibers.entries()) assert.isDefined(fiber.pollUnsafe(), `${n} waits for ever`)
+        for (const [n, { leaves }] of visits.entries()) {
+          if (leaves === undefined) assert.include(passed, n, "was not let through")
+        }
+        const inLine = passed.filter((n) => waited.includes(n))
+        assert.deepStrictEqual(
+          inLine,
+          waited.filter((n) => inLine.includes(n))
+        )
+        const late = yield* Effect.forkChild(visit(-1, { takes: 0, error: undefined }))
+        yield* TestClock.adjust("2 minutes")
+        assert.isDefined(late.pollUnsafe(), "nobody is let through any more")
+      }).pipe(Random.withSeed(seed)),
+    { arbitrary: { runs: 100 } }
   )
 })
