@@ -97,7 +97,7 @@ export const make = (measured: Measured): Report => {
 }
 
 const digits = (unit: Unit, value: number): string =>
-  value.toFixed(unit === "s" ? 3 : unit === "MB" || Math.abs(value) >= 20 ? 1 : 2)
+  value.toFixed(unit === "s" ? 3 : unit === "1/s" ? 0 : unit === "MB" || Math.abs(value) >= 20 ? 1 : 2)
 
 const spreadText = (unit: Unit, found: Spread | undefined): string =>
   found === undefined ? "–" : `${digits(unit, found.median)} (${digits(unit, found.min)}–${digits(unit, found.max)})`

@@ -1,6 +1,6 @@
 /** What is measured, and what is aimed at. */
 
-export type Unit = "ms" | "MB" | "KiB" | "s"
+export type Unit = "ms" | "MB" | "KiB" | "s" | "1/s" | "×"
 
 /** A number of its own, or so much more than another of the same run: a machine's speed then matters less. */
 export type Aim =
@@ -46,7 +46,19 @@ export const rows = {
   "read-entries": { title: "100 entries in the middle of it", unit: "ms" },
   fork: { title: "fork of it → reply", unit: "ms", aim: atMost(50) },
   "fork-disk": { title: "  disk that it takes", unit: "KiB", aim: atMost(64) },
-  append: { title: "notify → recorded, synced, reply", unit: "ms" }
+  append: { title: "notify → recorded, synced, reply", unit: "ms" },
+  "decode-anthropic": { title: "deltas of Anthropic", unit: "1/s" },
+  "decode-anthropic-cpu": { title: "  processor for 1,000", unit: "ms" },
+  "decode-openai_chat": { title: "deltas of Chat Completions", unit: "1/s" },
+  "decode-openai_chat-cpu": { title: "  processor for 1,000", unit: "ms" },
+  "decode-openai_responses": { title: "deltas of Responses", unit: "1/s" },
+  "decode-openai_responses-cpu": { title: "  processor for 1,000", unit: "ms" },
+  "decode-gemini": { title: "deltas of Gemini", unit: "1/s" },
+  "decode-gemini-cpu": { title: "  processor for 1,000", unit: "ms" },
+  pods: { title: "100 pods, a turn each, at once", unit: "ms" },
+  "pods-cpu": { title: "  processor", unit: "s" },
+  "pods-memory": { title: "  memory for each", unit: "KiB" },
+  "pods-spread": { title: "  the last one's time by the first's", unit: "×" }
 } as const satisfies { readonly [key: string]: Row }
 
 export type Key = keyof typeof rows

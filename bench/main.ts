@@ -15,6 +15,7 @@ import * as Disk from "./Disk.ts"
 import * as LongLog from "./LongLog.ts"
 import * as Measure from "./Measure.ts"
 import * as ModelServer from "./ModelServer.ts"
+import * as Models from "./Models.ts"
 import * as Report from "./Report.ts"
 import { type Key, keys, type Values } from "./Rows.ts"
 import * as Subject from "./Subject.ts"
@@ -24,7 +25,10 @@ const usage = `usage: npm run bench -- [--rounds N] [--only ROW,ROW] [--json FIL
   --rounds N      fresh processes per row, 5 by default
   --only ROWS     ${keys.slice(0, 7).join(" ")}
                   ${keys.slice(7, 16).join(" ")}
-                  ${keys.slice(16).join(" ")}
+                  ${keys.slice(16, 25).join(" ")}
+                  ${keys.slice(25, 29).join(" ")}
+                  ${keys.slice(29, 33).join(" ")}
+                  ${keys.slice(33).join(" ")}
   --json FILE     writes the result there as well; - is stdout, and the table then goes to stderr
   --dir DIR       where the measured processes keep their files (the system's temporary directory); its disk counts
   --program FILE  the program to measure, dist/main.js by default
@@ -88,7 +92,16 @@ const longKeys = [
 ] as const satisfies ReadonlyArray<Key>
 
 /** Not measured in the one process that lives for a while. */
-const otherKeys = new Set<Key>(["ready", "first-request", "restart", "restore-1500", "append", ...longKeys])
+const otherKeys = new Set<Key>([
+  "ready",
+  "first-request",
+  "restart",
+  "restore-1500",
+  "append",
+  ...longKeys,
+  ...Models.dialects.flatMap(Models.decodeKeys),
+  ...Models.podsKeys
+])
 const lifeKeys = keys.filter((key) => !otherKeys.has(key))
 
 type Work = (bench: Measure.Bench) => Promise<Values>
@@ -101,7 +114,8 @@ const progress = (line: string): void => {
 const measure = async (options: Options, directory: string): Promise<Report.Measured> => {
   const model = await ModelServer.start(source)
   const pod = Subject.pod(options.program)
-  const subjects = [Subject.floor(join(source, "floor.mjs")), pod]
+  const floor = Subject.floor(join(source, "floor.mjs"))
+  const subjects = [floor, pod]
   const wanted = (...some: ReadonlyArray<Key>) => some.some((key) => options.keys.includes(key))
   const values: { [S in Subject.SubjectName]: Array<Values> } = { floor: [], pod: [] }
   const failures: Array<string> = []
@@ -123,6 +137,11 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
     } finally {
       Subject.removePlace(place)
     }
+  }
+  let dialectServer: Promise<Models.DialectServer> | undefined
+  const models = async (): Promise<Models.Models> => {
+    dialectServer ??= Models.startServer(source)
+    return { directory: source, server: await dialectServer, program: options.program }
   }
   /** What is measured in each round where there is a past. */
   const again: Array<{ readonly what: string; readonly subject: Subject.Subject; readonly work: Work }> = []
@@ -158,6 +177,16 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
         await attempt(label(past.what), subject, () => inNewPlace((place) => past.work({ subject, model, place })))
       }
     }
+    for (const subject of subjects) {
+      for (const dialect of Models.dialects.filter((each) => wanted(...Models.decodeKeys(each)))) {
+        await attempt(label(`deltas of ${dialect}`), subject, async () =>
+          Models.decode(await models(), subject.name, dialect)
+        )
+      }
+      if (wanted(...Models.podsKeys)) {
+        await attempt(label("100 pods"), subject, async () => Models.pods(await models(), subject.name))
+      }
+    }
     if (wanted("append")) {
       await attempt(label("append"), pod, () =>
         inNewPlace(async (place) => {
@@ -170,6 +199,7 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
   }
   progress("")
   await model.stop()
+  await (await dialectServer)?.stop()
   return { keys: options.keys, rounds: options.rounds, values, fdatasync: Disk.fdatasync(directory), failures }
 }
 
