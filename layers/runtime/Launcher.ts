@@ -124,20 +124,36 @@ const launch = (
 const exitOf = (code: number | null, signal: NodeJS.Signals | null): ProcessExit =>
   code === null ? { _tag: "Signal", signal: signal ?? "SIGKILL" } : { _tag: "Code", code }
 
+/**
+ * Returns when the commands have ended. The first process of a namespace takes no signals from us but KILL: where it has
+ * started no command yet, it all goes at once.
+ */
+const askToEnd = ({ exit, init, pid }: Running): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const inside = init?.pid()
+    const hasCommands = inside !== undefined && Group.hasOthers(inside)
+    const group = hasCommands ? inside : pid
+    Group.signal(group, init === undefined || hasCommands ? "SIGTERM" : "SIGKILL")
+    // A stopped process takes the signal only when it goes on.
+    Group.signal(group, "SIGCONT")
+    return Effect.andThen(Deferred.await(exit), Group.gone(pid))
+  })
+
+/** The program takes the namespace with it, unless it was killed before it had seen to that. */
+const emptied = Effect.fnUntraced(function* (inside: number) {
+  Group.signalOne(inside, "SIGKILL")
+  const empty = yield* Effect.timeoutOption(Effect.interruptible(Group.ended(inside)), killLimit)
+  if (empty._tag === "None") yield* Effect.logWarning(`The namespace of process ${inside} is not empty after KILL.`)
+})
+
 const end = Effect.fnUntraced(function* (
   running: Running,
   pipes: Pipes.Pipes,
   leash: Leash.Leash,
   grace: Duration.Duration
 ) {
-  const inside = running.init?.pid()
   if (!running.hasExited() || (running.mayRun() && Group.isAlive(running.pid))) {
-    const commands = inside ?? running.pid
-    Group.signal(commands, "SIGTERM")
-    // A stopped process takes the signal only when it goes on.
-    Group.signal(commands, "SIGCONT")
-    const gone = Effect.andThen(Deferred.await(running.exit), Group.gone(running.pid))
-    const inTime = yield* Effect.timeoutOption(Effect.interruptible(gone), grace)
+    const inTime = yield* Effect.timeoutOption(Effect.interruptible(askToEnd(running)), grace)
     if (inTime._tag === "None") {
       Group.signal(running.pid, "SIGKILL")
       const killed = yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(running.exit)), killLimit)
@@ -146,10 +162,8 @@ const end = Effect.fnUntraced(function* (
       }
     }
   }
-  if (inside !== undefined) {
-    const empty = yield* Effect.timeoutOption(Effect.interruptible(Group.ended(inside)), killLimit)
-    if (empty._tag === "None") yield* Effect.logWarning(`The namespace of process ${inside} is not empty after KILL.`)
-  }
+  const inside = running.init?.pid()
+  if (inside !== undefined) yield* emptied(inside)
   running.init?.close()
   pipes.giveBack(running.path, running.output.finish())
   leash.remove(running.pid)

@@ -15,6 +15,15 @@ export const signal = (group: number, name: NodeJS.Signals): void => {
   }
 }
 
+/** The process alone. One that is gone is no error. */
+export const signalOne = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // ESRCH: it is gone.
+  }
+}
+
 /** `pid (name) state ppid pgrp …`: the name may hold blanks and brackets, so the fields are counted from its end. */
 const runsIn = (stat: string, group: number): boolean => {
   const [state, , pgrp] = stat.slice(stat.lastIndexOf(")") + 2).split(" ", 3)
@@ -61,6 +70,10 @@ export const exists = (group: number): boolean => {
     return !(error instanceof Error && "code" in error && error.code === "ESRCH")
   }
 }
+
+/** Something beside its leader can still run in the group. */
+export const hasOthers = (group: number): boolean =>
+  exists(group) && members(group)?.some((pid) => pid !== String(group)) !== false
 
 /** Something in the group can still run. Cheap when the group is gone, which is the usual case. */
 export const isAlive = (group: number): boolean => exists(group) && members(group)?.length !== 0

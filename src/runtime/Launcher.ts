@@ -24,9 +24,9 @@ export interface LaunchSpec {
   /** The whole environment of the process: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>
   /**
-   * The program runs the command in a pid namespace of its own, and first writes `"child-pid": N` to descriptor 3: the
-   * number, as seen from here, of the first process in there. TERM then goes to that one's group, KILL to the program,
-   * and the close of the Scope returns once the namespace is empty.
+   * The program runs the command in a pid namespace of its own, and first writes to descriptor 3, in JSON: `child-pid`,
+   * the number, as seen from here, of the first process in there, and `pid-namespace`. TERM then goes to the group of
+   * that process, KILL to it and to the program, and the close of the Scope returns once the namespace is empty.
    */
   readonly reportsInit?: boolean
 }

@@ -13,10 +13,12 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Launcher, ProcessExit } from "../runtime/Launcher.ts"
+import type { Launcher } from "../runtime/Launcher.ts"
 import type { Fence } from "../runtime/Sandbox.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
-import * as BashOutput from "./BashOutput.ts"
+import * as CommandOutput from "./CommandOutput.ts"
+import type { BackgroundCommands } from "./BackgroundCommands.ts"
+import { type Ending, suffix } from "./Ending.ts"
 import { fromLaunch, fromSandbox, invalid } from "./Failure.ts"
 import * as Tool from "./Tool.ts"
 
@@ -30,7 +32,16 @@ const Parameters = Schema.Struct({
   command: Schema.String.annotate({ description: "The command, as for `bash -c`." }),
   timeout: Schema.optionalKey(
     Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
-      description: `Seconds until the command is ended: 1 to ${maxSeconds}, ${defaultSeconds} by default.`
+      description:
+        `Seconds until the command is ended: 1 to ${maxSeconds}, ${defaultSeconds} by default. In the background there ` +
+        "is no limit."
+    })
+  ),
+  run_in_background: Schema.optionalKey(
+    Schema.Boolean.annotate({
+      description:
+        "Return at once with an id, and let the command run: BashOutput shows what it writes, KillShell ends it. For " +
+        "servers and watchers. It ends with the pod."
     })
   )
 })
@@ -39,12 +50,7 @@ const description =
   "Runs a command with bash in the working directory. Every call is a new shell: directory and variables do " +
   "not carry over. There is no input. Returns stdout and stderr in the order in which they were written; of long " +
   "output the beginning and the end, and the path of a file with all of it, which Read can show. The call ends when the shell " +
-  "ends: jobs that it leaves in the background are ended with it."
-
-type Ending =
-  | ProcessExit
-  | { readonly _tag: "TimedOut"; readonly seconds: number }
-  | { readonly _tag: "OverQuota"; readonly bytes: number }
+  "ends: jobs that it leaves in the background (`&`) are ended with it. What is to run on needs run_in_background."
 
 const maxTitle = 80
 
@@ -52,19 +58,6 @@ const title = (command: string): string => {
   const [line = ""] = command.split("\n")
   const characters = Array.from(line)
   return characters.length > maxTitle ? `${characters.slice(0, maxTitle - 1).join("")}…` : line
-}
-
-const suffix = (ending: Ending): string => {
-  switch (ending._tag) {
-    case "Code":
-      return ending.code === 0 ? "" : ` (exit code ${ending.code})`
-    case "Signal":
-      return ` (killed by ${ending.signal})`
-    case "TimedOut":
-      return ` (timed out after ${ending.seconds} s)`
-    case "OverQuota":
-      return ` (ended: it wrote more than ${ending.bytes} bytes)`
-  }
 }
 
 /** Live text: characters that a chunk splits wait for their rest. */
@@ -80,26 +73,37 @@ export const make = (options: {
   readonly fs: ScopedFsShape
   readonly files: FileSystem.FileSystem
   readonly launcher: Launcher["Service"]
+  readonly background: BackgroundCommands
   readonly fence: Fence
   readonly env: Readonly<Record<string, string>>
   readonly outputDir: string
-  readonly limits: BashOutput.OutputLimits
+  readonly limits: CommandOutput.OutputLimits
 }): Tool.Tool => {
-  const { fence, fs, launcher, limits } = options
+  const { background, fence, fs, launcher, limits } = options
   const spilled: Array<string> = []
+
+  const fenced = Effect.fnUntraced(function* (command: string) {
+    const scope = { rules: (yield* fs.snapshot).rules, written: yield* fs.rules, own: [options.outputDir] }
+    const spec = { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env }
+    return yield* Effect.mapError(fence.wrap(spec, scope), fromSandbox)
+  })
+
+  const runInBackground = Effect.fnUntraced(function* (command: string) {
+    const { id, path } = yield* background.start(title(command), yield* fenced(command))
+    return {
+      summary: `$ ${title(command)} (in the background: ${id})`,
+      content: `BashOutput with the id ${id} shows what it writes, KillShell ends it. All of its output is in ${path}.\n`,
+      outputPath: path
+    }
+  })
 
   const execute = Effect.fnUntraced(function* (
     command: string,
     seconds: number,
-    output: BashOutput.BashOutput,
+    output: CommandOutput.CommandOutput,
     context: Tool.ToolCallContext
   ): Effect.fn.Return<Ending, Tool.ToolError, Scope.Scope> {
-    const spec = yield* fence
-      .wrap(
-        { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env },
-        { rules: (yield* fs.snapshot).rules, written: yield* fs.rules, own: [options.outputDir] }
-      )
-      .pipe(Effect.mapError(fromSandbox))
+    const spec = yield* fenced(command)
     // Closed as soon as the command is over, before its last output is taken: the tree must not outlive the call.
     const tree = yield* Effect.acquireRelease(Scope.make(), Scope.close)
     const running = yield* Effect.mapError(Scope.provide(launcher.start(spec), tree), fromLaunch)
@@ -139,13 +143,14 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: false,
-    run: Effect.fn("Tool.Bash")(function* ({ command, timeout }, context) {
+    run: Effect.fn("Tool.Bash")(function* ({ command, run_in_background, timeout }, context) {
       if (command.includes("\0"))
         return yield* invalid("The command holds a NUL character: no program can be given one.")
+      if (run_in_background === true) return yield* runInBackground(command)
       const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
       return yield* Effect.scoped(
         Effect.gen(function* () {
-          const output = yield* BashOutput.make({ fs: options.files, directory: options.outputDir, limits })
+          const output = yield* CommandOutput.make({ fs: options.files, directory: options.outputDir, limits })
           const ending = yield* execute(command, seconds, output, context)
           const { content, outputPath, truncated } = yield* output.finish
           if (outputPath !== undefined) yield* remember(outputPath)

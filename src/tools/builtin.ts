@@ -1,10 +1,11 @@
 /**
- * The built-in tools of one pod. What they remember (files that were read, files that were spilled) is made here and
- * belongs to that pod alone.
+ * The built-in tools of one pod. What they remember (files that were read, files that were spilled, commands in the
+ * background) is made here and belongs to that pod alone. What still runs ends with the Scope.
  */
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import type * as Scope from "effect/Scope"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { WebTable } from "../manifest/tables/Web.ts"
 import { Launcher } from "../runtime/Launcher.ts"
@@ -12,13 +13,16 @@ import { PageReader } from "../runtime/PageReader.ts"
 import { WebClient } from "../runtime/WebClient.ts"
 import type { Fence } from "../runtime/Sandbox.ts"
 import { ScopedFs } from "../scope/ScopedFs.ts"
+import * as BackgroundCommands from "./BackgroundCommands.ts"
 import * as Bash from "./Bash.ts"
 import * as BashOutput from "./BashOutput.ts"
+import * as CommandOutput from "./CommandOutput.ts"
 import * as Edit from "./Edit.ts"
 import { toolEnvironment } from "./Environment.ts"
 import * as Glob from "./Glob.ts"
 import * as Grep from "./Grep.ts"
 import { defaultContentBytes } from "./Limits.ts"
+import * as KillShell from "./KillShell.ts"
 import * as Read from "./Read.ts"
 import { Ripgrep } from "./Ripgrep.ts"
 import * as Search from "./Search.ts"
@@ -49,7 +53,7 @@ export const builtin: (
 ) => Effect.Effect<
   ReadonlyArray<Tool>,
   ManifestError,
-  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | ScopedFs | WebClient
+  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | Scope.Scope | ScopedFs | WebClient
 > = Effect.fnUntraced(function* (options) {
   const fs = yield* ScopedFs
   const files = yield* FileSystem.FileSystem
@@ -62,16 +66,19 @@ export const builtin: (
   const search = Search.make({ launcher, ripgrep, env })
   const contentBytes = options.contentBytes ?? defaultContentBytes
   const limits = {
-    ...BashOutput.defaultLimits,
+    ...CommandOutput.defaultLimits,
     ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
   }
+  const background = yield* BackgroundCommands.make({ launcher, files, directory: options.outputDir, limits })
   return [
     Read.make({ fs, tracker, contentBytes }),
     Write.make({ fs, tracker }),
     Edit.make({ fs, tracker }),
     Glob.make({ fs, search, contentBytes }),
     Grep.make({ fs, search, contentBytes }),
-    Bash.make({ fs, files, launcher, fence: options.fence, env, outputDir: options.outputDir, limits }),
+    Bash.make({ fs, files, launcher, background, fence: options.fence, env, outputDir: options.outputDir, limits }),
+    BashOutput.make(background),
+    KillShell.make(background),
     ...(options.web === undefined
       ? []
       : yield* web({ table: options.web, client, reader, env: options.env, contentBytes }))

@@ -141,8 +141,13 @@ describe.skipIf(!canFence)("with a sandbox", () => {
     const cat = spawn("cat", [pipe], { stdio: ["ignore", "pipe", "inherit"] })
     const ended = new Promise<void>((resolve) => cat.stdout.once("close", () => resolve()))
     cat.stdout.resume()
+    const background = {
+      tool: "Bash",
+      id: "b",
+      args: { command: "exec 9>held; setsid sleep 300", run_in_background: true }
+    }
     const escape = "exec 9>held; (setsid sh -c 'trap \"\" TERM HUP; sleep 300' >/dev/null 2>&1 &); echo up; sleep 300"
-    const manifest = scriptedManifest(place.cwd, [[bash(escape)], [{ text: "done" }]])
+    const manifest = scriptedManifest(place.cwd, [[background], [bash(escape)], [{ text: "done" }]])
     const turn = start(place, ["run", "--json", "--manifest", manifest, "go"])
     await turn.waitFor("stdout", /"event":"tool_output".*up/)
     await turn.kill("SIGKILL")

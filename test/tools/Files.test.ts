@@ -354,9 +354,11 @@ layer(live)("file tools", (it) => {
       assert.deepStrictEqual(mutates("Read", { file_path: "/a" }), [])
       assert.deepStrictEqual(tools.map((tool) => `${tool.spec.name} ${tool.idempotent}`).toSorted(), [
         "Bash false",
+        "BashOutput false",
         "Edit false",
         "Glob true",
         "Grep true",
+        "KillShell true",
         "Read true",
         "Write false"
       ])
