@@ -165,13 +165,22 @@ export const life = (bench: Bench, wanted: (key: Key) => boolean): Promise<Value
       await runOnce(bench.model, client, [{ kind: "text" }])
       await memory("memory-turn")
       Object.assign(values, await turns(bench, client))
-      if (wanted("bash")) values.bash = await toolCalls(bench, client, "Bash", { command: "true" })
       if (wanted("read")) values.read = await toolCalls(bench, client, "Read", { file_path: bench.place.file })
       if (wanted("deltas") || wanted("deltas-cpu")) Object.assign(values, await deltas(bench, client, started.pid))
       if (wanted("cancel-client") || wanted("cancel-closed")) Object.assign(values, await cancels(bench, client))
     })
     return values
   })
+
+/** Calls of Bash in a process of their own: with a sandbox and without are two settings of the same program. */
+export const bash = (bench: Bench, ...keys: ReadonlyArray<"bash" | "bash-fenced">): Promise<Values> =>
+  withStarted(bench, (started) =>
+    withClient(started, async (client) => {
+      await runOnce(bench.model, client, [{ kind: "text" }])
+      const took = await toolCalls(bench, client, "Bash", { command: "true" })
+      return Object.fromEntries(keys.map((key) => [key, took]))
+    })
+  )
 
 /** Gives the place a past. Measures nothing. */
 export const givePast = (bench: Bench, count: number): Promise<Values> =>

@@ -35,7 +35,9 @@ export interface Started {
   readonly stop: () => Promise<void>
 }
 
-const manifest = (place: Place, modelUrl: string): string => `
+export type SandboxMode = "auto" | "off" | "required"
+
+const manifest = (place: Place, modelUrl: string, sandbox: SandboxMode): string => `
 [pod]
 name = "bench"
 
@@ -48,6 +50,9 @@ auth = { kind = "api_key" }
 [[scope.allow]]
 target = "${place.cwd}"
 permission = "write"
+
+[sandbox]
+mode = "${sandbox}"
 `
 
 export const floor = (script: string): Subject => ({
@@ -56,11 +61,11 @@ export const floor = (script: string): Subject => ({
   env: (place, modelUrl) => ({ FLOOR_DIR: join(place.root, "floor"), FLOOR_MODEL_URL: modelUrl })
 })
 
-export const pod = (program: string): Subject => ({
+export const pod = (program: string, sandbox: SandboxMode = "auto"): Subject => ({
   name: "pod",
   args: (place, modelUrl) => {
     const file = join(place.root, "manifest.toml")
-    writeFileSync(file, manifest(place, modelUrl))
+    writeFileSync(file, manifest(place, modelUrl, sandbox))
     return [program, "serve", "--manifest", file]
   },
   env: (place) => ({ EFFECT_POD_HOME: join(place.root, "home"), ANTHROPIC_API_KEY: "not-a-key" })

@@ -18,6 +18,7 @@ import * as ModelServer from "./ModelServer.ts"
 import * as Models from "./Models.ts"
 import * as Report from "./Report.ts"
 import { type Key, keys, type Values } from "./Rows.ts"
+import * as Sandbox from "./Sandbox.ts"
 import * as Subject from "./Subject.ts"
 
 const usage = `usage: npm run bench -- [--rounds N] [--only ROW,ROW] [--json FILE] [--dir DIR] [--program FILE]
@@ -95,6 +96,8 @@ const longKeys = [
 const otherKeys = new Set<Key>([
   "ready",
   "first-request",
+  "bash",
+  "bash-fenced",
   "restart",
   "restore-1500",
   "append",
@@ -116,6 +119,7 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
   const pod = Subject.pod(options.program)
   const floor = Subject.floor(join(source, "floor.mjs"))
   const subjects = [floor, pod]
+  const hasSandbox = Sandbox.isUsable()
   const wanted = (...some: ReadonlyArray<Key>) => some.some((key) => options.keys.includes(key))
   const values: { [S in Subject.SubjectName]: Array<Values> } = { floor: [], pod: [] }
   const failures: Array<string> = []
@@ -186,6 +190,13 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
       if (wanted(...Models.podsKeys)) {
         await attempt(label("100 pods"), subject, async () => Models.pods(await models(), subject.name))
       }
+    }
+    if (wanted("bash", "bash-fenced")) {
+      const calls = (subject: Subject.Subject, ...rows: ReadonlyArray<"bash" | "bash-fenced">) =>
+        attempt(label("bash"), subject, () => inNewPlace((place) => Measure.bash({ subject, model, place }, ...rows)))
+      await calls(floor, "bash", "bash-fenced")
+      await calls(Subject.pod(options.program, "off"), "bash")
+      if (hasSandbox) await calls(Subject.pod(options.program, "required"), "bash-fenced")
     }
     if (wanted("append")) {
       await attempt(label("append"), pod, () =>
