@@ -14,6 +14,7 @@ import type { LegProgress, LegServices } from "./LegContext.ts"
 import { modelCall } from "./ModelCall.ts"
 import { resolveReferences } from "./ResolveInput.ts"
 import type { RunFailure } from "./RunFailure.ts"
+import * as TaskReminder from "./TaskReminder.ts"
 import { runBatch, runOpenCalls } from "./ToolBatch.ts"
 
 export interface LegInput {
@@ -69,6 +70,7 @@ const rounds = Effect.fnUntraced(function* (
       return { _tag: "Finished" }
     }
     mayBeAboutNothing = false
+    yield* TaskReminder.remind(services, progress, turn)
     const response = yield* modelCall(services, progress, turn)
     if (response.limit !== undefined) return { _tag: "LimitReached", ...response.limit }
     if (!response.usesTools) return { _tag: "Finished" }

@@ -134,10 +134,11 @@ const runOne = (
       const output = yield* restore(
         Effect.andThen(waitForTurn(services, progress, plan, order), execute(services, plan))
       )
-      yield* Deferred.succeed(order.done, undefined)
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
       yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, output)], true), ofStorage)
+      // What the next one finds changed is recorded.
+      yield* Deferred.succeed(order.done, undefined)
     })
   )
 
@@ -170,7 +171,8 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
       : services.journal.emit({ event: "tool_output", data: { id: item.call_id, offset, text } })
   }
   // A tool may throw before there is an effect.
-  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput })).pipe(
+  const tasks = services.journal.state.tasks.list
+  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput, tasks })).pipe(
     Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }),
     Effect.exit
   )

@@ -31,5 +31,6 @@ export const resultStep = (progress: LegProgress, turn: number, call: ToolCallIt
   turn,
   duration_ms: result.durationMs,
   ...(result.output.truncated === true ? { truncated: true } : {}),
-  ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath })
+  ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath }),
+  ...(result.output.task === undefined ? {} : { task: result.output.task })
 })

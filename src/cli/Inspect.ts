@@ -23,7 +23,7 @@ import {
   type SideFile,
   sideFilesOf
 } from "./SegmentFacts.ts"
-import { more, rows as statusRows } from "./Status.ts"
+import { ofSession, rows as statusRows } from "./Status.ts"
 import { oneLine, plural } from "./Text.ts"
 import { usageText } from "./RunEndText.ts"
 import * as Values from "./Values.ts"
@@ -193,7 +193,7 @@ export const command: Command = {
     const machine = yield* Machine.make(env)
     const reported = yield* reportOf(machine, name)
     if (reported === undefined) return yield* Machine.unknownPod(machine, name)
-    const { live, report, usage } = reported
+    const { report } = reported
     const { segment_id, session_id } = report
     const known = {
       ...report,
@@ -205,7 +205,7 @@ export const command: Command = {
     const found = yield* details(machine, session_id, segment_id)
     yield* terminal.out(
       flags["json"] === true
-        ? `${JSON.stringify({ ...known, ...(live === undefined ? {} : more(live)), ...(usage === undefined ? {} : { usage }), ...found })}\n`
+        ? `${JSON.stringify({ ...known, ...ofSession(reported), ...found })}\n`
         : table(statusRows(known, reported)) + text(found)
     )
     return ExitCode.ok

@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RunUsage } from "../protocol/LogEntry.ts"
+import { countTasks, type TaskCounts } from "../protocol/Task.ts"
 import type { LeaseOwner } from "../runtime/Lease.ts"
 import type { ActiveSegment, PodMetadata } from "../session/PodStore.ts"
 import { sessionUsage } from "../session/Spent.ts"
@@ -43,8 +44,9 @@ export interface LiveDetail {
 export interface Reported {
   readonly report: PodReport
   readonly live?: LiveDetail
-  /** What its session has used, where that can be read. */
+  /** What its session has used, and the tasks that it has, where that can be read. */
   readonly usage?: RunUsage
+  readonly tasks?: TaskCounts
 }
 
 /** For one pod to answer. Pods are asked at the same time. */
@@ -115,7 +117,8 @@ const describe = Effect.fnUntraced(function* (
         modifiedAt(path),
         (updated): Reported => ({
           report: { ...known, state: "restorable", entries: total, ...updated },
-          usage: sessionUsage(state)
+          usage: sessionUsage(state),
+          tasks: countTasks(state.tasks.list)
         })
       )
     )
@@ -159,7 +162,8 @@ const describeLive = Effect.fnUntraced(function* (
       ...updated
     },
     live: { snapshot, welcome },
-    ...(snapshot.usage === undefined ? {} : { usage: snapshot.usage })
+    ...(snapshot.usage === undefined ? {} : { usage: snapshot.usage }),
+    ...(snapshot.tasks === undefined ? {} : { tasks: snapshot.tasks })
   }
 })
 

@@ -38,7 +38,9 @@ const ours = new Set([
   "truncated",
   "output_path",
   "duration_ms",
-  "media"
+  "media",
+  "task",
+  "tasks"
 ])
 
 type Entry = Readonly<Record<string, Schema.Json>>

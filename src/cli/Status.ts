@@ -1,6 +1,7 @@
 /** `effect-pod status NAME`: one pod, and what it is busy with. */
 import * as Effect from "effect/Effect"
 import type { ScopeRule } from "../protocol/ScopeRule.ts"
+import type { TaskCounts } from "../protocol/Task.ts"
 import { ExitCode } from "./CliError.ts"
 import type { Command } from "./Invocation.ts"
 import { table } from "./List.ts"
@@ -12,7 +13,7 @@ import { sandboxText } from "./SandboxText.ts"
 import * as Values from "./Values.ts"
 
 /** What only a running pod can say. */
-export const more = ({ snapshot, welcome }: LiveDetail) => {
+const more = ({ snapshot, welcome }: LiveDetail) => {
   const { greeting } = snapshot
   return {
     server: welcome.server,
@@ -38,7 +39,7 @@ const deniedText = (deny: ReadonlyArray<ScopeRule>): string =>
 
 export const rows = (
   report: PodReport & { readonly journal?: string },
-  { live, usage }: Pick<Reported, "live" | "usage">
+  { live, tasks, usage }: Pick<Reported, "live" | "tasks" | "usage">
 ): ReadonlyArray<ReadonlyArray<string>> => {
   const base: Array<readonly [string, string | undefined]> = [
     ["name", report.name],
@@ -53,7 +54,8 @@ export const rows = (
     ["journal", report.journal],
     ["entries", report.entries?.toString()],
     ["updated", report.updated_at],
-    ["used", usage === undefined ? undefined : usageText(usage)]
+    ["used", usage === undefined ? undefined : usageText(usage)],
+    ["tasks", tasks === undefined ? undefined : tasksText(tasks)]
   ]
   if (live !== undefined) {
     const { context_tokens, context_window, inbox, model, provider, sandbox, scope, scope_summary, tools, waiting_on } =
@@ -72,6 +74,19 @@ export const rows = (
   return base.flatMap(([key, value]) => (value === undefined || value === "" ? [] : [[key, oneLine(value, 400)]]))
 }
 
+/** Empty if there are none. */
+const tasksText = (tasks: TaskCounts): string =>
+  Object.entries(tasks)
+    .flatMap(([status, count]) => (count === 0 ? [] : [`${count} ${status}`]))
+    .join(", ")
+
+/** What is known of its session, for `--json`. */
+export const ofSession = ({ live, tasks, usage }: Pick<Reported, "live" | "tasks" | "usage">) => ({
+  ...(live === undefined ? {} : more(live)),
+  ...(usage === undefined ? {} : { usage }),
+  ...(tasks === undefined ? {} : { tasks })
+})
+
 export const command: Command = {
   signals: "interrupt",
   logLevel: "Warn",
@@ -80,7 +95,6 @@ export const command: Command = {
     const machine = yield* Machine.make(env)
     const reported = yield* reportOf(machine, name)
     if (reported === undefined) return yield* Machine.unknownPod(machine, name)
-    const { live, usage } = reported
     const { segment_id, session_id } = reported.report
     const report =
       session_id === undefined || segment_id === undefined
@@ -88,7 +102,7 @@ export const command: Command = {
         : { ...reported.report, journal: machine.segmentPath(session_id, segment_id) }
     yield* terminal.out(
       flags["json"] === true
-        ? `${JSON.stringify({ ...report, ...(live === undefined ? {} : more(live)), ...(usage === undefined ? {} : { usage }) })}\n`
+        ? `${JSON.stringify({ ...report, ...ofSession(reported) })}\n`
         : table(rows(report, reported))
     )
     return ExitCode.ok

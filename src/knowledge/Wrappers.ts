@@ -4,6 +4,7 @@
  */
 import type { PermissionDecision } from "../manifest/PermissionRules.ts"
 import { describe, type PodEvent } from "../protocol/PodEvent.ts"
+import type { Task } from "../protocol/Task.ts"
 import type { CutBy } from "../session/Fold.ts"
 
 /** A message from outside that arrives while the agent works, or wakes it. */
@@ -47,6 +48,30 @@ export const permissionDenied = (tool: string, decision: PermissionDecision): st
   decision.action === "ask"
     ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
     : `${tool} was not run: the permissions of this pod deny this call. Do not try to get around this.`
+
+/** Tasks that a reminder names; of more it says how many there are. */
+const remindedTasks = 50
+
+/** The tasks are there and active. Wrapped once, whatever their subjects say. */
+export const taskReminder = (tasks: ReadonlyArray<Task>): string => {
+  const lines = tasks
+    .slice(0, remindedTasks)
+    .map(({ status, subject, taskid }) => `- ${taskid} [${status}] ${oneLine(subject)}`)
+  const left = tasks.length - lines.length
+  const body = [
+    "These tasks are open, and none of them was touched for a while:",
+    ...lines,
+    ...(left > 0 ? [`- and ${left} more, which TaskList shows`] : []),
+    "Bring them up to date with TaskUpdate where they no longer say how things stand. If they do, go on with your work."
+  ]
+  return `<system-reminder>\n${body.join("\n")}\n</system-reminder>`
+}
+
+const oneLine = (text: string): string =>
+  text
+    .replaceAll(/<(?=\/?system-reminder>)/g, "(")
+    .replaceAll(/\s+/g, " ")
+    .trim()
 
 export interface LostLine {
   /** From 1, as people count. */

@@ -101,6 +101,7 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     status: Effect.sync(() => journal.live.status),
     waitingOn: Effect.sync(() => journal.live.waitingOn),
     inboxSize: Effect.sync(() => journal.state.inbox.size),
+    tasks: Effect.sync(() => journal.state.tasks.list),
     submit,
     attach: journal.attach,
     readEntries: Effect.fnUntraced(function* (from, limit) {

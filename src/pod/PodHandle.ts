@@ -15,6 +15,7 @@ import type { Delivery, Method } from "../protocol/Method.ts"
 import type { RewindSummary, RewindTarget, RewindTargetId } from "../protocol/Rewind.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import { ErrorCode, type CompletionKind, type PodStatus } from "../protocol/Status.ts"
+import type { Task } from "../protocol/Task.ts"
 import type { Attachment } from "../session/Attachment.ts"
 import type { StorageError } from "../session/StorageError.ts"
 
@@ -65,6 +66,8 @@ export interface PodHandle {
   readonly waitingOn: Effect.Effect<WaitingOn | null>
   /** Items that wait in the inbox. */
   readonly inboxSize: Effect.Effect<number>
+  /** What the agent has noted down to do, in the order of the ids; done and deleted ones too. */
+  readonly tasks: Effect.Effect<ReadonlyArray<Task>>
   /**
    * Puts a method into the mailbox. With `reply`, exactly one answer goes there and no error is broadcast; a full
    * mailbox is answered `overloaded`. Without, errors are broadcast, and a full mailbox makes the caller wait.

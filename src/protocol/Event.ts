@@ -24,6 +24,7 @@ import {
   RunKind
 } from "./Status.ts"
 import { SystemItem } from "./SystemItem.ts"
+import { Task, TaskCounts } from "./Task.ts"
 
 const numbered = {
   seq: Schema.optionalKey(Count),
@@ -104,7 +105,8 @@ export const CommonEvent = Schema.Union([
       is_error: defaulted(Schema.Boolean, false),
       truncated: Schema.optionalKey(Schema.Boolean),
       output_path: Schema.optionalKey(Schema.String),
-      duration_ms: Schema.optionalKey(Count)
+      duration_ms: Schema.optionalKey(Count),
+      task: Schema.optionalKey(Task)
     })
   ),
   /** `input_tokens` is the whole prompt, cached parts included. Null is what the vendor did not report. */
@@ -260,7 +262,8 @@ export const DirectEvent = Schema.Union([
       inbox: Schema.optionalKey(Schema.Array(InboxItem)),
       pending_approvals: Schema.optionalKey(Schema.Array(Approval)),
       waiting_on: Schema.optionalKey(Schema.NullOr(WaitingOn)),
-      usage: Schema.optionalKey(RunUsage)
+      usage: Schema.optionalKey(RunUsage),
+      tasks: Schema.optionalKey(TaskCounts)
     })
   ),
   direct("in_flight", Schema.NullOr(InFlight)),

@@ -11,6 +11,7 @@ import { LoggedItem, ToolResultItem } from "./Item.ts"
 import { Segment } from "./Segment.ts"
 import { ErrorCode, ErrorPhase, InvokeKind, RunResult } from "./Status.ts"
 import { SystemItem } from "./SystemItem.ts"
+import { Task } from "./Task.ts"
 
 /** Generation settings; null where the model's own default holds. */
 export const RequestConfig = Schema.Struct({
@@ -91,6 +92,7 @@ const ts = Count
 /** `more`: lines of the same batch that follow this one. A batch counts when its last line is there. */
 const line = { ts, more: Schema.optionalKey(Count) }
 
+/** `tasks` are those that there were at the end of `history`. */
 export const SegmentStart = Schema.Struct({
   kind: Schema.tag("segment_start"),
   ...line,
@@ -98,6 +100,7 @@ export const SegmentStart = Schema.Struct({
   system_prompt: nullable(Schema.String),
   config: RequestConfig,
   history: Schema.Array(LoggedItem),
+  tasks: Schema.optionalKey(Schema.Array(Task)),
   forked_from: omittable(Origin),
   compacted_from: omittable(Origin)
 })
@@ -123,7 +126,10 @@ export const AssistantItem = Schema.Struct({
   provider: Schema.optionalKey(Schema.Json),
   ...ofTurn
 })
-/** `truncated`, `output_path` and `duration_ms` are what the `tool_result` event adds for native clients. */
+/**
+ * `truncated`, `output_path`, `duration_ms` and `task` are what the `tool_result` event adds for native clients. `task` is
+ * the one that the call has made or changed, as it is from here on.
+ */
 export const ToolResultEntry = Schema.Struct({
   kind: Schema.tag("tool_result"),
   ...line,
@@ -132,6 +138,7 @@ export const ToolResultEntry = Schema.Struct({
   output_path: Schema.optionalKey(Schema.String),
   duration_ms: Schema.optionalKey(Count),
   media: Schema.optionalKey(Schema.Json),
+  task: Schema.optionalKey(Task),
   ...ofTurn
 })
 export const SystemItemEntry = Schema.Struct({ kind: Schema.tag("system_item"), ...line, item: SystemItem, ...ofTurn })

@@ -33,7 +33,8 @@ export const native = (attachment: Attachment, greeting: Greeting, tail: number 
     inbox: attachment.inbox,
     pending_approvals: attachment.pendingApprovals,
     waiting_on: attachment.waitingOn,
-    usage: attachment.usage
+    usage: attachment.usage,
+    tasks: attachment.tasks
   }
   return spliced(head, attachment.entries(from), "]", data, {})
 }

@@ -68,7 +68,8 @@ export const announce = (entry: LogEntry, before: InboxView): BroadcastEvent | u
           is_error: entry.item.is_error ?? false,
           ...(entry.truncated === undefined ? {} : { truncated: entry.truncated }),
           ...(entry.output_path === undefined ? {} : { output_path: entry.output_path }),
-          ...(entry.duration_ms === undefined ? {} : { duration_ms: entry.duration_ms })
+          ...(entry.duration_ms === undefined ? {} : { duration_ms: entry.duration_ms }),
+          ...(entry.task === undefined ? {} : { task: entry.task })
         }
       }
     case "system_item":

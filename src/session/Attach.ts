@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import type { Envelope } from "../protocol/Event.ts"
+import { countTasks } from "../protocol/Task.ts"
 import { inboxItem } from "./Announce.ts"
 import type { Attachment } from "./Attachment.ts"
 import type { SessionState } from "./Fold.ts"
@@ -38,6 +39,7 @@ export const attach = (source: AttachSource): Effect.Effect<Attachment, never, S
         pendingApprovals: Array.from(source.live.approvals.values()),
         waitingOn: source.live.waitingOn,
         usage: sessionUsage(source.state),
+        tasks: countTasks(source.state.tasks.list),
         alerts: source.live.alerts,
         total: log.view.total,
         entries: (from, to = log.view.total) => readText(log, from, to),

@@ -9,6 +9,7 @@ import type { Approval, BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { InboxItem, InFlight, WaitingOn } from "../protocol/Inbox.ts"
 import type { RunUsage } from "../protocol/LogEntry.ts"
 import type { PodStatus } from "../protocol/Status.ts"
+import type { TaskCounts } from "../protocol/Task.ts"
 import type { Pieces } from "./Pieces.ts"
 
 export interface Attachment {
@@ -23,6 +24,7 @@ export interface Attachment {
   readonly waitingOn: WaitingOn | null
   /** What the session has used so far, also in what a rewind has hidden since. */
   readonly usage: RunUsage
+  readonly tasks: TaskCounts
   /** Alerts of this process so far, oldest first, at most 512. */
   readonly alerts: ReadonlyArray<Extract<BroadcastEvent, { readonly event: "alert" }>>
   /** Entries in the log at `seq`. */

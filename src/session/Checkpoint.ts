@@ -6,7 +6,7 @@
 import type { OpenCall, SessionState } from "./Fold.ts"
 
 export interface Checkpoint
-  extends Readonly<Pick<SessionState, "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix">> {
+  extends Readonly<Pick<SessionState, "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix" | "tasks">> {
   readonly historyLength: number
   readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
 }
@@ -18,7 +18,8 @@ export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
   interrupted: state.interrupted,
   cutBy: state.cutBy,
   lastInputTokens: state.lastInputTokens,
-  prefix: state.prefix
+  prefix: state.prefix,
+  tasks: state.tasks
 })
 
 export const restore = (state: SessionState, to: Checkpoint): void => {

@@ -6,6 +6,7 @@
  */
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, isControl } from "../protocol/PodRecord.ts"
+import type { Task } from "../protocol/Task.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { type Checkpoint, restore } from "./Checkpoint.ts"
 import * as Fold from "./Fold.ts"
@@ -20,8 +21,9 @@ import type { SegmentFile } from "./SessionStore.ts"
 /** What a segment has from the one that it goes on behind. */
 export interface Inherited {
   readonly record: BaseRecord
-  /** The context that it begins with. */
+  /** The context that it begins with, and the tasks that there are then. */
   readonly history: ReadonlyArray<HistorySlot>
+  readonly tasks: ReadonlyArray<Task>
   /** The segments that are read with it, nearest first. */
   readonly segments: ReadonlyArray<UnderSegment>
 }
@@ -109,7 +111,7 @@ export class Content {
       saidFrom: under.said?.from
     }
     const segments = [nearest, ...(under.base?.segments ?? [])]
-    this.base = { record, history: under.state.history.copy(), segments }
+    this.base = { record, history: under.state.history.copy(), tasks: under.state.tasks.list, segments }
   }
 
   /** Takes over the whole of another content, in place: whoever holds this one sees the new one. */
@@ -154,7 +156,7 @@ export class Content {
 
   /** The log as it is now. */
   source(file: SegmentFile | undefined): LogSource {
-    return { file, view: this.index.view(), inherited: this.base?.history }
+    return { file, view: this.index.view(), inherited: this.base }
   }
 
   private mark(entry: Extract<LogEntry, { readonly kind: "extension" }>, line: number): void {

@@ -22,6 +22,7 @@ import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import { History, type LinePlace, madeBy } from "./History.ts"
 import * as Spent from "./Spent.ts"
+import * as Tasks from "./Tasks.ts"
 
 /** A tool call that has no result yet. */
 export interface OpenCall {
@@ -98,6 +99,7 @@ export interface SessionState {
   spent: Spending
   /** What the last measured request of the pod's own model began with. */
   prefix: { readonly messages: number; readonly hash: string } | undefined
+  tasks: Tasks.Tasks
   rewound: Rewound | undefined
 }
 
@@ -119,6 +121,7 @@ export const make = (): SessionState => ({
   lastInputTokens: 0,
   spent: noSpending,
   prefix: undefined,
+  tasks: Tasks.none,
   rewound: undefined
 })
 
@@ -128,6 +131,7 @@ export const make = (): SessionState => ({
  */
 export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
   if (state.rewound !== undefined && !isControl(entry)) state.rewound = undefined
+  state.tasks = Tasks.apply(state.tasks, entry, state.turnCount)
   switch (entry.kind) {
     case "segment_start":
       state.sessionId = entry.session_id

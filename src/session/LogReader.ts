@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import type { Task } from "../protocol/Task.ts"
 import { encodeLine } from "../protocol/Wire.ts"
 import * as History from "./History.ts"
 import type { ByteRange, LogView } from "./LogIndex.ts"
@@ -17,8 +18,13 @@ import { StorageError } from "./StorageError.ts"
 export interface LogSource {
   readonly file: SegmentFile | undefined
   readonly view: LogView
-  /** What its first entry is filled in with. */
-  readonly inherited: ReadonlyArray<History.HistorySlot> | undefined
+  readonly inherited: Inherited | undefined
+}
+
+/** What its first entry is filled in with. */
+export interface Inherited {
+  readonly history: ReadonlyArray<History.HistorySlot>
+  readonly tasks: ReadonlyArray<Task>
 }
 
 /**
@@ -79,7 +85,7 @@ const linesOf = (file: SegmentFile, range: ByteRange): Effect.Effect<ReadonlyArr
 /** A log whose first entry says less than it stands for. */
 interface Behind extends LogSource {
   readonly file: SegmentFile
-  readonly inherited: ReadonlyArray<History.HistorySlot>
+  readonly inherited: Inherited
 }
 
 /** The first entry is asked for, and has to be filled in. */
@@ -98,7 +104,9 @@ const filled = ({ file, inherited, view }: Behind): Pieces =>
       const at = line.indexOf(empty)
       if (at < 0) return yield* notBehind(file)
       const end = at + empty.length - 1
-      return enclosed(line.slice(0, end), separated(encoded(inherited)), line.slice(end))
+      const { history, tasks } = inherited
+      const behind = tasks.length === 0 ? "" : `,"tasks":${JSON.stringify(tasks)}`
+      return enclosed(line.slice(0, end), separated(encoded(history)), `]${behind}${line.slice(end + 1)}`)
     })
   )
 

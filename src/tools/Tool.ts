@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ToolSpec } from "../llm/LlmRequest.ts"
+import type { Task } from "../protocol/Task.ts"
 import * as Lexical from "../scope/Lexical.ts"
 import { failureText, fromEncoded } from "./Output.ts"
 import { parameterSchema } from "./ParameterSchema.ts"
@@ -21,6 +22,8 @@ export interface ToolOutput {
   readonly truncated?: boolean
   /** Where the whole output is, if it was kept. */
   readonly outputPath?: string
+  /** The task that the call has made or changed: recorded with the result, in one line, and true from then on. */
+  readonly task?: Task
 }
 
 /**
@@ -37,6 +40,8 @@ export interface ToolCallContext {
   readonly callId: string
   /** Live output for whoever watches; it is not kept and may be dropped. */
   readonly emitOutput: (text: string) => Effect.Effect<void>
+  /** The tasks of the session when the call begins, in the order of their ids. */
+  readonly tasks: ReadonlyArray<Task>
 }
 
 export interface Tool {
@@ -46,8 +51,9 @@ export interface Tool {
   /** Takes the place of the built-in tool of that name; any other tool of one name with another is an error. */
   readonly replaces?: true
   /**
-   * Absolute paths that the call will change. Calls of one response that change the same path run in call order.
-   * Arguments that do not decode change nothing.
+   * Absolute paths that the call will change, or a name of the tool's own for what is no file. Calls of one response that
+   * change the same thing run in call order, each when the result of the one before is recorded. Arguments that do not
+   * decode change nothing.
    */
   readonly mutates: (args: Schema.JsonObject) => ReadonlyArray<string>
   /** `args` is the parsed JSON object of the call. */

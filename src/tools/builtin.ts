@@ -26,6 +26,7 @@ import * as KillShell from "./KillShell.ts"
 import * as Read from "./Read.ts"
 import { Ripgrep } from "./Ripgrep.ts"
 import * as Search from "./Search.ts"
+import * as Tasks from "./Tasks.ts"
 import type { Tool } from "./Tool.ts"
 import * as Tracker from "./Tracker.ts"
 import type * as WebTools from "./WebTools.ts"
@@ -79,6 +80,7 @@ export const builtin: (
     Bash.make({ fs, files, launcher, background, fence: options.fence, env, outputDir: options.outputDir, limits }),
     BashOutput.make(background),
     KillShell.make(background),
+    ...Tasks.make({ contentBytes }),
     ...(options.web === undefined
       ? []
       : yield* web({ table: options.web, client, reader, env: options.env, contentBytes }))

@@ -60,6 +60,10 @@ describe("Pod.make", () => {
         "Grep",
         "KillShell",
         "Read",
+        "TaskCreate",
+        "TaskGet",
+        "TaskList",
+        "TaskUpdate",
         "Write"
       ])
       yield* Scope.close(scope, Exit.void)

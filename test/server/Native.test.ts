@@ -52,7 +52,8 @@ describe("hello", () => {
           inbox: [],
           pending_approvals: [],
           waiting_on: null,
-          usage: noUsage
+          usage: noUsage,
+          tasks: { pending: 0, inprogress: 0, completed: 0, deleted: 0 }
         }
       })
       yield* pod.commit("c")

@@ -13,6 +13,7 @@ import type { InFlight } from "../../src/protocol/Inbox.ts"
 import { noUsage } from "../../src/protocol/LogEntry.ts"
 import type { Method } from "../../src/protocol/Method.ts"
 import type { PodStatus } from "../../src/protocol/Status.ts"
+import { countTasks } from "../../src/protocol/Task.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
 import { type Pieces, separated } from "../../src/session/Pieces.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
@@ -114,6 +115,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
         pendingApprovals: [],
         waitingOn: null,
         usage: noUsage,
+        tasks: countTasks([]),
         alerts: Array.from(alerts),
         total,
         entries: (from, to = total) => (from < total ? read(from, Math.min(to, total)) : Stream.empty),
@@ -159,6 +161,7 @@ export const make = Effect.fnUntraced(function* (options: FakePodOptions = {}) {
       status: Effect.sync(() => status),
       waitingOn: Effect.succeed(null),
       inboxSize: Effect.succeed(3),
+      tasks: Effect.succeed([]),
       submit: (method, reply) =>
         Effect.suspend(() => {
           submitted.push(method)

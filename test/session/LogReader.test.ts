@@ -133,7 +133,7 @@ describe("the log of a pod that goes on behind a long past", () => {
         inMemory.push({ item, turn: undefined })
       }
       for (const history of [inFile, inMemory]) {
-        const log = { file, view: index.view(), inherited: history.copy() }
+        const log = { file, view: index.view(), inherited: { history: history.copy(), tasks: [] } }
         const pieces = yield* Stream.runCollect(readText(log, 0, 1))
         expect(Math.max(...pieces.map((text) => text.length))).toBeLessThan(300_000)
         expect(parsed(pieces)).toEqual([expect.objectContaining({ ...fileKey, history: items })])

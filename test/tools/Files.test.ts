@@ -360,6 +360,10 @@ layer(live)("file tools", (it) => {
         "Grep true",
         "KillShell true",
         "Read true",
+        "TaskCreate true",
+        "TaskGet true",
+        "TaskList true",
+        "TaskUpdate true",
         "Write false"
       ])
     })

@@ -84,7 +84,8 @@ export const workbench = Effect.fnUntraced(function* (
     call: (name, args) => {
       const tool = tools.find((one) => one.spec.name === name)
       if (tool === undefined) throw new Error(`no tool ${name}`)
-      return tool.run(args, { callId: "call", emitOutput: (text) => Effect.sync(() => void (shown += text)) })
+      const emitOutput = (text: string) => Effect.sync(() => void (shown += text))
+      return tool.run(args, { callId: "call", emitOutput, tasks: [] })
     },
     narrow: ({ deny }) => Ref.set(rules, { allow, deny })
   } satisfies Workbench

@@ -74,7 +74,7 @@ const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, pageTime
     contentBytes: 60_000,
     ...tool
   })
-  const context = { callId: "c", emitOutput: () => Effect.void }
+  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [] }
   return {
     lookups,
     fetch: (url: string, offset?: number) => made.run({ url, ...(offset === undefined ? {} : { offset }) }, context)

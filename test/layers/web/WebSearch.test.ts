@@ -59,7 +59,7 @@ const toolAt = Effect.fnUntraced(function* (
     }),
     contentBytes: 10_000
   })
-  const context = { callId: "c", emitOutput: () => Effect.void }
+  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [] }
   return { search: (args: Readonly<Record<string, string | number>>) => tool.run(args, context) }
 })
 
