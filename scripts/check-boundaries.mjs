@@ -16,7 +16,7 @@ const rows = [
   ["protocol"],
   ["scope", "runtime"],
   ["session", "manifest", "llm", "web"],
-  ["tools", "knowledge"],
+  ["tools", "knowledge", "hooks"],
   ["agent"],
   ["pod"],
   ["orchestration", "server", "ai"]

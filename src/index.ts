@@ -10,6 +10,7 @@ export * as ManifestToml from "./manifest/ManifestToml.ts"
 export * as Model from "./manifest/Model.ts"
 export * as Tool from "./tools/Tool.ts"
 export { ToolDefinitionError } from "./tools/ToolDefinitionError.ts"
+export { type Hook, HookError } from "./hooks/Hook.ts"
 export type { Attachment } from "./session/Attachment.ts"
 
 export { Gates } from "./llm/Gates.ts"

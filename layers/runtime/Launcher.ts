@@ -88,7 +88,12 @@ const launch = (
         cwd: spec.cwd,
         detached: true,
         env: { ...spec.env },
-        stdio: ["ignore", pipe.write, pipe.write, ...(init === undefined ? [] : [init.fd])]
+        stdio: [
+          spec.input === undefined ? "ignore" : "pipe",
+          pipe.write,
+          spec.stderr === "none" ? "ignore" : pipe.write,
+          ...(init === undefined ? [] : [init.fd])
+        ]
       })
     } catch (error) {
       init?.close()
@@ -108,6 +113,9 @@ const launch = (
       return
     }
     leash.add(pid)
+    // Whoever does not read it has no need of it.
+    child.stdin?.on("error", () => {})
+    child.stdin?.end(spec.input)
     const exit = Deferred.makeUnsafe<ProcessExit>()
     let hasExited = false
     let mayRun = true

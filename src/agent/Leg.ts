@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Segment } from "../protocol/Segment.ts"
 import * as Budget from "./Budget.ts"
+import * as HookPoints from "./HookPoints.ts"
 import * as InboxDrain from "./InboxDrain.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
 import { modelCall } from "./ModelCall.ts"
@@ -26,6 +27,10 @@ export interface LegInput {
 export type LegEnd =
   | { readonly _tag: "Finished" }
   | { readonly _tag: "LimitReached"; readonly limit: string; readonly hint?: string }
+  /** A hook wants somebody to look first; the run waits for `resume`. */
+  | { readonly _tag: "Paused"; readonly hook: string }
+  /** A hook would not have the input, and the model has not seen it. */
+  | { readonly _tag: "Refused"; readonly hook: string; readonly failure: RunFailure }
 
 /** It is about what waits in the inbox, which may have been removed since: then there is nothing to ask the model. */
 const isSelfStarted = ({ state }: LegServices["journal"]): boolean =>
@@ -39,7 +44,7 @@ export const run = Effect.fn("Leg.run")(function* (
 ): Effect.fn.Return<LegEnd, RunFailure> {
   const used = yield* Budget.usedUp(services, progress)
   if (used !== undefined) return { _tag: "LimitReached", ...used }
-  const work = rounds(services, progress, input)
+  const work = HookPoints.toldOfAbort(services, progress, rounds(services, progress, input))
   const now = yield* Clock.currentTimeMillis
   const left = Budget.timeLeft(services.budget, services.journal.state, progress.usage, now)
   if (left === undefined) return yield* work
@@ -56,8 +61,12 @@ const rounds = Effect.fnUntraced(function* (
   input: LegInput
 ): Effect.fn.Return<LegEnd, RunFailure> {
   const { journal } = services
+  const refused = yield* HookPoints.promptSubmit(services, progress)
+  if (refused !== undefined) return refused
   yield* resolveReferences(services, progress, input.segments)
-  if (input.resumed) yield* runOpenCalls(services, progress)
+  const pausedAgain = input.resumed ? yield* runOpenCalls(services, progress) : undefined
+  if (pausedAgain !== undefined) return pausedAgain
+  let continued = 0
   let mayBeAboutNothing = isSelfStarted(journal)
   for (;;) {
     const used = yield* Budget.usedUp(services, progress)
@@ -71,10 +80,16 @@ const rounds = Effect.fnUntraced(function* (
     }
     mayBeAboutNothing = false
     yield* TaskReminder.remind(services, progress, turn)
+    yield* HookPoints.preRequest(services, progress, turn)
     const response = yield* modelCall(services, progress, turn)
     if (response.limit !== undefined) return { _tag: "LimitReached", ...response.limit }
-    if (!response.usesTools) return { _tag: "Finished" }
-    yield* runBatch(services, progress, turn, response.calls)
+    if (response.usesTools) {
+      const paused = yield* runBatch(services, progress, turn, response.calls)
+      if (paused !== undefined) return paused
+    } else {
+      const end = yield* HookPoints.turnEnd(services, progress, { turn, text: response.text, continued: continued++ })
+      if (end !== undefined) return end
+    }
     // Counted in the journal, so that a pause or a restart gives a run no new turns.
     if (services.maxTurns !== undefined && (journal.state.run?.turns ?? 0) >= services.maxTurns) {
       return { _tag: "LimitReached", limit: "max_turns" }

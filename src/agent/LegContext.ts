@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Semaphore from "effect/Semaphore"
+import type { Hooks } from "../hooks/Hooks.ts"
 import type { LlmClient } from "../llm/LlmClient.ts"
 import type { Limits } from "../llm/Patience.ts"
 import type { BudgetTable } from "../manifest/tables/Budget.ts"
@@ -22,6 +23,7 @@ export interface LegServices {
   readonly limits: Limits
   readonly toolbox: Toolbox
   readonly permit: Permit
+  readonly hooks: Hooks
   readonly resolve: Resolve
   readonly config: RequestConfig
   /** Generations with tools that one run may make; undefined is unlimited. */

@@ -8,7 +8,7 @@ import { originOf } from "../llm/LlmClient.ts"
 import type { LlmRequest } from "../llm/LlmRequest.ts"
 import { type Prefix, prefixOf } from "../llm/Prefix.ts"
 import { type TranscriptOptions, transcript } from "../llm/Transcript.ts"
-import type { ToolCallItem } from "../protocol/Item.ts"
+import { messageText, type ToolCallItem } from "../protocol/Item.ts"
 import type { HistoryItem } from "../session/History.ts"
 import type { Step } from "../session/Journal.ts"
 import * as Answer from "./Answer.ts"
@@ -23,6 +23,8 @@ export interface ModelResponse {
   readonly usesTools: boolean
   /** Calls that are not answered yet. */
   readonly calls: ReadonlyArray<ToolCallItem>
+  /** What was said beside them. */
+  readonly text: string
   readonly limit: Answer.Answer["limit"]
 }
 
@@ -73,7 +75,8 @@ export const modelCall = Effect.fn("ModelCall.run")(function* (
   const answersCalls = steps.some((step) => "kind" in step && step.kind === "tool_result")
   yield* Effect.mapError(journal.commit(steps, answersCalls), ofStorage)
   yield* Effect.logDebug("model answered", { turn, limit, items: items.length, calls: calls.length })
-  return { usesTools: items.some(({ item }) => item.kind === "tool_call"), calls, limit }
+  const text = items.map(({ item }) => (item.kind === "message" ? messageText(item) : "")).join("")
+  return { usesTools: items.some(({ item }) => item.kind === "tool_call"), calls, text, limit }
 })
 
 /** The prefix of this request; warns if it does not begin with that of the last one, which costs the vendor's cache. */

@@ -17,14 +17,19 @@ import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
 import type { Tool, ToolOutput } from "../tools/Tool.ts"
 import { cap } from "../tools/Truncate.ts"
+import * as HookPoints from "./HookPoints.ts"
+import type { LegEnd } from "./Leg.ts"
 import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
 import { ofStorage, type RunFailure } from "./RunFailure.ts"
-import { badArguments, refuse, resultStep } from "./ToolResults.ts"
+import { badArguments, refuse, type Result, resultStep } from "./ToolResults.ts"
 
 /** Calls of one response that run at the same time. */
 const concurrency = 16
 /** Bytes of live output that one call may send to watchers; what comes after is in its result. */
 const liveOutputLimit = 256 * 1024
+
+/** A hook has stopped the whole response. */
+type Paused = Extract<LegEnd, { readonly _tag: "Paused" }>
 
 interface Planned {
   readonly item: ToolCallItem
@@ -39,12 +44,18 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
   progress: LegProgress,
   turn: number,
   calls: ReadonlyArray<ToolCallItem>
-): Effect.fn.Return<void, RunFailure> {
+): Effect.fn.Return<Paused | undefined, RunFailure> {
   const { journal } = services
   const steps: Array<Step> = []
   const planned: Array<Planned> = []
   for (const call of calls) {
-    const plan = yield* prepare(services, call)
+    const plan = yield* prepare(services, progress, call)
+    if ("hook" in plan) {
+      // What was found out about the calls before it is found out again when the run goes on.
+      yield* HookPoints.commit(services, plan.steps ?? [])
+      return { _tag: "Paused", hook: plan.hook }
+    }
+    steps.push(...(plan.steps ?? []))
     if ("tool" in plan) planned.push(plan)
     else steps.push(resultStep(progress, turn, call, plan))
   }
@@ -54,11 +65,25 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
   })
   journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
   yield* Effect.mapError(journal.commit(steps, true), ofStorage)
-  yield* Effect.forEach(planned, (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn), {
-    concurrency,
-    discard: true
-  })
+  const results = yield* Effect.forEach(
+    planned,
+    (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn),
+    { concurrency }
+  )
   journal.setWaitingOn(null)
+  if (services.hooks.has("post_tool_call")) {
+    for (const [i, { item }] of planned.entries()) {
+      const { isError, output } = results[i] as Result
+      const { content, summary } = output
+      yield* HookPoints.postCall(services, progress, {
+        call_id: item.call_id,
+        tool_name: item.name,
+        is_error: isError,
+        output: { summary, ...(content === undefined ? {} : { content }) }
+      })
+    }
+  }
+  return undefined
 })
 
 /**
@@ -74,18 +99,21 @@ export const runOpenCalls = Effect.fnUntraced(function* (services: LegServices, 
   const turn = open[0]?.turn ?? services.journal.state.turnCount
   const answers = lost.map(({ call }) => resultStep(progress, turn, call, refuse(interruptedBeforeResult)))
   yield* Effect.mapError(services.journal.commit(answers, true), ofStorage)
-  if (again.length > 0) {
-    yield* runBatch(
-      services,
-      progress,
-      turn,
-      again.map(({ call }) => call)
-    )
-  }
+  if (again.length === 0) return
+  return yield* runBatch(
+    services,
+    progress,
+    turn,
+    again.map(({ call }) => call)
+  )
 })
 
-/** A plan, or the result that answers the call at once. */
-const prepare = Effect.fnUntraced(function* (services: LegServices, item: ToolCallItem) {
+/** A plan, the result that answers the call at once, or a pause; `steps` is what was decided on the way. */
+const prepare = Effect.fnUntraced(function* (
+  services: LegServices,
+  progress: LegProgress,
+  item: ToolCallItem
+): Effect.fn.Return<(Planned | Result | Pick<Paused, "hook">) & { readonly steps?: ReadonlyArray<Step> }, RunFailure> {
   const tool = services.toolbox.get(item.name)
   if (tool === undefined) {
     return refuse(`Tool '${item.name}' not found. Available tools: ${services.toolbox.names.join(", ")}`)
@@ -96,10 +124,23 @@ const prepare = Effect.fnUntraced(function* (services: LegServices, item: ToolCa
   const args = JSON.parse(text) as Schema.JsonObject
   const verdict = yield* services.permit({ callId: item.call_id, tool: item.name, args })
   if (verdict._tag === "Deny") return refuse(verdict.message)
-  const paths = yield* Effect.exit(Effect.sync(() => tool.mutates(args)))
-  if (Exit.isSuccess(paths)) return { item, tool, args, paths: paths.value }
-  yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
-  return refuse(defect(item.name))
+  const call = { call_id: item.call_id, tool_name: item.name, arguments: args }
+  const hooked = yield* HookPoints.preCall(services, progress, call)
+  const { steps } = hooked
+  switch (hooked._tag) {
+    case "Paused":
+      return { hook: hooked.hook, steps }
+    case "Answered": {
+      const { isError, ...output } = hooked.answer
+      return { output, isError, durationMs: 0, steps }
+    }
+    case "Runs": {
+      const paths = yield* Effect.exit(Effect.sync(() => tool.mutates(args)))
+      if (Exit.isSuccess(paths)) return { item, tool, args, paths: paths.value, steps }
+      yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
+      return { ...refuse(defect(item.name)), steps }
+    }
+  }
 })
 
 /** Nothing of it is for the model: a stack says where things lie on this machine. */
@@ -128,17 +169,18 @@ const runOne = (
   turn: number,
   plan: Planned,
   order: PathTurn
-): Effect.Effect<void, RunFailure> =>
+): Effect.Effect<Result, RunFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const output = yield* restore(
+      const { result, whole } = yield* restore(
         Effect.andThen(waitForTurn(services, progress, plan, order), execute(services, plan))
       )
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
-      yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, output)], true), ofStorage)
+      yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, result)], true), ofStorage)
       // What the next one finds changed is recorded.
       yield* Deferred.succeed(order.done, undefined)
+      return whole
     })
   )
 
@@ -180,13 +222,15 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
   const durationMs = Number((ended - begun) / 1_000_000n)
   if (Exit.isSuccess(exit)) {
     yield* Effect.logDebug("tool finished", { tool: item.name, duration_ms: durationMs })
-    return { output: yield* capped(services, item.name, exit.value), isError: false, durationMs }
+    const whole: Result = { output: exit.value, isError: false, durationMs }
+    return { result: { ...whole, output: yield* capped(services, item.name, exit.value) }, whole }
   }
   // An interrupt of the run does not come back here; one that does is the tool's own.
   const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "None") yield* Effect.logError("tool broke", { tool: item.name }, exit.cause)
   const summary = failure._tag === "Some" ? failure.value.message : defect(item.name)
-  return { output: { summary }, isError: true, durationMs }
+  const result: Result = { output: { summary }, isError: true, durationMs }
+  return { result, whole: result }
 })
 
 const capped = Effect.fnUntraced(function* (services: LegServices, tool: string, output: ToolOutput) {

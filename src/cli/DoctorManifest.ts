@@ -13,6 +13,7 @@ import { notYet } from "../manifest/NotYet.ts"
 import { uncountable } from "../manifest/tables/Budget.ts"
 import { isTable } from "../manifest/Paths.ts"
 import { tomlPositions } from "../manifest/TomlPositions.ts"
+import { checkHooks } from "./DoctorPrograms.ts"
 import { checkSandbox } from "./DoctorSandbox.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import type { Invocation } from "./Invocation.ts"
@@ -144,7 +145,11 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
   prepare(invocation).pipe(
     Effect.flatMap((prepared) =>
       Effect.map(
-        Effect.all([modelFindings(prepared), checkSandbox(prepared)]),
+        Effect.all([
+          modelFindings(prepared),
+          checkSandbox(prepared),
+          checkHooks(invocation.env, prepared.manifest.hooks?.command ?? [])
+        ]),
         (findings) => [prepared, findings.flat()] as const
       )
     ),

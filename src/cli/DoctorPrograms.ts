@@ -3,6 +3,7 @@ import { constants } from "node:fs"
 import { access } from "node:fs/promises"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
+import type { HookCommand } from "../manifest/tables/Hooks.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -19,6 +20,20 @@ const onPath = async (env: Env, program: string): Promise<string | undefined> =>
   }
   return undefined
 }
+
+/** Of the commands that the manifest asks. A hook that cannot be started stops every call that it is asked about. */
+export const checkHooks = (env: Env, hooks: ReadonlyArray<HookCommand>): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.promise(() =>
+    Promise.all(
+      hooks.map(async ({ command: [program = ""], name, on }) => {
+        const check = `hook ${name}`
+        const found = program.startsWith("/") ? await executable(program) : (await onPath(env, program)) !== undefined
+        if (found) return ok(check, `${program}, asked at ${on.join(", ")}`)
+        const where = program.startsWith("/") ? "it is not there, or may not be executed" : "it is not on the PATH"
+        return fail(check, `${program} cannot be started: ${where}`, "install it, or take it out of [hooks]")
+      })
+    )
+  )
 
 const checkRipgrep = async (): Promise<Finding> => {
   const hint = "npm install in the directory of effect-pod brings it; Glob and Grep do not work without"

@@ -16,7 +16,9 @@ const codes: { readonly [R in RunResult]: ExitCode } = {
   interrupted: ExitCode.failed
 }
 
-export const exitCodeOf = (result: RunResult): ExitCode => codes[result]
+/** An input that was taken back with an error was refused, not cancelled. */
+export const exitCodeOf = ({ error, result }: Pick<RunEnd, "error" | "result">): ExitCode =>
+  result === "rolled_back" && error !== undefined ? ExitCode.failed : codes[result]
 
 const words: { readonly [R in RunResult]: string } = {
   finished: "finished",
@@ -51,7 +53,8 @@ type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit" | "hint">
 
 /** One line, and a second one with a hint if there is something to do. */
 export const runEndText = ({ error, hint: advice, limit, result, usage }: Ending, style: Style): string => {
-  const head = `${words[result]}${limit === undefined ? "" : `: ${plain(limit)}`}`
+  const word = result === "rolled_back" && error !== undefined ? "refused; the input was taken back" : words[result]
+  const head = `${word}${limit === undefined ? "" : `: ${plain(limit)}`}`
   if (error === undefined) {
     const what = advice === undefined ? "" : `\n  hint: ${plain(advice)}`
     return style.dim(`· ${head}${inBrackets(usageText(usage))}${what}`)

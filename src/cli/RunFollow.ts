@@ -68,7 +68,7 @@ export const follow = Effect.fn("RunFollow.follow")(function* (
     if (event?.event === "lagged") yield* watcher.onGap
     if (event?.event === "snapshot") {
       const result = resultIn(event.data, watched.runId)
-      if (result !== undefined) return exitCodeOf(result)
+      if (result !== undefined) return exitCodeOf({ result })
       if (!started && event.data.in_flight?.run_id === watched.runId) start()
     }
     if (!broadcast(line.json)) continue
@@ -81,6 +81,6 @@ export const follow = Effect.fn("RunFollow.follow")(function* (
     if (!started && runOf(event) === watched.runId) start()
     if (!started) continue
     yield* watcher.onEvent(line)
-    if (event?.event === "run_end" && event.data.run_id === watched.runId) return exitCodeOf(event.data.result)
+    if (event?.event === "run_end" && event.data.run_id === watched.runId) return exitCodeOf(event.data)
   }
 })

@@ -49,6 +49,9 @@ export const permissionDenied = (tool: string, decision: PermissionDecision): st
     ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
     : `${tool} was not run: the permissions of this pod deny this call. Do not try to get around this.`
 
+/** What a hook adds to the conversation. */
+export const hookAddition = (hook: string, text: string): string => `[Hook ${hook}]\n${text}`
+
 /** Tasks that a reminder names; of more it says how many there are. */
 const remindedTasks = 50
 

@@ -16,6 +16,7 @@ import { rebase } from "./Paths.ts"
 import { problemsOf } from "./Problems.ts"
 import { BudgetTable } from "./tables/Budget.ts"
 import { CompactionTable } from "./tables/Compaction.ts"
+import { HooksTable } from "./tables/Hooks.ts"
 import { MemoryTable } from "./tables/Memory.ts"
 import { ModelTable } from "./tables/Model.ts"
 import { PermissionsTable } from "./tables/Permissions.ts"
@@ -37,6 +38,7 @@ export const Manifest = Schema.Struct({
   session: defaulted(SessionTable, {}, "What the journal promises."),
   sandbox: defaulted(SandboxTable, {}, "Whether commands are fenced."),
   permissions: optional(PermissionsTable, "Which tool calls run. Absent: all that the scope allows."),
+  hooks: optional(HooksTable, "Commands that are asked at six points of a run. Absent: none."),
   spawn: defaulted(SpawnTable, {}, "The pods that it may raise."),
   compaction: optional(CompactionTable, "Shrinking a conversation that grows too long. Absent: off."),
   web: optional(WebTable, "Searching and reading the web. Absent: off."),

@@ -15,6 +15,7 @@ const sample: ManifestInput = {
   model: { capability: {} },
   scope: { allow: [{ target: "/", permission: "read" }], deny: [{ target: "/", permission: "read" }] },
   permissions: { default_action: "allow", rule: [{ tool: "Bash", pattern: "*", action: "ask" }] },
+  hooks: { command: [{ name: "sample", on: ["on_abort"], command: ["true"] }] },
   compaction: { model: { capability: {} } },
   web: {},
   memory: { extract_model: { capability: {} }, consolidation_model: { capability: {} } },

@@ -7,7 +7,7 @@
 import { formatKeyPath, type KeyPath } from "./KeyPath.ts"
 import { isTable } from "./Paths.ts"
 
-const joined = new Set(["scope.allow", "scope.deny", "permissions.rule", "skills.directories"])
+const joined = new Set(["scope.allow", "scope.deny", "permissions.rule", "hooks.command", "skills.directories"])
 
 export const mergeManifests = (lower: unknown, upper: unknown): unknown => merge(lower, upper, [])
 

@@ -11,7 +11,7 @@ import type { ManifestProblem } from "./ManifestError.ts"
 export const resolvePath = (base: string, path: string): string =>
   Lexical.normalize(Lexical.isAbsolute(path) ? path : `${base}/${path}`)
 
-/** Where paths stand. `*` is every element of an array. */
+/** Where paths stand. `*` is every element of an array, `first` its first one. */
 const model = [["auth", "file"], ["script"]]
 const places: ReadonlyArray<ReadonlyArray<string>> = [
   ["pod", "prompt_pack"],
@@ -24,6 +24,8 @@ const places: ReadonlyArray<ReadonlyArray<string>> = [
   ["memory", "workspace_root"],
   ["skills", "directories", "*"]
 ]
+/** The same for programs: without a slash it is a name that is looked for in PATH. */
+const programs: ReadonlyArray<ReadonlyArray<string>> = [["hooks", "command", "*", "command", "first"]]
 
 /**
  * A copy with every path absolute. A relative path without a base, `~` and NUL are problems; what is not a string
@@ -44,17 +46,27 @@ export const rebase = (
     else problems.push({ key, message: `\`${key}\` is a relative path; expected an absolute one` })
     return text
   }
-  const walk = (value: unknown, rest: ReadonlyArray<string>, path: KeyPath): unknown => {
+  const walk = (
+    value: unknown,
+    rest: ReadonlyArray<string>,
+    path: KeyPath,
+    isPath: (text: string) => boolean
+  ): unknown => {
     const [key, ...deeper] = rest
-    if (key === undefined) return typeof value === "string" ? one(path, value) : value
-    if (key === "*") {
-      return Array.isArray(value) ? value.map((item, index) => walk(item, deeper, [...path, index])) : value
+    if (key === undefined) return typeof value === "string" && isPath(value) ? one(path, value) : value
+    if (key === "*" || key === "first") {
+      return Array.isArray(value)
+        ? value.map((item, index) => (key === "*" || index === 0 ? walk(item, deeper, [...path, index], isPath) : item))
+        : value
     }
     if (!isTable(value) || !(key in value)) return value
-    return { ...value, [key]: walk(value[key], deeper, [...path, key]) }
+    return { ...value, [key]: walk(value[key], deeper, [...path, key], isPath) }
   }
-  return { value: places.reduce((value, place) => walk(value, place, []), input), problems }
+  const withPaths = places.reduce((value, place) => walk(value, place, [], () => true), input)
+  return { value: programs.reduce((value, place) => walk(value, place, [], hasSlash), withPaths), problems }
 }
+
+const hasSlash = (text: string): boolean => text.includes("/")
 
 export const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)

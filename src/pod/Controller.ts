@@ -7,7 +7,6 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
@@ -26,7 +25,7 @@ import type { StorageError } from "../session/StorageError.ts"
 import * as Answering from "./Answering.ts"
 import { decide, type Decision, type Phase, validate } from "./Decide.ts"
 import { owing } from "./Owing.ts"
-import { closeLeg, outcomeOf, type StopReason } from "./Ending.ts"
+import { closeLeg, isDefect, leavesNothing, outcomeOf, type StopReason } from "./Ending.ts"
 import * as Editing from "./Editing.ts"
 import type { Fork } from "./Forking.ts"
 import * as InboxItems from "./InboxItems.ts"
@@ -330,9 +329,8 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     // A result that was on its way when the leg was interrupted is written before the leg is closed.
     yield* Effect.ignore(journal.commit([], false))
     const outcome = outcomeOf(exit, reason, progress.usage)
-    if (Exit.isFailure(exit) && outcome.error?.code === "internal") yield* Effect.logError("a turn broke", exit.cause)
-    const undone =
-      undo !== undefined && !progress.active && (outcome.result === "cancelled" || outcome.result === "paused")
+    if (outcome.error?.code === "internal" && isDefect(exit)) yield* Effect.logError("a turn broke", exit.cause)
+    const undone = undo !== undefined && !progress.active && leavesNothing(exit, outcome)
     const status: PodStatus = outcome.result === "paused" && !undone ? "paused" : "idle"
     const after: Step = { emit: { event: "status", data: { status } } }
     const closing = (as: Outcome) => closeLeg(state, progress.runId, progress.leg, as)

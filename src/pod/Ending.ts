@@ -21,14 +21,24 @@ export const outcomeOf = (
   usage: RunUsage
 ): Outcome => {
   if (Exit.isSuccess(exit)) {
-    return exit.value._tag === "Finished"
-      ? { result: "finished", usage }
-      : { result: "limit_reached", ...limited(exit.value), usage }
+    switch (exit.value._tag) {
+      case "Finished":
+        return { result: "finished", usage }
+      case "LimitReached":
+        return { result: "limit_reached", ...limited(exit.value), usage }
+      case "Paused":
+        return { result: "paused", by_hook: exit.value.hook, usage }
+      case "Refused": {
+        const { failure, hook } = exit.value
+        const { code, message, phase } = failure
+        return { result: "failed", error: { code, message, phase, ...hintOf(failure) }, by_hook: hook, usage }
+      }
+    }
   }
   const failure = Cause.findErrorOption(exit.cause)
   if (failure._tag === "Some") {
-    const { code, hint, message, phase } = failure.value
-    return { result: "failed", error: { code, message, phase, ...(hint === undefined ? {} : { hint }) }, usage }
+    const { code, message, phase } = failure.value
+    return { result: "failed", error: { code, message, phase, ...hintOf(failure.value) }, usage }
   }
   // Without a reason of ours it was not interrupted by us: something in it has interrupted itself.
   if (reason !== undefined && Cause.hasInterruptsOnly(exit.cause)) {
@@ -45,6 +55,16 @@ export const outcomeOf = (
     usage
   }
 }
+
+const hintOf = ({ hint }: RunFailure) => (hint === undefined ? {} : { hint })
+
+/** Neither a failure of ours nor an interrupt of ours: something that nobody has thought of. */
+export const isDefect = (exit: Exit.Exit<LegEnd, RunFailure>): exit is Exit.Failure<LegEnd, RunFailure> =>
+  Exit.isFailure(exit) && Cause.findErrorOption(exit.cause)._tag === "None"
+
+/** Nothing that it has begun with is to stay, if it has produced nothing. */
+export const leavesNothing = (exit: Exit.Exit<LegEnd, RunFailure>, { result }: Outcome): boolean =>
+  result === "cancelled" || result === "paused" || (Exit.isSuccess(exit) && exit.value._tag === "Refused")
 
 const limited = ({ hint, limit }: { readonly limit: string; readonly hint?: string }) => ({
   limit,
@@ -101,10 +121,13 @@ const message = (outcome: Outcome): string => {
 
 export const terminal = (runId: string, leg: number, turnCount: number, outcome: Outcome): ReadonlyArray<Draft> => {
   const ours = { run_id: runId, leg, outcome }
+  const { by_hook, result } = outcome
   const end: Draft =
-    outcome.result === "finished" || outcome.result === "limit_reached"
-      ? { kind: "run_completed", interrupted: false, result: outcome.result, ...ours }
-      : { kind: "run_errored", interrupted: true, message: message(outcome), ...ours }
+    result === "finished" || result === "limit_reached"
+      ? { kind: "run_completed", interrupted: false, result, ...ours }
+      : result === "paused" && by_hook !== undefined
+        ? { kind: "run_completed", interrupted: true, result, ...ours }
+        : { kind: "run_errored", interrupted: true, message: message(outcome), ...ours }
   return [{ kind: "turn_end", turn_count: turnCount, run_id: runId, leg }, end]
 }
 

@@ -13,6 +13,9 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { LegServices } from "../agent/LegContext.ts"
 import * as Toolbox from "../agent/Toolbox.ts"
+import * as HookCommand from "../hooks/Command.ts"
+import type { Hook } from "../hooks/Hook.ts"
+import * as Hooks from "../hooks/Hooks.ts"
 import type { PromptDirectories } from "../knowledge/Instruction.ts"
 import { notificationBody } from "../knowledge/Wrappers.ts"
 import { defaultLimits } from "../llm/Limits.ts"
@@ -23,6 +26,7 @@ import { tighter, uncountable } from "../manifest/tables/Budget.ts"
 import { requestConfig } from "../manifest/tables/Worker.ts"
 import type { Greeting, SandboxReport } from "../protocol/Greeting.ts"
 import type { PodStatus } from "../protocol/Status.ts"
+import { Launcher } from "../runtime/Launcher.ts"
 import { Lease } from "../runtime/Lease.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox, type SandboxPolicy } from "../runtime/Sandbox.ts"
@@ -32,6 +36,7 @@ import type { LiveRun } from "../session/Fold.ts"
 import { PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
+import { toolEnvironment } from "../tools/Environment.ts"
 import type { Tool } from "../tools/Tool.ts"
 import * as Authority from "./Authority.ts"
 import * as Controller from "./Controller.ts"
@@ -56,6 +61,8 @@ export interface PodOptions {
   readonly session?: SegmentRef
   /** Tools beside the built-in ones. Each has a name of its own, unless it says that it replaces a built-in one. */
   readonly tools?: ReadonlyArray<Tool>
+  /** Asked in this order, before the commands of the manifest. */
+  readonly hooks?: ReadonlyArray<Hook>
   readonly prompts?: PromptDirectories
   /** Lines for the greeting, for example where the model comes from. */
   readonly notes?: ReadonlyArray<string>
@@ -146,6 +153,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       : []),
     ...cutNote(restored?.content.state.run, manifest.session.on_interrupted),
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
+    ...(before?.hooks === undefined ? [] : ["the hooks that this pod was last given still hold"]),
     ...(before?.budget === undefined ? [] : ["the budget that this pod was last given still holds"]),
     ...sandboxNotes(fenced, policy, manifest),
     ...(before === undefined || before.model === current.model
@@ -166,12 +174,22 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     sandbox: fenced,
     ...(notes.length === 0 ? {} : { notes })
   }
+  const launcher = yield* Launcher
+  const hookCommands = Recorded.hookCommands([before?.hooks, manifest.hooks]).map((command) =>
+    HookCommand.make(command, {
+      launcher,
+      cwd: fs.cwd,
+      env: toolEnvironment(options.env ?? {}, command.env_allow),
+      about: { pod: name, session_id: found.ref.sessionId }
+    })
+  )
   const services: LegServices = {
     journal,
     client,
     limits: { ...defaultLimits, ...client.limits, ...manifest.model.limits },
     toolbox,
     permit: Recorded.permitBy([manifest.permissions, before?.permissions]),
+    hooks: Hooks.make([...(options.hooks ?? []), ...hookCommands]),
     resolve: References.make(fs, manifest.worker.file_upload.max_bytes),
     config,
     maxTurns: manifest.worker.max_turns,

@@ -1,8 +1,9 @@
 /**
  * What is remembered of the manifest that a pod was last started with on purpose, beside what its journal holds.
  *
- * A start that names no manifest must not be a way around the permissions, the budget and the sandbox of the one that
- * did: what was denied then is denied now, what was too much is too much, and what was fenced is.
+ * A start that names no manifest must not be a way around the permissions, the budget, the sandbox and the hooks of the
+ * one that did: what was denied then is denied now, what was too much is too much, what was fenced is, and whoever was
+ * asked is asked.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,6 +14,7 @@ import type { ModelInfo } from "../llm/LlmClient.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import { decidePermission } from "../manifest/PermissionRules.ts"
 import { BudgetTable } from "../manifest/tables/Budget.ts"
+import { HookCommand, HooksTable } from "../manifest/tables/Hooks.ts"
 import { PermissionsTable } from "../manifest/tables/Permissions.ts"
 import { plainJson } from "../protocol/Fields.ts"
 import type { SandboxTable } from "../manifest/tables/Sandbox.ts"
@@ -27,7 +29,8 @@ const Settings = Schema.Struct({
       mode: Schema.Literals(["auto", "required", "off"]),
       network: Schema.Literals(["allow", "deny"])
     })
-  )
+  ),
+  hooks: Schema.optionalKey(HooksTable)
 })
 export type Settings = typeof Settings.Type
 
@@ -40,11 +43,12 @@ export const write = (current: Settings): Schema.Json => plainJson(encode(curren
 /** Undefined if nothing was recorded, or nothing that this version can read. */
 export const read = (snapshot: unknown): Settings | undefined => Option.getOrUndefined(decode(snapshot))
 
-export const settings = ({ budget, permissions, sandbox }: Manifest, model: ModelInfo): Settings => ({
+export const settings = ({ budget, hooks, permissions, sandbox }: Manifest, model: ModelInfo): Settings => ({
   permissions: permissions ?? null,
   model: `${model.provider} ${model.model}`,
   ...(budget === undefined ? {} : { budget }),
-  sandbox: { mode: sandbox.mode, network: sandbox.network }
+  sandbox: { mode: sandbox.mode, network: sandbox.network },
+  ...(hooks === undefined ? {} : { hooks })
 })
 
 const strictness: { readonly [M in SandboxPolicy["mode"]]: number } = { off: 0, auto: 1, required: 2 }
@@ -54,6 +58,19 @@ export const fencedBy = ({ mode, network }: SandboxTable, before: Settings["sand
   mode: before !== undefined && strictness[before.mode] > strictness[mode] ? before.mode : mode,
   network: before?.network === "deny" ? "deny" : network
 })
+
+const sameHook = Schema.toEquivalence(HookCommand)
+
+/** All of the tables, each command once. */
+export const hookCommands = (tables: ReadonlyArray<HooksTable | undefined>): ReadonlyArray<HookCommand> => {
+  const commands: Array<HookCommand> = []
+  for (const table of tables) {
+    for (const command of table?.command ?? []) {
+      if (!commands.some((other) => sameHook(other, command))) commands.push(command)
+    }
+  }
+  return commands
+}
 
 /** A call must be allowed by each of the tables. */
 export const permitBy =

@@ -75,6 +75,8 @@ export const Outcome = Schema.Struct({
   hint: Schema.optionalKey(Schema.String),
   /** With `paused`: a crash cut the leg, and the run waits for `resume`. */
   by_crash: Schema.optionalKey(Schema.Literal(true)),
+  /** The hook that paused the run, or would not have its input. */
+  by_hook: Schema.optionalKey(Schema.String),
   usage: RunUsage
 })
 export type Outcome = typeof Outcome.Type

@@ -6,6 +6,7 @@
  */
 import * as Schema from "effect/Schema"
 import { Count } from "./Fields.ts"
+import { HookPoint } from "./Hook.ts"
 import { InboxMode } from "./Inbox.ts"
 import { type Extension, type LogEntry, RunUsage } from "./LogEntry.ts"
 import { PodEvent } from "./PodEvent.ts"
@@ -154,6 +155,21 @@ export const PodRecord = Schema.Union([
       })
     ])
   }),
+  Schema.Struct({
+    domain: Schema.tag("pod.hook"),
+    payload: Schema.Struct({
+      point: HookPoint,
+      /** Absent: all that were asked said to go on. */
+      hook: Schema.optionalKey(Schema.String),
+      /** A word of that point, or `failed`. */
+      decision: Schema.String,
+      /** With `failed`: why. */
+      problem: Schema.optionalKey(Schema.String),
+      run_id: Schema.String,
+      leg: Count,
+      call_id: Schema.optionalKey(Schema.String)
+    })
+  }),
   Schema.Struct({ domain: Schema.tag("pod.mark"), payload: MarkRecord }),
   Schema.Struct({
     domain: Schema.tag("pod.repair"),
@@ -190,6 +206,7 @@ const controlDomains: ReadonlySet<string> = new Set([
   "pod.inbox",
   "pod.receipt",
   "pod.approval",
+  "pod.hook",
   "pod.mark",
   "pod.repair",
   "pod.base",

@@ -29,6 +29,10 @@ export interface LaunchSpec {
    * that process, KILL to it and to the program, and the close of the Scope returns once the namespace is empty.
    */
   readonly reportsInit?: boolean
+  /** What it reads on its standard input, as UTF-8. Without it there is nothing to read. */
+  readonly input?: string
+  /** Where its stderr goes: into `output`, which is the default, or nowhere. */
+  readonly stderr?: "output" | "none"
 }
 
 export type ProcessExit =

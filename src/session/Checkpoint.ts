@@ -6,7 +6,9 @@
 import type { OpenCall, SessionState } from "./Fold.ts"
 
 export interface Checkpoint
-  extends Readonly<Pick<SessionState, "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix" | "tasks">> {
+  extends Readonly<
+    Pick<SessionState, "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix" | "tasks" | "unasked">
+  > {
   readonly historyLength: number
   readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
 }
@@ -19,7 +21,8 @@ export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
   cutBy: state.cutBy,
   lastInputTokens: state.lastInputTokens,
   prefix: state.prefix,
-  tasks: state.tasks
+  tasks: state.tasks,
+  unasked: state.unasked
 })
 
 export const restore = (state: SessionState, to: Checkpoint): void => {

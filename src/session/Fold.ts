@@ -17,6 +17,7 @@ import {
 import { type CarriedRun, type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
 import { isSessionLimit, noSpending, type Spending } from "../protocol/Spending.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
+import type { Segment } from "../protocol/Segment.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
@@ -100,6 +101,8 @@ export interface SessionState {
   /** What the last measured request of the pod's own model began with. */
   prefix: { readonly messages: number; readonly hash: string } | undefined
   tasks: Tasks.Tasks
+  /** Inputs that began a run, and that no hook was asked about, or not to the end; one that a crash cut is among them. */
+  unasked: ReadonlyArray<ReadonlyArray<Segment>>
   rewound: Rewound | undefined
 }
 
@@ -122,6 +125,7 @@ export const make = (): SessionState => ({
   spent: noSpending,
   prefix: undefined,
   tasks: Tasks.none,
+  unasked: [],
   rewound: undefined
 })
 
@@ -149,6 +153,9 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       }
       return
     case "user_input":
+      if (state.run?.state !== "open") state.unasked = [...state.unasked, entry.segments]
+      addItems(state, entry, undefined, place)
+      return
     case "system_item":
       // Said once: a rewind may leave the note behind what was cut, with no run that it belongs to.
       if (entry.kind === "system_item" && entry.item.kind === "interrupt") state.interrupted = false
@@ -231,6 +238,7 @@ const endLeg = (
   state.interrupted = interrupted
   state.cutBy =
     result === "interrupted" || outcome?.by_crash === true ? "crash" : result === "failed" ? "failure" : "user"
+  if (result === "finished" || result === "limit_reached") state.unasked = []
   if (!flowsOn(result) || isSessionLimit(outcome?.limit)) state.held = true
   state.run =
     result === "paused" && state.run !== undefined
@@ -318,6 +326,9 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       state.held = false
       state.spent = noSpending
       state.rewound = record.payload.rewound === undefined ? undefined : { _tag: "Segment", ...record.payload.rewound }
+      return
+    case "pod.hook":
+      if (record.payload.point === "on_prompt_submit" && record.payload.decision !== "failed") state.unasked = []
       return
     case "pod.approval":
     case "pod.repair":

@@ -65,9 +65,11 @@ describe("exit codes", () => {
           "rolled_back",
           "abandoned"
         ] as const
-      ).map(exitCodeOf),
+      ).map((result) => exitCodeOf({ result })),
       [0, 1, 1, 3, 3, 130, 130, 130]
     )
+    const error = { code: "internal", message: "no", phase: "prepare" } as const
+    assert.strictEqual(exitCodeOf({ result: "rolled_back", error }), 1)
   })
 
   it("follow what kept a pod from starting", () => {

@@ -107,6 +107,22 @@ describe("Manifest", () => {
     })
   )
 
+  it.effect("the program of a hook is a path if there is a slash in it, and else a name for PATH", () =>
+    Effect.gen(function* () {
+      const hook = (command: ReadonlyArray<string>) => ({ name: "h", on: ["on_abort"] as const, command })
+      const hooks = { command: [hook(["./guard", "./x"]), hook(["guard"]), hook(["/opt/guard"])] }
+      const manifest = yield* Manifest.make({ ...least, hooks }, { baseDir: "/home/me/project" })
+      assert.deepStrictEqual(
+        manifest.hooks?.command.map(({ command }) => command),
+        [["/home/me/project/guard", "./x"], ["guard"], ["/opt/guard"]]
+      )
+      assert.deepStrictEqual(yield* problems({ ...least, hooks: { command: [hook(["./guard"]), hook([])] } }), [
+        "`hooks.command[1].command`: expected an array that begins with a program, got an empty array",
+        "`hooks.command[0].command[0]` is a relative path; expected an absolute one"
+      ])
+    })
+  )
+
   it.effect("a relative path that starts nowhere is refused, and so is ~", () =>
     Effect.gen(function* () {
       const found = yield* problems({

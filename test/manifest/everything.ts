@@ -72,6 +72,18 @@ export const everything: ManifestInput = {
     rule: [{ tool: "Bash", pattern: "git *", action: "allow" }],
     ask_timeout: "1 minute"
   },
+  hooks: {
+    command: [
+      {
+        name: "guard",
+        on: ["pre_tool_call", "on_abort"],
+        command: ["/w/guard.sh", "--strict"],
+        tool: "Bash",
+        timeout: "5 seconds",
+        env_allow: ["GUARD_*"]
+      }
+    ]
+  },
   spawn: {
     isolation: "fiber",
     max_depth: 1,

@@ -9,6 +9,8 @@ import { layerMemory } from "../../layers/runtime/Lease.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import type { LegServices } from "../../src/agent/LegContext.ts"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
+import type { Hook } from "../../src/hooks/Hook.ts"
+import * as Hooks from "../../src/hooks/Hooks.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
 import type { Prices } from "../../src/llm/Cost.ts"
 import { defaultLimits } from "../../src/llm/Limits.ts"
@@ -32,6 +34,7 @@ export interface BenchOptions {
   /** Default "bench". */
   readonly name?: string
   readonly tools?: ReadonlyArray<Tool>
+  readonly hooks?: ReadonlyArray<Hook>
   readonly maxTurns?: number
   readonly prices?: Prices
   readonly budget?: LegServices["budget"]
@@ -92,6 +95,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     limits: defaultLimits,
     toolbox: Toolbox.make(options.tools ?? []),
     permit: () => Effect.succeed({ _tag: "Allow" }),
+    hooks: Hooks.make(options.hooks ?? []),
     resolve: () => Effect.succeed({ items: [], alerts: [] }),
     config,
     maxTurns: options.maxTurns,
