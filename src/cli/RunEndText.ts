@@ -49,12 +49,18 @@ const costText = ({ cost_partial, cost_usd }: RunUsage): string =>
 
 const inBrackets = (text: string): string => (text === "" ? "" : ` (${text})`)
 
-type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit" | "hint">
+type Ending = Pick<RunEnd, "result" | "usage" | "error" | "limit" | "hint" | "by_hook">
+
+const wordsOf = ({ by_hook, error, result }: Ending): string => {
+  if (result === "rolled_back" && error !== undefined) return "refused; the input was taken back"
+  if (result === "paused" && by_hook !== undefined) return `paused by the hook "${plain(by_hook)}"; resume goes on`
+  return words[result]
+}
 
 /** One line, and a second one with a hint if there is something to do. */
-export const runEndText = ({ error, hint: advice, limit, result, usage }: Ending, style: Style): string => {
-  const word = result === "rolled_back" && error !== undefined ? "refused; the input was taken back" : words[result]
-  const head = `${word}${limit === undefined ? "" : `: ${plain(limit)}`}`
+export const runEndText = (ending: Ending, style: Style): string => {
+  const { error, hint: advice, limit, usage } = ending
+  const head = `${wordsOf(ending)}${limit === undefined ? "" : `: ${plain(limit)}`}`
   if (error === undefined) {
     const what = advice === undefined ? "" : `\n  hint: ${plain(advice)}`
     return style.dim(`· ${head}${inBrackets(usageText(usage))}${what}`)
