@@ -137,7 +137,19 @@ describe("a LanguageModel as the model of a pod", () => {
       const pieces = seen.flatMap((event) => (event.event === "tool_call_args_delta" ? [event.data] : []))
       expect(pieces.filter(({ id }) => id === "c2").map(({ json }) => json)).toEqual(['{"word":"ap', 'ple"}'])
       const [first, second] = script.asked()
-      expect(first?.tools).toEqual(["Bash", "Edit", "Glob", "Grep", "Length", "Read", "Write"])
+      expect(first?.tools).toEqual([
+        "Bash",
+        "Edit",
+        "Glob",
+        "Grep",
+        "Length",
+        "Read",
+        "TaskCreate",
+        "TaskGet",
+        "TaskList",
+        "TaskUpdate",
+        "Write"
+      ])
       expect(second?.prompt.content).toEqual(spoken)
       expect(script.open()).toBe(0)
     }).pipe(Effect.scoped)
