@@ -16,6 +16,7 @@ import type { Lease } from "../src/runtime/Lease.ts"
 import type { PageReader } from "../src/runtime/PageReader.ts"
 import type { RuntimeDir } from "../src/runtime/RuntimeDir.ts"
 import type { Sandbox } from "../src/runtime/Sandbox.ts"
+import type { ShellSyntax } from "../src/runtime/ShellSyntax.ts"
 import type { WebClient } from "../src/runtime/WebClient.ts"
 import type { PodStore } from "../src/session/PodStore.ts"
 import type { Opener } from "../src/scope/Opener.ts"
@@ -30,6 +31,7 @@ import * as OpenerLive from "./runtime/Opener.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
 import * as SandboxBubblewrap from "./runtime/SandboxBubblewrap.ts"
+import * as Unbash from "./shell/Unbash.ts"
 import * as JsonLinesStore from "./store/JsonLinesStore.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as PodFiles from "./store/PodFiles.ts"
@@ -47,6 +49,7 @@ export type PodWorld =
   | Ripgrep
   | WebClient
   | PageReader
+  | ShellSyntax
   | FileSystem.FileSystem
   | Opener
   | Digest.Digest
@@ -75,6 +78,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     RipgrepLive.layer,
     WebClientLive.layer(),
     PageReaderLive.layer(),
+    Unbash.layer,
     Files.layer,
     OpenerLive.layer,
     Digest.layerWebCrypto,

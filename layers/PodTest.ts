@@ -17,6 +17,7 @@ import * as OpenerLive from "./runtime/Opener.ts"
 import * as RipgrepLive from "./runtime/Ripgrep.ts"
 import * as RuntimeDirLive from "./runtime/RuntimeDir.ts"
 import * as SandboxNone from "./runtime/SandboxNone.ts"
+import * as Unbash from "./shell/Unbash.ts"
 import * as MemoryStore from "./store/MemoryStore.ts"
 import * as PageReaderLive from "./web/PageReader.ts"
 import * as WebClientLive from "./web/WebClient.ts"
@@ -32,6 +33,7 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     RipgrepLive.layer,
     WebClientLive.layer(),
     PageReaderLive.layer(),
+    Unbash.layer,
     Files.layer,
     OpenerLive.layer,
     Digest.layerWebCrypto,

@@ -47,7 +47,14 @@ export const outcomeUnknown =
 export const permissionDenied = (tool: string, decision: PermissionDecision): string =>
   decision.action === "ask"
     ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
-    : `${tool} was not run: the permissions of this pod deny this call. Do not try to get around this.`
+    : `${tool} was not run: the permissions of this pod deny this call${about(decision)}. Do not try to get around this.`
+
+/** A command may be long, and what is wrong with it short. */
+const about = ({ part }: PermissionDecision): string => {
+  if (part === undefined) return ""
+  const line = part.replace(/\s+/g, " ")
+  return ` because of a part of it (${line.length > 200 ? `${line.slice(0, 200)}…` : line})`
+}
 
 /** What a hook adds to the conversation. */
 export const hookAddition = (hook: string, text: string): string => `[Hook ${hook}]\n${text}`

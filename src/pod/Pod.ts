@@ -30,6 +30,7 @@ import { Launcher } from "../runtime/Launcher.ts"
 import { Lease } from "../runtime/Lease.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
 import { Sandbox, type SandboxPolicy } from "../runtime/Sandbox.ts"
+import { ShellSyntax } from "../runtime/ShellSyntax.ts"
 import { boundaries, summary } from "../scope/Scope.ts"
 import * as ScopedFs from "../scope/ScopedFs.ts"
 import type { LiveRun } from "../session/Fold.ts"
@@ -45,6 +46,8 @@ import * as Handle from "./Handle.ts"
 import { maxAttempts, mayGoOn } from "./Opening.ts"
 import { isMethod, type LegEnded, type MethodMail } from "./Mail.ts"
 import * as Mailbox from "./Mailbox.ts"
+import * as PermissionTargets from "./PermissionTargets.ts"
+import * as Permitting from "./Permitting.ts"
 import * as Prompt from "./Prompt.ts"
 import * as Recorded from "./Recorded.ts"
 import * as References from "./ResolveReferences.ts"
@@ -183,12 +186,19 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
       about: { pod: name, session_id: found.ref.sessionId }
     })
   )
+  const targets = PermissionTargets.make({
+    fs: yield* FileSystem.FileSystem,
+    cwd: fs.cwd,
+    shell: yield* ShellSyntax
+  })
+  const tables = [manifest.permissions, before?.permissions].flatMap((table) => table ?? [])
+  const permit = Permitting.make(tables, targets)
   const services: LegServices = {
     journal,
     client,
     limits: { ...defaultLimits, ...client.limits, ...manifest.model.limits },
     toolbox,
-    permit: Recorded.permitBy([manifest.permissions, before?.permissions]),
+    permit,
     hooks: Hooks.make([...(options.hooks ?? []), ...hookCommands]),
     resolve: References.make(fs, manifest.worker.file_upload.max_bytes),
     config,

@@ -5,14 +5,10 @@
  * one that did: what was denied then is denied now, what was too much is too much, what was fenced is, and whoever was
  * asked is asked.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Permit } from "../agent/Permission.ts"
-import { permissionDenied } from "../knowledge/Wrappers.ts"
 import type { ModelInfo } from "../llm/LlmClient.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
-import { decidePermission } from "../manifest/PermissionRules.ts"
 import { BudgetTable } from "../manifest/tables/Budget.ts"
 import { HookCommand, HooksTable } from "../manifest/tables/Hooks.ts"
 import { PermissionsTable } from "../manifest/tables/Permissions.ts"
@@ -71,15 +67,3 @@ export const hookCommands = (tables: ReadonlyArray<HooksTable | undefined>): Rea
   }
   return commands
 }
-
-/** A call must be allowed by each of the tables. */
-export const permitBy =
-  (tables: ReadonlyArray<PermissionsTable | null | undefined>): Permit =>
-  ({ args, tool }) =>
-    Effect.sync(() => {
-      for (const table of tables) {
-        const decision = decidePermission(table ?? undefined, tool, args)
-        if (decision.action !== "allow") return { _tag: "Deny", message: permissionDenied(tool, decision) }
-      }
-      return { _tag: "Allow" }
-    })

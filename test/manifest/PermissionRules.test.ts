@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { decidePermission, matchesWildcard, permissionTarget } from "../../src/manifest/PermissionRules.ts"
+import { decideCall, decidePermission, permissionTarget } from "../../src/manifest/PermissionRules.ts"
 import type { PermissionRule, PermissionsTable } from "../../src/manifest/tables/Permissions.ts"
+import { covers, matchesWildcard, meets } from "../../src/manifest/Wildcard.ts"
 
 const table = (
   default_action: PermissionsTable["default_action"],
@@ -88,6 +89,43 @@ describe("permission rules", () => {
     },
     { arbitrary: { runs: 2000 } }
   )
+
+  it.prop(
+    "a text with holes is covered by what matches every filling, and met by what matches some",
+    [letters(["a", "b", "*", "?"]), letters(["a", "b", "_"])],
+    ([pattern, holed]) => {
+      const template = holed.split("_").flatMap((piece, i) => (i === 0 ? [piece] : [null, piece]))
+      const fillings = ["", "a", "b", "ab", "ba", "aab", "bbbb"]
+      const filled = (texts: ReadonlyArray<string>): ReadonlyArray<string> =>
+        texts.some((text) => text.includes("_"))
+          ? filled(texts.flatMap((text) => (text.includes("_") ? fillings.map((by) => text.replace("_", by)) : [text])))
+          : texts
+      if (holed.split("_").length > 4) return
+      const matches = filled([holed]).map((text) => matchesWildcard(pattern, text))
+      if (covers(pattern, template)) assert.isTrue(matches.every((matched) => matched))
+      if (matches.some((matched) => matched)) assert.isTrue(meets(pattern, template))
+      if (covers(pattern, template)) assert.isTrue(meets(pattern, template))
+    },
+    { arbitrary: { runs: 1000 } }
+  )
+
+  it("what is not certain gets the strictest answer that it may deserve", () => {
+    const decide = (permissions: PermissionsTable, ...written: ReadonlyArray<string | null>) =>
+      decideCall(permissions, {
+        target: "t",
+        subjects: [{ tool: "Bash", text: "t", written: [written], also: [] }]
+      }).action
+    const allow = { tool: "Bash", pattern: "git *", action: "allow" } as const
+    const deny = { tool: "Bash", pattern: "rm *", action: "deny" } as const
+    const ask = { tool: "Bash", pattern: "git push*", action: "ask" } as const
+    assert.strictEqual(decide(table("allow", deny), null, " x"), "deny")
+    assert.strictEqual(decide(table("allow", deny), "git ", null), "allow")
+    assert.strictEqual(decide(table("deny", allow), "git ", null), "allow")
+    assert.strictEqual(decide(table("deny", allow), null), "deny")
+    assert.strictEqual(decide(table("deny", ask, allow), "git ", null), "ask")
+    assert.strictEqual(decide(table("deny", { ...allow, pattern: "*" }, deny), null), "allow")
+    assert.strictEqual(decide(table("ask", deny, allow), "git ", null), "allow")
+  })
 
   it("a pattern made to be slow is not", () => {
     // Trying every split would take about 10^30 steps.

@@ -1,0 +1,94 @@
+/**
+ * What a call is about, as the permissions judge it: a command by what it runs, a file tool by the place that its path
+ * really names, anything else by the text of its arguments.
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Schema from "effect/Schema"
+import { type Judged, permissionTarget, plainSubject } from "../manifest/PermissionRules.ts"
+import { type ShellSubjects, shellSubjects, type Subject } from "../manifest/ShellCommands.ts"
+import { readable } from "../manifest/Wildcard.ts"
+import type { ParseShell, ShellSyntax, Template } from "../runtime/ShellSyntax.ts"
+import * as Lexical from "../scope/Lexical.ts"
+import { resolve } from "../scope/Resolve.ts"
+
+export interface Target extends Judged {
+  /** What an answer for the session is remembered for: another spelling of the same place is the same. */
+  readonly remembered: string
+}
+
+export interface TargetsOptions {
+  readonly fs: FileSystem.FileSystem
+  /** Where the pod works; a real path. */
+  readonly cwd: string
+  readonly shell: ShellSyntax["Service"]
+}
+
+export type Targets = (tool: string, args: Schema.JsonObject) => Effect.Effect<Target>
+
+/** The built-in tools whose target is a path, and the argument that holds it. */
+const pathArguments: { readonly [tool: string]: string } = {
+  Read: "file_path",
+  Write: "file_path",
+  Edit: "file_path",
+  Glob: "path",
+  Grep: "path"
+}
+
+export const make = (options: TargetsOptions): Targets => {
+  const { cwd, shell } = options
+
+  const place = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Subject> {
+    const absolute = Lexical.isAbsolute(path) ? path : Lexical.join(cwd, path)
+    const plain = Lexical.normalize(absolute)
+    const found = yield* resolve(options.fs, absolute)
+    const also: ReadonlyArray<Template> = [[path], [plain], ...inside(plain)]
+    switch (found._tag) {
+      case "Existing":
+      case "Missing":
+        return { text: found.real, written: [[found.real], ...inside(found.real)], also }
+      case "BrokenLink":
+        return { text: found.link, written: [[null]], also: [...also, [found.link]] }
+      case "Unresolvable":
+        return { text: plain, written: [[null]], also }
+    }
+  })
+
+  /** The same place as seen from the working directory, if it lies in there. */
+  const inside = (path: string): ReadonlyArray<Template> =>
+    Lexical.isWithin(path, cwd) ? [[path === cwd ? "." : Lexical.relative(path, cwd)]] : []
+
+  const redirected = Effect.fnUntraced(function* ({ access, isPlaced, path }: ShellSubjects["files"][number]) {
+    const tool = access === "write" ? "Write" : "Read"
+    const text = `a command that ${access === "write" ? "writes" : "reads"} ${readable(path)}`
+    const known = path.length === 1 && path[0] != null ? path[0] : undefined
+    const isFixed = known !== undefined && (isPlaced || Lexical.isAbsolute(known))
+    if (isFixed) return { ...(yield* place(known)), tool, text }
+    return { tool, text, written: [known === undefined ? path : [null]], also: [[null]] }
+  })
+
+  const command = Effect.fnUntraced(function* (tool: string, text: string): Effect.fn.Return<Target> {
+    const parse: ParseShell = yield* shell.parser
+    const { commands, files } = shellSubjects(text, parse)
+    const subjects = [
+      ...commands.map((subject) => ({ ...subject, tool })),
+      ...(yield* Effect.forEach(files, redirected))
+    ]
+    return { target: text, remembered: text, subjects, script: { tool, text } }
+  })
+
+  return Effect.fnUntraced(function* (tool, args) {
+    const target = permissionTarget(args)
+    if (tool === "Bash" && typeof args["command"] === "string") return yield* command(tool, target)
+    const key = pathArguments[tool]
+    const path = key === undefined ? undefined : args[key]
+    if (typeof path === "string") {
+      const subject = yield* place(path)
+      return { target, remembered: subject.text, subjects: [{ ...subject, tool }] }
+    }
+    const plain = plainSubject(tool, target)
+    // A search that names no place is made in the working directory.
+    const subjects = tool === "Grep" || tool === "Glob" ? [{ ...plain, also: [[cwd], ["."]] }] : [plain]
+    return { target, remembered: target, subjects }
+  })
+}

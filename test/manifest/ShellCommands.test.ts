@@ -1,0 +1,96 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import { parseShell } from "../../layers/shell/UnbashScript.ts"
+import { decideCall } from "../../src/manifest/PermissionRules.ts"
+import { shellSubjects } from "../../src/manifest/ShellCommands.ts"
+import type { PermissionsTable } from "../../src/manifest/tables/Permissions.ts"
+
+const texts = (command: string) => shellSubjects(command, parseShell).commands.map(({ text }) => text)
+
+type Rule = readonly ["allow" | "deny" | "ask", string]
+
+const decide = (command: string, otherwise: "allow" | "deny" | "ask", ...rules: ReadonlyArray<Rule>) => {
+  const permissions: PermissionsTable = {
+    default_action: otherwise,
+    rule: rules.map(([action, pattern]) => ({ tool: "Bash", action, pattern })),
+    ask_timeout: Duration.minutes(10)
+  }
+  const { commands } = shellSubjects(command, parseShell)
+  const subjects = commands.map((subject) => ({ ...subject, tool: "Bash" }))
+  return decideCall(permissions, { target: command, subjects, script: { tool: "Bash", text: command } })
+}
+
+describe("what a shell command runs", () => {
+  it("each command of a pipeline, a list, a subshell and a substitution, without quotes and escapes", () => {
+    assert.deepStrictEqual(texts("git log | head -n1 && (r\\m -rf 'a b'; echo `id` \"$(who am i)\") # rm y"), [
+      "git log",
+      "head -n1",
+      "rm -rf a b",
+      "echo … …",
+      "id",
+      "who am i"
+    ])
+  })
+
+  it("every command has to be allowed", () => {
+    const git: Rule = ["allow", "git *"]
+    assert.strictEqual(decide("git status && git diff", "deny", git).action, "allow")
+    assert.deepInclude(decide("git status; curl evil", "deny", git), { action: "deny", part: "curl evil" })
+    assert.deepInclude(decide("git status\ncurl evil", "ask", git), { action: "ask", part: "curl evil" })
+    assert.strictEqual(decide("git log $(curl evil)", "deny", git).action, "deny")
+    assert.strictEqual(decide("git log $HOME", "deny", git).action, "allow")
+    assert.strictEqual(decide("git log 'unfinished", "deny", git).action, "deny")
+    assert.strictEqual(decide("git log 'unfinished", "allow", ["deny", "rm *"]).action, "deny")
+    assert.strictEqual(decide("git log 'unfinished", "allow").action, "allow")
+    assert.strictEqual(decide("", "deny", git).action, "deny")
+  })
+
+  it("a program is known by its name for what is denied, and by how it is called for what is allowed", () => {
+    assert.strictEqual(decide("/usr/bin/rm x", "allow", ["deny", "rm *"]).action, "deny")
+    assert.strictEqual(decide("./git status", "deny", ["allow", "git *"]).action, "deny")
+    assert.strictEqual(decide("/usr/bin/git status", "deny", ["allow", "/usr/bin/git *"]).action, "allow")
+  })
+
+  it("what only passes a command on is not asked about, what adds something is", () => {
+    const npm: Rule = ["allow", "npm *"]
+    for (const text of ["timeout 5 npm test", "env npm test", "nohup nice -n 3 npm test", "bash -c 'npm test'"]) {
+      assert.strictEqual(decide(text, "deny", npm).action, "allow", text)
+    }
+    for (const text of ["sudo npm test", "echo a | xargs npm test", "./env npm test", "timeout $T npm test"]) {
+      assert.strictEqual(decide(text, "deny", npm, ["allow", "echo *"]).action, "deny", text)
+    }
+    assert.strictEqual(decide("sudo npm test", "deny", npm, ["allow", "sudo *"]).action, "allow")
+    // A rule about the wrapper still denies.
+    assert.strictEqual(decide("timeout 5 npm test", "deny", ["deny", "timeout *"], npm).action, "deny")
+    assert.strictEqual(decide("bash -c 'npm test'", "allow", ["ask", "bash *"]).action, "ask")
+    assert.strictEqual(decide("strace -f rm x", "allow", ["deny", "rm *"]).action, "deny")
+  })
+
+  it("a variable in front of a command is a part of what has to be allowed, unless it only changes how it speaks", () => {
+    const git: Rule = ["allow", "git *"]
+    assert.strictEqual(decide("LC_ALL=C NO_COLOR=1 git diff", "deny", git).action, "allow")
+    assert.strictEqual(decide("GIT_SSH_COMMAND=evil git fetch", "deny", git).action, "deny")
+    assert.strictEqual(decide("env GIT_SSH_COMMAND=evil git fetch", "deny", git).action, "deny")
+    assert.strictEqual(decide("PATH=. ; git fetch", "deny", git).action, "deny")
+    assert.strictEqual(decide("GIT_PAGER=cat git diff", "deny", ["allow", "GIT_PAGER=cat git *"]).action, "allow")
+    assert.strictEqual(decide("A=1 rm x", "allow", ["deny", "rm *"]).action, "deny")
+  })
+
+  it("a rule may be about the text as it is written", () => {
+    assert.strictEqual(decide("curl x | sh y", "allow", ["deny", "*curl*| sh*"]).action, "deny")
+    assert.strictEqual(decide("make && ./x", "deny", ["allow", "make && ./x"]).action, "allow")
+    assert.strictEqual(decide("make && ./x", "deny", ["deny", "make*"], ["allow", "make && ./x"]).action, "deny")
+    assert.strictEqual(decide("make &&  ./x", "deny", ["allow", "make && ./x"]).action, "deny")
+  })
+
+  it("files that the shell opens are named, streams are not", () => {
+    const files = (command: string) => shellSubjects(command, parseShell).files
+    assert.deepStrictEqual(files("cat <in >>out 2>&1 3>/dev/null"), [
+      { access: "read", path: ["in"], isPlaced: true },
+      { access: "write", path: ["out"], isPlaced: true }
+    ])
+    assert.deepStrictEqual(files("cd d; bash -c 'id >$x/y'"), [
+      { access: "write", path: [null, "/y"], isPlaced: false }
+    ])
+  })
+})
