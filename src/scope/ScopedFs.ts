@@ -20,7 +20,7 @@ import * as Refusal from "./Refusal.ts"
 import { resolve } from "./Resolve.ts"
 import { allows } from "./Scope.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
-import { replace } from "./WriteFile.ts"
+import { replace, type Written } from "./WriteFile.ts"
 
 export interface FileBytes {
   readonly real: string
@@ -65,7 +65,7 @@ export interface ScopedFsShape {
     path: string,
     bytes: Uint8Array,
     beforeRename?: (real: string) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<{ readonly real: string; readonly created: boolean }, ScopeError | E, R>
+  ) => Effect.Effect<Written & { readonly real: string }, ScopeError | E, R>
   /** A directory that may be searched, open for the length of the Scope. A path that is itself a link is refused. */
   readonly directory: (path: string) => Effect.Effect<OpenDirectory, ScopeError, EffectScope.Scope>
   /** The readable entries of a directory: directories, then links, then the rest, each sorted by name. */
@@ -156,8 +156,8 @@ export const make = Effect.fn("ScopedFs.make")(function* (
       Effect.gen(function* () {
         const { real, scope } = yield* permitted(path, "write", cwd)
         const mayMake = (parent: string) => allows(scope.access(parent), "write")
-        const { created } = yield* replace(disk, { path, real, bytes, mayMake }, beforeRename?.(real) ?? Effect.void)
-        return { real, created }
+        const replacement = { path, real, bytes, mayMake }
+        return { real, ...(yield* replace(disk, replacement, beforeRename?.(real) ?? Effect.void)) }
       }),
     directory: Effect.fnUntraced(function* (path) {
       const { opened, real } = yield* directory(path)

@@ -49,6 +49,12 @@ export interface Replacement {
   readonly mayMake: (directory: string) => boolean
 }
 
+export interface Written {
+  readonly created: boolean
+  /** Names that the old file had, 0 if there was none. Only this one has the new content. */
+  readonly links: number
+}
+
 const replaced = (path: string): ScopeError =>
   scopeError("Failed", path, `${path} was not written: its directory was replaced meanwhile. Try again.`)
 
@@ -97,7 +103,7 @@ export const replace = <E, R>(
   disk: Disk,
   replacement: Replacement,
   beforeRename: Effect.Effect<void, E, R>
-): Effect.Effect<{ readonly created: boolean }, ScopeError | E, R> =>
+): Effect.Effect<Written, ScopeError | E, R> =>
   Effect.gen(function* () {
     const { fs } = disk
     const { bytes, path, real } = replacement
@@ -126,8 +132,8 @@ export const replace = <E, R>(
     )
     // The content is in place; that some file systems cannot sync a directory is no failure of the write.
     yield* Effect.ignore(syncDirectory(fs, directory.entry(".")))
-    return { created: before === undefined }
-  }).pipe(Effect.scoped) as Effect.Effect<{ readonly created: boolean }, ScopeError | E, R>
+    return { created: before === undefined, links: Number(Option.getOrElse(before?.nlink ?? Option.none(), () => 0n)) }
+  }).pipe(Effect.scoped) as Effect.Effect<Written, ScopeError | E, R>
 
 const syncDirectory = (fs: FileSystem.FileSystem, directory: string) =>
   Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (file) => file.sync))

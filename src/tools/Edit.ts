@@ -1,20 +1,20 @@
 /**
  * `Edit`: replaces exact text in a file that the model has read.
  *
- * Text is compared as it is, white space and line ends included. The file is asked again for its content when the new
- * one is ready and only the rename is left.
+ * Text is compared as it is, white space included. Line ends are those of the file, whichever ones the model writes. The
+ * file is asked again for its content when the new one is ready and only the rename is left.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Lexical from "../scope/Lexical.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
+import { unified } from "./Diff.ts"
 import { fromScope, invalid } from "./Failure.ts"
 import { maxFileBytes } from "./Limits.ts"
-import * as LineWindow from "./LineWindow.ts"
+import { lineEndsOf, withEnds } from "./LineEnds.ts"
 import * as Tool from "./Tool.ts"
 import type { Tracker } from "./Tracker.ts"
-import { mutates } from "./Write.ts"
+import { mutates, named, otherNames } from "./Write.ts"
 
 const Parameters = Schema.Struct({
   file_path: Schema.String.annotate({ description: "Absolute path of the file." }),
@@ -30,34 +30,30 @@ const Parameters = Schema.Struct({
 const description =
   "Replaces exact text in a file. The file must have been read with Read before and must not have " +
   "changed since. Without replace_all, old_string must occur exactly once: add lines around it to make it unique. " +
-  "Returns the lines around the first change. Several edits of one file in one response are made in order."
+  "Line ends stay as they are in the file. Returns the change as a diff. Several edits of one file in one response are made in order."
 
-/** Lines shown before and after the first changed one. */
-const around = 3
+const notFound = (path: string, content: string): string =>
+  `old_string does not occur in ${path}.` +
+  (lineEndsOf(content) === "mixed"
+    ? " Some of its lines end with CRLF (\\r\\n) and some with LF (\\n): use the same."
+    : " Read the file again and copy the text exactly, without line numbers.")
 
-const preview = (content: string, at: number): string => {
-  const line = content.slice(0, at).split("\n").length - 1
-  const offset = Math.max(0, line - around)
-  const window = LineWindow.make({ offset, limit: line - offset + around + 1, maxBytes: Number.MAX_SAFE_INTEGER })
-  window.push(Text.encode(content))
-  return window
-    .finish()
-    .lines.map((text, index) => LineWindow.render(text, offset + index + 1))
-    .join("")
+/** The content after the edit, and how often the text occurred; `count` 0 changes nothing. */
+export const replaceText = (
+  content: string,
+  given: { readonly old: string; readonly replacement: string }
+): { readonly edited: string; readonly count: number } => {
+  const ends = lineEndsOf(content)
+  const parts = content.split(withEnds(given.old, ends))
+  return { edited: parts.join(withEnds(given.replacement, ends)), count: parts.length - 1 }
 }
 
-const unix = (text: string): string => text.replaceAll("\r\n", "\n")
-
-const notFound = (path: string, content: string, old: string): string => {
-  const hint = unix(content).includes(unix(old))
-    ? " It would match but for the line ends: the file has " +
-      `${content.includes("\r\n") ? "CRLF (\\r\\n)" : "LF (\\n)"}, use the same.`
-    : " Read the file again and copy the text exactly, without line numbers."
-  return `old_string does not occur in ${path}.${hint}`
-}
-
-export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tracker }): Tool.Tool => {
-  const { fs, tracker } = options
+export const make = (options: {
+  readonly fs: ScopedFsShape
+  readonly tracker: Tracker
+  readonly contentBytes: number
+}): Tool.Tool => {
+  const { contentBytes, fs, tracker } = options
 
   /** The content, if it is what the model saw last. */
   const current = Effect.fnUntraced(function* (path: string) {
@@ -81,26 +77,23 @@ export const make = (options: { readonly fs: ScopedFsShape; readonly tracker: Tr
         Effect.gen(function* () {
           const content = Text.decodeStrict(yield* current(path))
           if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
-          const first = content.indexOf(old)
-          if (first < 0) return yield* invalid(notFound(path, content, old))
-          const parts = content.split(old)
-          const count = parts.length - 1
+          const { count, edited } = replaceText(content, { old, replacement })
+          if (count === 0) return yield* invalid(notFound(path, content))
           if (count > 1 && !args.replace_all) {
             return yield* invalid(
               `old_string occurs ${count} times in ${path}. Add lines around it to make it unique, or set replace_all.`
             )
           }
-          const edited = parts.join(replacement)
+          if (edited === content) return yield* invalid("Nothing would change but line ends, which stay as they are.")
           const bytes = Text.encode(edited)
-          const { real } = yield* fs
+          const written = yield* fs
             .writeAtomic(path, bytes, () => Effect.asVoid(current(path)))
             .pipe(Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error))))
-          yield* tracker.record(real, bytes)
-          const name = real === Lexical.normalize(path) ? path : `${path} (that is ${real})`
-          const shown = preview(edited, first)
+          yield* tracker.record(written.real, bytes)
+          const replacements = count === 1 ? "1 replacement" : `${count} replacements`
           return {
-            summary: `Edited ${name}: ${count === 1 ? "1 replacement" : `${count} replacements`}.`,
-            ...(shown === "" ? {} : { content: shown })
+            summary: `Edited ${named(path, written)}: ${replacements}.${otherNames(written)}`,
+            content: unified(content, edited, contentBytes)
           }
         })
       )

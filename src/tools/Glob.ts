@@ -5,11 +5,18 @@ import * as Lexical from "../scope/Lexical.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
 import { invalid } from "./Failure.ts"
+import { pageAt, sentence } from "./Paging.ts"
 import type { Search } from "./Search.ts"
 import * as SearchBase from "./SearchBase.ts"
+import * as SearchPage from "./SearchPage.ts"
 import * as Tool from "./Tool.ts"
 
 const maxFiles = 1000
+
+const count = (description: string) =>
+  Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({ description }))
+
+const flag = (description: string) => Schema.optionalKey(Schema.Boolean.annotate({ description }))
 
 const Parameters = Schema.Struct({
   pattern: Schema.String.annotate({
@@ -21,12 +28,19 @@ const Parameters = Schema.Struct({
     Schema.String.annotate({
       description: "Absolute path of the directory to search; the working directory by default."
     })
-  )
+  ),
+  type: Schema.optionalKey(
+    Schema.String.annotate({ description: "Only files of a type that ripgrep knows, such as js, py, rust." })
+  ),
+  hidden: flag("Find hidden files too, on by default."),
+  ignored: flag("Find files too that .gitignore leaves out, on by default."),
+  head_limit: count(`Files to list at most, ${maxFiles} by default and at most.`),
+  offset: count("Files to skip, 0 by default.")
 })
 
 const description =
   "Finds files by name. Returns absolute paths, one per line, the most recently changed first, at " +
-  `most ${maxFiles}. Hidden and ignored files are found too; links are not followed and not listed.`
+  `most ${maxFiles}; the summary has the total and the offset of the next ones. Links are not followed and not listed.`
 
 /** Relative to the base and anchored there; a leading slash is what ties a pattern to the base in ripgrep. */
 const anchored = (pattern: string, base: SearchBase.Base): string | undefined => {
@@ -36,6 +50,20 @@ const anchored = (pattern: string, base: SearchBase.Base): string | undefined =>
   }
   return base.real === "/" ? pattern : undefined
 }
+
+const listing = ["--files", "--null"]
+
+/** Names of all files that ripgrep finds with these filters. */
+const leftIn = Effect.fnUntraced(function* (search: Search, base: SearchBase.Base, filters: ReadonlyArray<string>) {
+  const found = new Set<string>()
+  yield* search({
+    directory: base.here,
+    args: [...listing, ...filters, ...base.args, "--", "./"],
+    separator: 0,
+    onRecord: (record) => found.add(Text.decodeLossy(record))
+  })
+  return found
+})
 
 export const make = (options: {
   readonly fs: ScopedFsShape
@@ -47,7 +75,7 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Glob")(function* ({ path, pattern }) {
+    run: Effect.fn("Tool.Glob")(function* ({ head_limit, hidden, ignored, offset = 0, path, pattern, type }) {
       if (pattern === "") return yield* invalid("The pattern is empty: `**` finds every file.")
       const base = yield* SearchBase.open(options.fs, path)
       const glob = anchored(pattern, base)
@@ -56,49 +84,39 @@ export const make = (options: {
           `The pattern ${pattern} does not lie below ${base.shown}. Give the directory as \`path\` and a pattern relative to it.`
         )
       }
-      const found: Array<string> = []
-      let total = 0
-      let bytes = 0
+      const limit = Math.max(1, Math.min(head_limit ?? maxFiles, maxFiles))
+      const page = SearchPage.make({ offset, limit, maxBytes: options.contentBytes })
+      // A pattern in ripgrep's arguments beats all that leaves files out, so what is left in is asked for by itself.
+      const filters = [
+        ...(hidden === false ? [] : ["--hidden"]),
+        ...(ignored === false ? [] : ["--no-ignore"]),
+        ...(type === undefined ? [] : [`--type=${type}`])
+      ]
+      const isFiltered = hidden === false || ignored === false || type !== undefined
+      const left = isFiltered ? yield* leftIn(options.search, base, filters) : undefined
       const end = yield* options.search({
         directory: base.here,
-        args: [
-          "--files",
-          "--null",
-          "--hidden",
-          "--no-ignore",
-          "--sortr=modified",
-          `--glob=${glob}`,
-          ...base.args,
-          "--",
-          "./"
-        ],
+        args: [...listing, "--hidden", "--no-ignore", "--sortr=modified", `--glob=${glob}`, ...base.args, "--", "./"],
         separator: 0,
         onRecord: (record, isWhole) => {
+          if (left?.has(Text.decodeLossy(record)) === false) return
           const file = isWhole ? base.permitted(record) : undefined
-          if (file === undefined) return
-          total++
-          // Once one path had no room, none is taken: what is listed are the newest, without a gap.
-          if (found.length !== total - 1 || found.length === maxFiles) return
-          const size = Text.encode(file).length + 1
-          if (bytes + size > options.contentBytes) return
-          bytes += size
-          found.push(file)
+          if (file !== undefined && page.admit(Text.encode(file).length + 1)) page.add(file)
         }
       })
-      const isCut = found.length < total
-      const files = SearchBase.counted(total, "file", end)
+      const total = page.total()
+      const paging = pageAt(offset, page.returned(), total, end.stopped === "end")
       const summary = [
         total === 0
           ? `No file matches ${pattern} in ${base.shown}.`
-          : `Found ${files} matching ${pattern} in ${base.shown}${
-              isCut ? `; the newest ${found.length} are listed, narrow the pattern to see others` : ""
-            }.`,
+          : `Found ${SearchBase.counted(total, "file", end)} matching ${pattern} in ${base.shown}.`,
+        sentence(paging, "files"),
         ...SearchBase.caveats(end)
       ].join(" ")
       return {
         summary,
-        ...(found.length === 0 ? {} : { content: found.join("\n") }),
-        ...(isCut || end.stopped !== "end" ? { truncated: true } : {})
+        ...(page.returned() === 0 ? {} : { content: page.content() }),
+        ...(paging.next === undefined && end.stopped === "end" ? {} : { truncated: true })
       }
     }, Effect.scoped)
   })

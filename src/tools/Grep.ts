@@ -9,7 +9,8 @@ import * as Schema from "effect/Schema"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
 import * as GrepLines from "./GrepLines.ts"
-import * as GrepPage from "./GrepPage.ts"
+import * as SearchPage from "./SearchPage.ts"
+import { pageAt, sentence } from "./Paging.ts"
 import type { Search, SearchEnd } from "./Search.ts"
 import * as SearchBase from "./SearchBase.ts"
 import * as Tool from "./Tool.ts"
@@ -44,6 +45,8 @@ const Parameters = Schema.Struct({
       description: "files_with_matches (default): paths. content: matching lines. count: matching lines per file."
     })
   ),
+  hidden: flag("Search hidden files and directories too; off by default."),
+  ignored: flag("Search files too that .gitignore leaves out; off by default."),
   "-n": flag("Line numbers in content, on by default."),
   "-i": flag("Ignore case."),
   "-A": count("Lines to show after each match, in content."),
@@ -56,11 +59,13 @@ const Parameters = Schema.Struct({
 type Arguments = typeof Parameters.Type
 
 const description =
-  "Searches file contents. Hidden and git-ignored files and binary files are left out, links are not " +
-  "followed. Results are sorted by path; the summary has the totals and the offset of the next results."
+  "Searches file contents. Hidden and git-ignored files are left out unless asked for, binary files always; links are " +
+  "not followed. Results are sorted by path; the summary has the totals and the offset of the next results."
 
 const argumentsOf = (args: Arguments): ReadonlyArray<string> => [
   "--sort=path",
+  ...(args.hidden === true ? ["--hidden"] : []),
+  ...(args.ignored === true ? ["--no-ignore"] : []),
   ...(args["-i"] === true ? ["--ignore-case"] : []),
   ...(args.multiline === true ? ["--multiline", "--multiline-dotall"] : []),
   ...(args.glob === undefined ? [] : [`--glob=${args.glob}`]),
@@ -68,7 +73,7 @@ const argumentsOf = (args: Arguments): ReadonlyArray<string> => [
 ]
 
 interface Found {
-  readonly page: GrepPage.Page
+  readonly page: SearchPage.Page
   readonly files: number
   readonly matches: number
   readonly end: SearchEnd
@@ -80,15 +85,13 @@ const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found
   const files = SearchBase.counted(found.files, "file", end)
   const matches = SearchBase.counted(found.matches, "match", end)
   const what = args.output_mode === "content" || args.output_mode === "count" ? `${matches} in ${files}` : files
-  const next = offset + page.returned()
+  const unit = args.output_mode === "content" ? "matches" : "files"
   return [
     total === 0
       ? `No match for ${args.pattern} in ${base.shown}.`
       : `Found ${what} for ${args.pattern} in ${base.shown}.`,
     ...(total > 0 && page.returned() === 0 ? [`Nothing at offset ${offset}.`] : []),
-    ...(page.returned() > 0 && page.returned() < total
-      ? [`Returned ${offset + 1}-${next}${next < total ? `; next offset: ${next}` : ""}.`]
-      : []),
+    sentence(pageAt(offset, page.returned(), total, end.stopped === "end"), unit),
     ...SearchBase.caveats(end)
   ].join(" ")
 }
@@ -102,7 +105,7 @@ export const make = (options: {
   const inFiles = Effect.fnUntraced(function* (
     args: Arguments,
     base: SearchBase.Base,
-    page: GrepPage.Page
+    page: SearchPage.Page
   ): Effect.fn.Return<Found, Tool.ToolError> {
     const isCount = args.output_mode === "count"
     let matches = 0
@@ -140,7 +143,7 @@ export const make = (options: {
   const inLines = Effect.fnUntraced(function* (
     args: Arguments,
     base: SearchBase.Base,
-    page: GrepPage.Page
+    page: SearchPage.Page
   ): Effect.fn.Return<Found, Tool.ToolError> {
     const after = Math.min(args["-C"] ?? args["-A"] ?? 0, maxContext)
     const before = Math.min(args["-C"] ?? args["-B"] ?? 0, maxContext)
@@ -171,7 +174,7 @@ export const make = (options: {
     run: Effect.fn("Tool.Grep")(function* (args) {
       const base = yield* SearchBase.open(options.fs, args.path)
       const offset = args.offset ?? 0
-      const page = GrepPage.make({
+      const page = SearchPage.make({
         offset,
         limit: Math.max(1, args.head_limit ?? defaultLimit),
         maxBytes: options.contentBytes

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Text from "../scope/Text.ts"
-import type { Page } from "./GrepPage.ts"
+import type { Page } from "./SearchPage.ts"
 import type { Base } from "./SearchBase.ts"
 
 /** Text, or base64 of bytes that are not UTF-8. */

@@ -17,6 +17,8 @@ export interface LineWindow {
   readonly push: (chunk: Uint8Array) => void
   /** No further line will be kept. Lines are still counted. */
   readonly isFull: () => boolean
+  /** No line has been kept. */
+  readonly isEmpty: () => boolean
   readonly finish: () => {
     readonly lines: ReadonlyArray<Line>
     /** Lines that were pushed, kept or not. */
@@ -90,6 +92,7 @@ export const make = (options: {
 
   return {
     isFull,
+    isEmpty: () => lines.length === 0,
     push: (chunk) => {
       for (let position = 0; position < chunk.length; ) {
         const end = chunk.indexOf(LF, position)

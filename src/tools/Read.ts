@@ -12,11 +12,15 @@ import * as Text from "../scope/Text.ts"
 import { fromScope, invalid } from "./Failure.ts"
 import { maxFileBytes } from "./Limits.ts"
 import * as LineWindow from "./LineWindow.ts"
+import { pageAt, sentence } from "./Paging.ts"
 import * as Tool from "./Tool.ts"
 import type { Tracker } from "./Tracker.ts"
 
 const defaultLimit = 2000
 const chunkBytes = 256 * 1024
+
+/** A line is looked for so far into a file, in bytes. */
+const maxScanBytes = 1024 * 1024 * 1024
 
 const Parameters = Schema.Struct({
   file_path: Schema.String.annotate({ description: "Absolute path of the file." }),
@@ -50,17 +54,19 @@ const lineWord = (count: number): string => (count === 1 ? "1 line" : `${count} 
 const summarize = (path: string, offset: number, { isCounted, result, size }: Window): string => {
   const { lines, total } = result
   if (lines.length === 0) {
-    return total === 0
-      ? `${path} is empty (0 lines).`
-      : `No line at offset ${offset}: ${path} has ${lineWord(total)} (offsets 0 to ${total - 1}).`
+    const nothing =
+      total === 0
+        ? `${path} is empty (0 lines).`
+        : `No line at offset ${offset}: ${path} has ${lineWord(total)} (offsets 0 to ${total - 1}).`
+    return `${nothing} ${sentence(pageAt(offset, 0, total, isCounted), "lines")}`
   }
-  const next = offset + lines.length
-  const isWhole = isCounted && offset === 0 && next === total
-  const range = `lines ${offset + 1}-${next} of ${isCounted ? total : `more, ${size} bytes in all,`}`
+  const paging = pageAt(offset, lines.length, total, isCounted)
+  const range = `lines ${offset + 1}-${offset + lines.length}`
+  const isWhole = isCounted && lines.length === total
   const cut = lines.filter((line) => line.cut > 0).length
   return [
-    isWhole ? `Read ${lineWord(total)} from ${path}.` : `Read ${range} from ${path}.`,
-    ...(isCounted && next === total ? [] : [`Next offset: ${next}.`]),
+    `Read ${isWhole ? lineWord(total) : range} from ${path}${isCounted ? "" : `, ${size} bytes in all`}.`,
+    sentence(paging, "lines"),
     ...(cut > 0 ? [`${cut === 1 ? "1 long line was" : `${cut} long lines were`} cut.`] : []),
     ...(result.hasCrlf ? ["Lines end with CRLF."] : []),
     ...(result.hasInvalid ? ["Not valid UTF-8: unreadable bytes are shown as U+FFFD."] : [])
@@ -91,7 +97,7 @@ export const make = (options: {
     }
     const buffer = new Uint8Array(chunkBytes)
     let isCounted = false
-    for (let isFirst = true; !window.isFull() && !isCounted; isFirst = false) {
+    for (let read = 0, isFirst = true; !window.isFull() && !isCounted; isFirst = false) {
       const length = yield* Effect.mapError(open.read(buffer), (error) =>
         fromScope(ReadFile.failed(path, "read")(error))
       )
@@ -99,6 +105,14 @@ export const make = (options: {
       if (isFirst) yield* refuseBinary(path, chunk, open.size)
       isCounted = length === 0
       window.push(chunk)
+      read += length
+      if (read >= maxScanBytes && window.isEmpty()) {
+        return yield* invalid(
+          `Line ${offset + 1} of ${path} does not begin in its first ${maxScanBytes} bytes, and further it is not looked ` +
+            "for: find the place with Grep, or cut the part out with Bash."
+        )
+      }
+      if (read >= maxScanBytes) break
     }
     return { result: window.finish(), size: open.size, isCounted }
   })

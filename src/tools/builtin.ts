@@ -73,8 +73,8 @@ export const builtin: (
   const background = yield* BackgroundCommands.make({ launcher, files, directory: options.outputDir, limits })
   return [
     Read.make({ fs, tracker, contentBytes }),
-    Write.make({ fs, tracker }),
-    Edit.make({ fs, tracker }),
+    Write.make({ fs, tracker, contentBytes }),
+    Edit.make({ fs, tracker, contentBytes }),
     Glob.make({ fs, search, contentBytes }),
     Grep.make({ fs, search, contentBytes }),
     Bash.make({ fs, files, launcher, background, fence: options.fence, env, outputDir: options.outputDir, limits }),

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Permission, ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
 import * as Algebra from "../../src/scope/Algebra.ts"
 import * as Scope from "../../src/scope/Scope.ts"
+import { dice } from "../support/dice.ts"
 
 /**
  * The oracle knows no paths: a place is the list of names that lead to it, a scope is the table of what it grants at
@@ -53,17 +54,6 @@ const table = (lines: Lines): ReadonlyArray<number> => places.map((place) => gra
 const rule = ({ permission, recursive, target }: Line): ScopeRule => ({ target: text(target), permission, recursive })
 const rules = (lines: Lines): ScopeRules => ({ allow: lines.allow.map(rule), deny: lines.deny.map(rule) })
 const shown = (...scopes: ReadonlyArray<Lines>) => JSON.stringify(scopes.map(rules))
-
-/** Mulberry32: the same scopes for the same seed. */
-const dice = (seed: number) => {
-  let state = seed
-  return (sides: number): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % sides
-  }
-}
 
 const scopes = (seed: number, count: number): ReadonlyArray<Lines> => {
   const roll = dice(seed)

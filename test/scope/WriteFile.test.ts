@@ -19,7 +19,8 @@ describe("writing", () => {
       const { fs } = yield* scoped({ cwd: work })
       assert.deepStrictEqual(yield* fs.writeAtomic(at("work/a.txt"), encode("new")), {
         real: at("work/a.txt"),
-        created: false
+        created: false,
+        links: 1
       })
       const after = NFS.statSync(at("work/a.txt"))
       assert.strictEqual(NFS.readFileSync(at("work/a.txt"), "utf8"), "new")
@@ -35,7 +36,7 @@ describe("writing", () => {
       const { at, work } = yield* world
       const { fs } = yield* scoped({ cwd: work })
       const target = at("work/new/deep/c.txt")
-      assert.deepStrictEqual(yield* fs.writeAtomic(target, encode("")), { real: target, created: true })
+      assert.deepStrictEqual(yield* fs.writeAtomic(target, encode("")), { real: target, created: true, links: 0 })
       assert.strictEqual(NFS.statSync(target).mode & 0o777, 0o666 & ~process.umask())
       assert.strictEqual(NFS.statSync(target).size, 0)
     })

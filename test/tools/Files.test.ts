@@ -14,7 +14,7 @@ layer(live)("file tools", (it) => {
       Effect.gen(function* () {
         const { at, call } = yield* workbench({ files: { "a.txt": "alpha\n\nbeta" } })
         assert.deepStrictEqual(yield* call("Read", { file_path: at("a.txt") }), {
-          summary: `Read 3 lines from ${at("a.txt")}.`,
+          summary: `Read 3 lines from ${at("a.txt")}. Returned 3 of 3 lines; next offset: none.`,
           content: "     1\talpha\n     2\t\n     3\tbeta\n"
         })
       })
@@ -25,12 +25,12 @@ layer(live)("file tools", (it) => {
         const { at, call } = yield* workbench({ files: { "a.txt": lines(10) } })
         const path = at("a.txt")
         assert.deepStrictEqual(yield* call("Read", { file_path: path, offset: 3, limit: 2 }), {
-          summary: `Read lines 4-5 of 10 from ${path}. Next offset: 5.`,
+          summary: `Read lines 4-5 from ${path}. Returned 2 of 10 lines; next offset: 5.`,
           content: "     4\tline 4\n     5\tline 5\n",
           truncated: true
         })
         assert.deepStrictEqual(yield* call("Read", { file_path: path, offset: 8, limit: null }), {
-          summary: `Read lines 9-10 of 10 from ${path}.`,
+          summary: `Read lines 9-10 from ${path}. Returned 2 of 10 lines; next offset: none.`,
           content: "     9\tline 9\n    10\tline 10\n"
         })
         assert.strictEqual((yield* call("Read", { file_path: path, limit: 0 })).content, "     1\tline 1\n")
@@ -41,10 +41,10 @@ layer(live)("file tools", (it) => {
       Effect.gen(function* () {
         const { at, call } = yield* workbench({ files: { "a.txt": lines(2), empty: "" } })
         assert.deepStrictEqual(yield* call("Read", { file_path: at("a.txt"), offset: 2 }), {
-          summary: `No line at offset 2: ${at("a.txt")} has 2 lines (offsets 0 to 1).`
+          summary: `No line at offset 2: ${at("a.txt")} has 2 lines (offsets 0 to 1). Returned 0 of 2 lines; next offset: none.`
         })
         assert.deepStrictEqual(yield* call("Read", { file_path: at("empty") }), {
-          summary: `${at("empty")} is empty (0 lines).`
+          summary: `${at("empty")} is empty (0 lines). Returned 0 of 0 lines; next offset: none.`
         })
       })
     )
@@ -55,14 +55,14 @@ layer(live)("file tools", (it) => {
           files: { "a.txt": lines(2001, () => "x"), "b.txt": lines(900, () => "y".repeat(100)) }
         })
         const long = yield* call("Read", { file_path: at("a.txt") })
-        assert.include(long.summary, "Read lines 1-2000 of 2001")
+        assert.include(long.summary, "Returned 2000 of 2001 lines")
         const wide = yield* call("Read", { file_path: at("b.txt") })
-        const next = Number(/Next offset: (\d+)/.exec(wide.summary)?.[1])
+        const next = Number(/next offset: (\d+)/.exec(wide.summary)?.[1])
         assert.isAtMost((wide.content ?? "").length, 60 * 1024)
         assert.strictEqual(wide.content?.trimEnd().split("\n").length, next)
         assert.isTrue(wide.truncated)
         const rest = yield* call("Read", { file_path: at("b.txt"), offset: next })
-        assert.include(rest.summary, `Read lines ${next + 1}-900 of 900`)
+        assert.include(rest.summary, `Read lines ${next + 1}-900 from`)
       })
     )
 
@@ -84,11 +84,11 @@ layer(live)("file tools", (it) => {
         NFS.writeFileSync(at("huge.log"), `${"0123456789abcde\n".repeat(1_114_112)}end`)
         const first = yield* call("Read", { file_path: at("huge.log"), limit: 2 })
         assert.strictEqual(first.content, "     1\t0123456789abcde\n     2\t0123456789abcde\n")
-        assert.include(first.summary, "Read lines 1-2 of more, 17825795 bytes in all")
-        assert.include(first.summary, "Next offset: 2.")
+        assert.include(first.summary, ", 17825795 bytes in all.")
+        assert.include(first.summary, "next offset: 2.")
         const last = yield* call("Read", { file_path: at("huge.log"), offset: 1_114_111 })
         assert.strictEqual(last.content, "1114112\t0123456789abcde\n1114113\tend\n")
-        assert.include(last.summary, "Read lines 1114112-1114113 of 1114113")
+        assert.include(last.summary, "Returned 2 of 1114113 lines; next offset: none.")
         assert.include(
           (yield* call("Read", { file_path: at("huge.log"), offset: 2_000_000 })).summary,
           "has 1114113 lines"
@@ -149,7 +149,8 @@ layer(live)("file tools", (it) => {
           summary: `Created ${at("new/a.txt")}, 3 bytes.`
         })
         assert.deepStrictEqual(yield* call("Write", { file_path: at("new/a.txt"), content: "" }), {
-          summary: `Overwrote ${at("new/a.txt")}, 0 bytes.`
+          summary: `Overwrote ${at("new/a.txt")}, 0 bytes.`,
+          content: "@@ -1 +0,0 @@\n-é\n"
         })
         assert.strictEqual(text("new/a.txt"), "")
       })
@@ -169,6 +170,22 @@ layer(live)("file tools", (it) => {
         yield* call("Write", args)
         assert.strictEqual(text("run.sh"), "new")
         assert.strictEqual(NFS.statSync(at("run.sh")).mode & 0o777, 0o755)
+      })
+    )
+
+    it.effect("keeps CRLF line ends, and shows what changed", () =>
+      Effect.gen(function* () {
+        const { at, call, text } = yield* workbench({ files: { "dos.txt": "one\r\ntwo\r\nthree\r\n" } })
+        const path = at("dos.txt")
+        yield* call("Read", { file_path: path })
+        assert.deepStrictEqual(yield* call("Write", { file_path: path, content: "one\n2\nthree\n" }), {
+          summary: `Overwrote ${path}, 15 bytes. Lines end with CRLF, as before.`,
+          content: "@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+        })
+        assert.strictEqual(text("dos.txt"), "one\r\n2\r\nthree\r\n")
+        // Written on purpose, they are changed: LF in a file that has it, CRLF in any.
+        yield* call("Write", { file_path: path, content: "a\r\nb\n" })
+        assert.strictEqual(text("dos.txt"), "a\r\nb\n")
       })
     )
 
@@ -199,7 +216,7 @@ layer(live)("file tools", (it) => {
   })
 
   describe("Edit", () => {
-    it.effect("replaces exact text and shows the lines around it", () =>
+    it.effect("replaces exact text and shows the change as a diff", () =>
       Effect.gen(function* () {
         const { at, call, text } = yield* workbench({ files: { "a.txt": lines(10) } })
         yield* call("Read", { file_path: at("a.txt") })
@@ -211,13 +228,16 @@ layer(live)("file tools", (it) => {
         assert.deepStrictEqual(result, {
           summary: `Edited ${at("a.txt")}: 1 replacement.`,
           content: [
-            "     2\tline 2",
-            "     3\tline 3",
-            "     4\tline 4",
-            "     5\tfive $& $1",
-            "     6\tmore",
-            "     7\tline 6",
-            "     8\tline 7",
+            "@@ -2,7 +2,8 @@",
+            " line 2",
+            " line 3",
+            " line 4",
+            "-line 5",
+            "+five $& $1",
+            "+more",
+            " line 6",
+            " line 7",
+            " line 8",
             ""
           ].join("\n")
         })
@@ -246,12 +266,38 @@ layer(live)("file tools", (it) => {
       Effect.gen(function* () {
         const { at, call, text } = yield* workbench({ files: { "dos.txt": "\ufeffone\r\ntwo\r\nthree" } })
         yield* call("Read", { file_path: at("dos.txt") })
-        const error = yield* refusal(
-          call("Edit", { file_path: at("dos.txt"), old_string: "one\ntwo", new_string: "x" })
-        )
-        assert.include(error.message, "CRLF")
         yield* call("Edit", { file_path: at("dos.txt"), old_string: "two\r\n", new_string: "2\r\n" })
         assert.strictEqual(text("dos.txt"), "\ufeffone\r\n2\r\nthree")
+        // A model that reads lines writes LF.
+        yield* call("Edit", { file_path: at("dos.txt"), old_string: "one\n2\n", new_string: "1\nmore\n" })
+        assert.strictEqual(text("dos.txt"), "\ufeff1\r\nmore\r\nthree")
+        yield* call("Edit", { file_path: at("dos.txt"), old_string: "three", new_string: "3\nend" })
+        assert.strictEqual(text("dos.txt"), "\ufeff1\r\nmore\r\n3\r\nend")
+      })
+    )
+
+    it.effect("keeps the LF of a file when the model writes CRLF, and takes a mixed file as it is", () =>
+      Effect.gen(function* () {
+        const { at, call, text } = yield* workbench({ files: { "unix.txt": "one\ntwo\n", "mixed.txt": "a\r\nb\nc\n" } })
+        yield* call("Read", { file_path: at("unix.txt") })
+        yield* call("Edit", { file_path: at("unix.txt"), old_string: "one\r\ntwo", new_string: "1\r\n2" })
+        assert.strictEqual(text("unix.txt"), "1\n2\n")
+        yield* call("Read", { file_path: at("mixed.txt") })
+        const error = yield* refusal(call("Edit", { file_path: at("mixed.txt"), old_string: "a\nb", new_string: "x" }))
+        assert.include(error.message, "CRLF")
+        yield* call("Edit", { file_path: at("mixed.txt"), old_string: "a\r\nb\n", new_string: "x\n" })
+        assert.strictEqual(text("mixed.txt"), "x\nc\n")
+      })
+    )
+
+    it.effect("says what becomes of the other names of a file", () =>
+      Effect.gen(function* () {
+        const { at, call, text } = yield* workbench({ files: { "a.txt": "alpha" } })
+        NFS.linkSync(at("a.txt"), at("b.txt"))
+        yield* call("Read", { file_path: at("a.txt") })
+        const { summary } = yield* call("Edit", { file_path: at("a.txt"), old_string: "alpha", new_string: "beta" })
+        assert.include(summary, "1 other name of it (hard links) keep the old content")
+        assert.strictEqual(text("b.txt"), "alpha")
       })
     )
 

@@ -38,7 +38,10 @@ layer(live)("Glob", (it) => {
       age(bench, "new", 10)
       const { content, summary } = yield* bench.call("Glob", { pattern: "**" })
       assert.deepStrictEqual(names(bench, content), ["new", "d/middle", "old"])
-      assert.strictEqual(summary, `Found 3 files matching ** in ${bench.work}.`)
+      assert.strictEqual(
+        summary,
+        `Found 3 files matching ** in ${bench.work}. Returned 3 of 3 files; next offset: none.`
+      )
     })
   )
 
@@ -80,10 +83,28 @@ layer(live)("Glob", (it) => {
       assert.strictEqual(listed(output.content).length, 1000)
       assert.notInclude(listed(output.content), bench.at("f17"))
       assert.include(output.summary, "Found 1001 files")
-      assert.include(output.summary, "the newest 1000 are listed")
+      assert.include(output.summary, "Returned 1000 of 1001 files; next offset: 1000.")
+      const rest = yield* bench.call("Glob", { pattern: "f*", offset: 1000 })
+      assert.deepStrictEqual(listed(rest.content), [bench.at("f17")])
+      assert.include(rest.summary, "Returned 1 of 1001 files; next offset: none.")
       assert.isTrue(output.truncated)
       const exact = yield* bench.call("Glob", { pattern: "f[0-9]*[!7]" })
       assert.isUndefined(exact.truncated)
+    })
+  )
+
+  it.effect("leaves out hidden and ignored files when it is asked to, and takes files of a type alone", () =>
+    Effect.gen(function* () {
+      const bench = yield* workbench({
+        files: { ".git/": "", ".gitignore": "out\n", "a.ts": "", "b.rs": "", "out/c.ts": "", ".hidden.ts": "" }
+      })
+      const found = (args: { readonly [key: string]: boolean | string }) =>
+        Effect.map(bench.call("Glob", { pattern: "**/*.*", ...args }), ({ content }) =>
+          names(bench, content).toSorted()
+        )
+      assert.deepStrictEqual(yield* found({ type: "ts" }), [".hidden.ts", "a.ts", "out/c.ts"])
+      assert.deepStrictEqual(yield* found({ hidden: false, ignored: false }), ["a.ts", "b.rs"])
+      assert.deepStrictEqual(yield* found({ type: "ts", ignored: false }), [".hidden.ts", "a.ts"])
     })
   )
 

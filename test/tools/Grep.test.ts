@@ -14,13 +14,13 @@ layer(live)("Grep", (it) => {
     Effect.gen(function* () {
       const bench = yield* workbench({ files: source })
       assert.deepStrictEqual(yield* bench.call("Grep", { pattern: "x" }), {
-        summary: `Found 2 files for x in ${bench.work}.`,
+        summary: `Found 2 files for x in ${bench.work}. Returned 2 of 2 files; next offset: none.`,
         content: `${bench.at("a.txt")}\n${bench.at("src/b.ts")}`
       })
       const ignoringCase = yield* bench.call("Grep", { pattern: "x", "-i": true })
       assert.deepStrictEqual(names(bench, ignoringCase.content), ["a.txt", "src/b.ts", "src/c.js"])
       assert.deepStrictEqual(yield* bench.call("Grep", { pattern: "none" }), {
-        summary: `No match for none in ${bench.work}.`
+        summary: `No match for none in ${bench.work}. Returned 0 of 0 files; next offset: none.`
       })
     })
   )
@@ -29,7 +29,7 @@ layer(live)("Grep", (it) => {
     Effect.gen(function* () {
       const bench = yield* workbench({ files: source })
       assert.deepStrictEqual(yield* bench.call("Grep", { pattern: "x", output_mode: "count" }), {
-        summary: `Found 4 matches in 2 files for x in ${bench.work}.`,
+        summary: `Found 4 matches in 2 files for x in ${bench.work}. Returned 2 of 2 files; next offset: none.`,
         content: `${bench.at("a.txt")}:3\n${bench.at("src/b.ts")}:1`
       })
     })

@@ -233,6 +233,8 @@ layer(live)("hostile", (it) => {
           const huge = yield* said(bench, "Read", { file_path: bench.at("huge"), limit: 1 })
           assert.include(huge.text, "first line")
           yield* refused(bench, "Edit", { file_path: bench.at("huge"), old_string: "first", new_string: "x" })
+          const beyond = yield* refused(bench, "Read", { file_path: bench.at("huge"), offset: 5000 })
+          assert.include(beyond, "does not begin in its first")
           NFS.rmSync(bench.at("huge"))
           const growing = yield* Effect.acquireRelease(
             Effect.sync(() => spawn("sh", ["-c", `exec yes >> ${bench.at("growing")} 2>/dev/null`])),
