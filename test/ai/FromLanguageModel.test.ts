@@ -139,9 +139,11 @@ describe("a LanguageModel as the model of a pod", () => {
       const [first, second] = script.asked()
       expect(first?.tools).toEqual([
         "Bash",
+        "BashOutput",
         "Edit",
         "Glob",
         "Grep",
+        "KillShell",
         "Length",
         "Read",
         "TaskCreate",
