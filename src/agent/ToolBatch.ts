@@ -20,6 +20,7 @@ import { cap } from "../tools/Truncate.ts"
 import * as HookPoints from "./HookPoints.ts"
 import type { LegEnd } from "./Leg.ts"
 import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import type { Settled } from "./Permission.ts"
 import { ofStorage, type RunFailure } from "./RunFailure.ts"
 import { badArguments, refuse, type Result, resultStep } from "./ToolResults.ts"
 
@@ -37,6 +38,8 @@ interface Planned {
   readonly args: Schema.JsonObject
   /** What it will change. */
   readonly paths: ReadonlyArray<string>
+  /** Somebody has been asked, and this is the answer. */
+  readonly answer?: Effect.Effect<Settled, RunFailure>
 }
 
 export const runBatch = Effect.fn("ToolBatch.run")(function* (
@@ -60,10 +63,13 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
     else steps.push(resultStep(progress, turn, call, plan))
   }
   const turns = yield* pathTurns(planned)
-  planned.forEach(({ item }, i) => {
-    if ((turns[i] as PathTurn).before.length === 0) steps.push(started(progress, item))
+  planned.forEach((plan, i) => {
+    if (startsAtOnce(plan, turns[i] as PathTurn)) steps.push(started(progress, plan.item))
   })
-  journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
+  // Who has to be asked says itself what is waited for.
+  if (planned.every(({ answer }) => answer === undefined)) {
+    journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
+  }
   yield* Effect.mapError(journal.commit(steps, true), ofStorage)
   const results = yield* Effect.forEach(
     planned,
@@ -136,9 +142,16 @@ const prepare = Effect.fnUntraced(function* (
     }
     case "Runs": {
       const paths = yield* Effect.exit(Effect.sync(() => tool.mutates(args)))
-      if (Exit.isSuccess(paths)) return { item, tool, args, paths: paths.value, steps }
-      yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
-      return { ...refuse(defect(item.name)), steps }
+      if (Exit.isFailure(paths)) {
+        yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
+        return { ...refuse(defect(item.name)), steps }
+      }
+      const plan: Planned = { item, tool, args, paths: paths.value }
+      if (verdict._tag === "Allow") return { ...plan, steps }
+      // Nobody is asked about a call that would not run anyway.
+      const asked = yield* verdict.question
+      if (asked._tag === "Deny") return { ...refuse(asked.message), steps }
+      return asked._tag === "Asked" ? { ...plan, answer: asked.answer, steps } : { ...plan, steps }
     }
   }
 })
@@ -172,9 +185,7 @@ const runOne = (
 ): Effect.Effect<Result, RunFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const { result, whole } = yield* restore(
-        Effect.andThen(waitForTurn(services, progress, plan, order), execute(services, plan))
-      )
+      const { result, whole } = yield* restore(perform(services, progress, plan, order))
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
       yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, result)], true), ofStorage)
@@ -184,16 +195,24 @@ const runOne = (
     })
   )
 
-/** A call that waits for another has not started: cancelled meanwhile, it is known to have done nothing. */
-const waitForTurn = Effect.fnUntraced(function* (
-  { journal }: LegServices,
+const startsAtOnce = ({ answer }: Planned, { before }: PathTurn): boolean => answer === undefined && before.length === 0
+
+/** A call that waits has not started: cancelled meanwhile, it is known to have done nothing. */
+const perform = Effect.fnUntraced(function* (
+  services: LegServices,
   progress: LegProgress,
-  { item }: Planned,
-  { before }: PathTurn
+  plan: Planned,
+  order: PathTurn
 ) {
-  if (before.length === 0) return
-  yield* Effect.forEach(before, Deferred.await, { discard: true })
-  yield* Effect.mapError(journal.commit([started(progress, item)], true), ofStorage)
+  if (startsAtOnce(plan, order)) return yield* execute(services, plan)
+  const settled: Settled = yield* plan.answer ?? Effect.succeed({ _tag: "Allow" } as const)
+  if (settled._tag === "Deny") {
+    const result = refuse(settled.message)
+    return { result, whole: result }
+  }
+  yield* Effect.forEach(order.before, Deferred.await, { discard: true })
+  yield* Effect.mapError(services.journal.commit([started(progress, plan.item)], true), ofStorage)
+  return yield* execute(services, plan)
 })
 
 const started = (progress: LegProgress, item: ToolCallItem): Step => ({

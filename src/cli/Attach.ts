@@ -39,6 +39,7 @@ const makeRenderer = (terminal: Terminal, cwd: string): Renderer =>
     live: terminal.isTty.out,
     thinking: true,
     everything: true,
+    asks: true,
     columns: terminal.columns(),
     cwd
   })
@@ -88,8 +89,10 @@ const watch = Effect.fnUntraced(function* (view: View, client: Client, input: At
     if (line._tag === "Failure") return stopping
     const { event } = line.success
     if (event === undefined) continue
-    if (event.event === "snapshot") yield* showSnapshot(view, event.data)
-    else yield* write(view, view.renderer.render(event))
+    if (event.event === "snapshot") {
+      yield* showSnapshot(view, event.data)
+      yield* input.asked(event.data)
+    } else yield* write(view, view.renderer.render(event))
     if (event.event === "shutdown") stopping = true
     yield* input.seen(statusOf(event), event)
     if (view.terminal.outClosed()) return true
@@ -106,7 +109,7 @@ const converse = Effect.fnUntraced(function* (
   tail: number
 ): Effect.fn.Return<ExitCode, CliError, Scope.Scope> {
   const { terminal } = invocation
-  const options = { tail, timeout: "10 seconds" as const, lines: true }
+  const options = { tail, timeout: "10 seconds" as const, lines: true, answers: true }
   const connect = Machine.connect(machine, name, options)
   const first = yield* connect
   const { cwd } = first.snapshot.greeting
@@ -117,9 +120,11 @@ const converse = Effect.fnUntraced(function* (
     client: first,
     cwd: invocation.cwd,
     note: (text) => write(view, view.renderer.note(style(terminal.color.out).dim(text))),
+    question: (text) => write(view, view.renderer.note(style(terminal.color.out).yellow(text))),
     waitsForRuns: !terminal.isTty.in
   })
   yield* showSnapshot(view, first.snapshot)
+  yield* input.asked(first.snapshot)
 
   const events = Effect.gen(function* () {
     let client = first
@@ -132,6 +137,7 @@ const converse = Effect.fnUntraced(function* (
       )
       input.reconnected(client)
       yield* showSnapshot(view, client.snapshot)
+      yield* input.asked(client.snapshot)
     }
   })
   const lines = Effect.gen(function* () {

@@ -10,7 +10,9 @@ import { nearest } from "../protocol/Nearest.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 import { quote } from "./Args.ts"
 import * as Edits from "./AttachEdits.ts"
-import type { Client, PodEvent } from "./Client.ts"
+import { answerOf } from "./ApprovalText.ts"
+import { Approvals } from "./Approvals.ts"
+import type { Client, PodEvent, Snapshot } from "./Client.ts"
 import { finder } from "./FileReferences.ts"
 import { segmentsOf } from "./Input.ts"
 import { plain, plural } from "./Text.ts"
@@ -22,9 +24,16 @@ const methods = {
   shutdown: "stop the pod"
 } as const satisfies Partial<Record<MethodName, string>>
 
+const answers = {
+  allow: "allow the call that waits (y does the same)",
+  always: "allow it, and the same again until the session ends (a)",
+  deny: "deny it (n); what stands behind /deny is the reason, for the model"
+} as const
+
 const help = [
   ...Object.entries({
     ...methods,
+    ...answers,
     ...Edits.help,
     quit: "leave; the pod goes on (Ctrl-D does the same)",
     help: "this list"
@@ -40,6 +49,8 @@ export interface Options {
   /** Where `@path` is seen from. */
   readonly cwd: string
   readonly note: (text: string) => Effect.Effect<void>
+  /** A line that somebody has to answer. */
+  readonly question: (text: string) => Effect.Effect<void>
   /** The end of the input does not end the command before the runs that were started here have ended. */
   readonly waitsForRuns: boolean
 }
@@ -48,6 +59,7 @@ export class AttachInput {
   readonly note: (text: string) => Effect.Effect<void>
   private readonly options: Options
   private readonly edits: Edits.AttachEdits
+  private readonly approvals: Approvals
   private client: Client
   private status: PodStatus
   /** Ctrl-C has asked for a pause that has not come yet. */
@@ -62,6 +74,7 @@ export class AttachInput {
   constructor(options: Options) {
     this.options = options
     this.note = options.note
+    this.approvals = new Approvals(options.question)
     this.edits = new Edits.AttachEdits(options.note)
     this.client = options.client
     this.status = options.client.snapshot.status
@@ -88,13 +101,21 @@ export class AttachInput {
       this.finished = [...this.finished.slice(-15), event.data.run_id]
     }
     this.settle()
-    return status === "idle" && this.over && this.runs.size > 0 ? this.giveUpHeld() : Effect.void
+    const held = status === "idle" && this.over && this.runs.size > 0 ? this.giveUpHeld() : Effect.void
+    return Effect.andThen(this.approvals.seen(event), held)
+  }
+
+  /** What waits for an answer, as a snapshot tells it. */
+  asked(snapshot: Snapshot): Effect.Effect<void> {
+    return this.approvals.replace(snapshot.pending_approvals ?? [])
   }
 
   /** True if the user wants to leave. */
   entered(line: string): Effect.Effect<boolean> {
     const text = line.trim()
     if (text === "") return Effect.succeed(false)
+    const answer = this.approvals.isAsking ? answerOf(text) : undefined
+    if (answer !== undefined) return Effect.as(this.approvals.answer(this.client, answer), false)
     if (text.startsWith("/") && !text.startsWith("//")) return this.command(text.slice(1))
     return Effect.as(this.send(text.startsWith("//") ? line.trimStart().slice(1) : line), false)
   }
@@ -127,11 +148,16 @@ export class AttachInput {
 
   private command(text: string): Effect.Effect<boolean> {
     const [name = "", argument = ""] = text.split(/\s+/, 2)
+    if (name === "allow" || name === "always" || name === "deny") {
+      const reason = text.slice(name.length).trim()
+      const decision = name === "always" ? "allow_session" : name
+      return Effect.as(this.approvals.answer(this.client, decision, reason === "" ? undefined : reason), false)
+    }
     if (name === "quit" || name === "exit") return Effect.succeed(true)
     if (name === "help") return Effect.as(this.note(help), false)
     if (isMethod(name)) return this.ask(name)
     if (Edits.names.includes(name)) return Effect.as(this.edits.run(this.client, name, argument), false)
-    const meant = nearest(name, [...Object.keys(methods), ...Edits.names, "quit", "help"])
+    const meant = nearest(name, [...Object.keys(methods), ...Edits.names, ...Object.keys(answers), "quit", "help"])
     return Effect.as(
       this.note(
         `unknown command ${quote(`/${name}`)}${meant === undefined ? "; /help lists them" : `; did you mean /${meant}?`}`

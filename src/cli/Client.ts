@@ -64,6 +64,8 @@ export interface Options {
   readonly timeout: Duration.Input
   /** False if nobody takes `lines`: they are dropped. */
   readonly lines: boolean
+  /** Somebody is there who can answer approvals. Default false: no call waits because of us. */
+  readonly answers?: boolean
 }
 
 const protocol = 2
@@ -90,7 +92,12 @@ export const connect = Effect.fn("Client.connect")(function* (
     socket.send({
       method: "hello",
       id: "hello",
-      params: { protocol, client: "effect-pod", entries: { tail: options.tail } }
+      params: {
+        protocol,
+        client: "effect-pod",
+        entries: { tail: options.tail },
+        ...(options.answers === true ? {} : { approvals: false })
+      }
     }),
     unreachable
   )

@@ -108,6 +108,8 @@ const specs = {
       "Gives TEXT to the pod: to the running one of that name, or else to one that lives as long as the turn.",
       "TEXT comes from the argument, or from stdin if it is a single -. @path names a file to be attached.",
       "The answer goes to stdout, everything else to stderr. Ctrl-C cancels the run, a second one exits at once.",
+      "A call that needs approval is asked for where stdin and stderr are terminals; elsewhere this command does not",
+      "answer, and a call is denied at once if nobody else is attached who can.",
       "Exit code: 0 finished, 1 failed, 3 paused or at its limit, 4 pod or scope in use, 5 corrupt state, 130 cancelled."
     ].join("\n"),
     examples: ["run 'what is in this directory?'", "run --pod helper - < task.txt"]
@@ -122,7 +124,9 @@ const specs = {
     },
     about: [
       "Shows what the pod did last and what it does now. Each line that you type is sent to it; while it is busy,",
-      "the line waits in its queue. /help lists the commands. Ctrl-C pauses a run, and leaves when nothing runs."
+      "the line waits in its queue. /help lists the commands. Ctrl-C pauses a run, and leaves when nothing runs.",
+      "A call that needs approval is shown with all that it would do: y allows it, n denies it, a allows it until the",
+      "session ends. Whoever answers first decides, here or in another client."
     ].join("\n"),
     examples: ["attach helper"]
   },
@@ -135,7 +139,11 @@ const specs = {
       ...common
     },
     about: "JSON holds the method's params. The result goes to stdout; a refusal goes to stderr as JSON, exit code 1.",
-    examples: ["send helper pause", 'send helper run \'{"input":[{"kind":"text","content":"hello"}]}\'']
+    examples: [
+      "send helper pause",
+      'send helper approve \'{"approval_id":"…","decision":"allow"}\'',
+      'send helper run \'{"input":[{"kind":"text","content":"hello"}]}\''
+    ]
   },
   list: {
     summary: "pods on this machine: live, stopped, restorable, broken",

@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { join } from "node:path"
+import type { Allowance, Approval } from "../protocol/Approval.ts"
 import type { InboxItem } from "../protocol/Inbox.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import { inboxItem } from "../session/Announce.ts"
@@ -47,6 +48,9 @@ interface Details {
   readonly inbox_items?: ReadonlyArray<InboxItem>
   readonly held?: boolean
   readonly receipts?: number
+  readonly open_approvals?: ReadonlyArray<Approval>
+  /** What an answer allows until the session ends. */
+  readonly allowed?: ReadonlyArray<Allowance>
 }
 
 const session = Effect.fnUntraced(function* (machine: Machine.Machine, ref: SegmentRef) {
@@ -61,11 +65,13 @@ const session = Effect.fnUntraced(function* (machine: Machine.Machine, ref: Segm
     side_files: yield* sideFilesOf(machine, ref),
     ...Option.match(state, {
       onNone: () => ({}),
-      onSome: ({ held, inbox, receipts, scope }) => ({
+      onSome: ({ approvals, held, inbox, receipts, scope }) => ({
         ...(scope === undefined ? {} : { scope }),
         inbox_items: Array.from(inbox.values(), inboxItem),
         held,
-        receipts: receipts.size
+        receipts: receipts.size,
+        open_approvals: Array.from(approvals.open.values()),
+        allowed: approvals.allowed
       })
     })
   }
@@ -127,7 +133,17 @@ const lineageText = ({ base, compacted_from, error, forked_from }: SegmentOfSess
     .filter((text) => text !== "")
     .join("; ")
 
-const text = ({ file, held, inbox_items, receipts, scope, segments, side_files }: Details): string => {
+const text = ({
+  allowed,
+  file,
+  held,
+  inbox_items,
+  open_approvals,
+  receipts,
+  scope,
+  segments,
+  side_files
+}: Details): string => {
   const rows: Array<ReadonlyArray<string>> = []
   const lists: Array<string> = []
   const list = (title: string, items: ReadonlyArray<ReadonlyArray<string>>) => {
@@ -160,6 +176,14 @@ const text = ({ file, held, inbox_items, receipts, scope, segments, side_files }
   list(
     "inbox",
     (inbox_items ?? []).map(({ item_id, kind, mode, preview }) => [`  ${item_id}`, kind, mode, oneLine(preview, 80)])
+  )
+  list(
+    "asked for",
+    (open_approvals ?? []).map(({ approval_id, target, tool }) => [`  ${approval_id}`, tool, oneLine(target, 120)])
+  )
+  list(
+    "allowed until the session ends",
+    (allowed ?? []).map(({ subject, tool }) => [`  ${tool}`, oneLine(subject, 120)])
   )
   list("scope", [
     ...(scope?.allow ?? []).map((rule) => [`  ${rule.permission}`, rule.target, rule.recursive ? "" : "not below it"]),

@@ -7,6 +7,7 @@
 import type { InFlight } from "../protocol/Inbox.ts"
 import { flatten } from "../protocol/Segment.ts"
 import type { PodStatus } from "../protocol/Status.ts"
+import { answeredText } from "./ApprovalText.ts"
 import type { PodEvent } from "./Client.ts"
 import { runEndText } from "./RunEndText.ts"
 import { millis, oneLine, plain, plural, style, type Style } from "./Text.ts"
@@ -29,6 +30,8 @@ export interface RenderOptions {
   readonly thinking: boolean
   /** Input, status and queue are shown, not only what the run does. */
   readonly everything: boolean
+  /** Approvals are shown by who lets them be answered. */
+  readonly asks: boolean
   readonly columns: number
   /** The pod's working directory. */
   readonly cwd: string | undefined
@@ -146,16 +149,16 @@ export class Renderer {
         return this.line(red(`✗ ${plain(event.data.message)}`) + this.hint(event.data.hint))
       case "alert":
         return this.line((event.data.level === "error" ? red : yellow)(`! ${oneLine(event.data.message, 400)}`))
-      case "approval_requested": {
-        const { approval_id, arguments: args, tool } = event.data
+      case "approval_requested":
+        // Where somebody can answer, the whole of it is shown.
+        if (this.options.asks) return
         return this.line(
           yellow(
-            `? ${callText({ name: tool, arguments: args }, this.options.cwd, 200)} waits for approval ${approval_id}`
+            `? ${callText({ name: event.data.tool, arguments: event.data.arguments }, this.options.cwd, 200)} waits for approval ${event.data.approval_id}`
           )
         )
-      }
       case "approval_resolved":
-        return this.line(dim(`· ${event.data.decision} by ${oneLine(event.data.by, 80)}`))
+        return this.line(dim(`· ${answeredText(event.data.decision, event.data.by)}`))
       case "inbox_changed":
         if (!everything || event.data.op === "take") return
         return this.line(

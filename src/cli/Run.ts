@@ -17,6 +17,7 @@ import type { Command, Invocation } from "./Invocation.ts"
 import * as Machine from "./Machine.ts"
 import { prepare, type Prepared } from "./Prepare.ts"
 import { Renderer } from "./Render.ts"
+import * as RunApprovals from "./RunApprovals.ts"
 import { follow, type Watched } from "./RunFollow.ts"
 import { takeOver } from "./Takeover.ts"
 import * as Terminal from "./Terminal.ts"
@@ -39,6 +40,9 @@ const inputOf = Effect.fnUntraced(function* (invocation: Invocation) {
   return { text, typed }
 })
 
+/** Somebody sits there who sees the question and can type an answer. */
+const canAnswer = ({ isTty }: Terminal.Terminal): boolean => isTty.in && isTty.err
+
 /** Flags that only mean something where `run` hosts the pod. */
 const hostFlags = ["manifest", "cwd", "require-pod-state"]
 
@@ -48,7 +52,7 @@ const connect = Effect.fnUntraced(function* (
   prepared: Prepared
 ): Effect.fn.Return<{ readonly client: Client.Client; readonly hosted: boolean }, CliError, Scope.Scope> {
   const { flags, terminal } = invocation
-  const options = { tail, timeout: "10 seconds" as const, lines: true }
+  const options = { tail, timeout: "10 seconds" as const, lines: true, answers: canAnswer(terminal) }
   // An exact segment, or a pod that leaves nothing behind, is not whatever runs under that name now.
   const own = flags["ephemeral"] === true || flags["session"] !== undefined
   const freed = !own && flags["takeover"] === true && (yield* takeOver(prepared)) === "free"
@@ -155,15 +159,21 @@ const turn = Effect.fnUntraced(function* (
     live: terminal.isTty.err,
     thinking: terminal.isTty.err,
     everything: false,
+    asks: canAnswer(terminal),
     columns: terminal.columns(),
     cwd: client.snapshot.greeting.cwd
   })
+  const approvals = canAnswer(terminal)
+    ? yield* RunApprovals.make(terminal, client, (text) =>
+        Effect.forEach(renderer.note(text), (chunk) => terminal.err(chunk.text), { discard: true })
+      )
+    : undefined
   const following = follow(client, watched, {
     onStart: () => {
       started = true
     },
     onEvent: ({ event, json }) =>
-      flags["json"] === true
+      (flags["json"] === true
         ? terminal.out(`${JSON.stringify(json)}\n`)
         : event === undefined
           ? Effect.void
@@ -173,7 +183,9 @@ const turn = Effect.fnUntraced(function* (
               {
                 discard: true
               }
-            ),
+            )
+      ).pipe(Effect.andThen(event === undefined ? Effect.void : (approvals?.seen(event) ?? Effect.void))),
+    onSnapshot: (snapshot) => approvals?.replace(snapshot) ?? Effect.void,
     onGap: terminal.err("fell behind; a part of the answer is missing here, the log has all of it\n")
   })
   const cancelling = Deferred.await(stopping.asked).pipe(

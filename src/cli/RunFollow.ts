@@ -21,6 +21,8 @@ export interface Watcher {
   readonly onStart: () => void
   /** Every event of the run, and no other, in order. */
   readonly onEvent: (line: PodLine) => Effect.Effect<void>
+  /** What is true now, after events were lost. */
+  readonly onSnapshot: (snapshot: Snapshot) => Effect.Effect<void>
   /** Events were lost, because what we wrote was not read fast enough. */
   readonly onGap: Effect.Effect<void>
 }
@@ -70,6 +72,7 @@ export const follow = Effect.fn("RunFollow.follow")(function* (
       const result = resultIn(event.data, watched.runId)
       if (result !== undefined) return exitCodeOf({ result })
       if (!started && event.data.in_flight?.run_id === watched.runId) start()
+      if (started) yield* watcher.onSnapshot(event.data)
     }
     if (!broadcast(line.json)) continue
     if (!started && event?.event === "run_end" && holds.has(event.data.result)) {

@@ -28,6 +28,7 @@ const more = ({ snapshot, welcome }: LiveDetail) => {
     notes: greeting.notes ?? [],
     inbox: snapshot.inbox?.length ?? 0,
     pending_approvals: snapshot.pending_approvals?.length ?? 0,
+    approvals: snapshot.pending_approvals ?? [],
     waiting_on: snapshot.waiting_on ?? null
   }
 }
@@ -58,8 +59,19 @@ export const rows = (
     ["tasks", tasks === undefined ? undefined : tasksText(tasks)]
   ]
   if (live !== undefined) {
-    const { context_tokens, context_window, inbox, model, provider, sandbox, scope, scope_summary, tools, waiting_on } =
-      more(live)
+    const {
+      approvals,
+      context_tokens,
+      context_window,
+      inbox,
+      model,
+      provider,
+      sandbox,
+      scope,
+      scope_summary,
+      tools,
+      waiting_on
+    } = more(live)
     base.push(
       ["model", `${provider} ${model}, ${context_tokens} of ${context_window} tokens used`],
       ["scope", scope_summary.replace(/\s*\n\s*-?\s*/g, " ")],
@@ -67,6 +79,10 @@ export const rows = (
       ["tools", tools.join(", ")],
       ["sandbox", sandbox === undefined ? undefined : sandboxText(sandbox)],
       ["narrower", sandbox?.narrower?.join("; ")],
+      ...approvals.map(
+        ({ approval_id, target, tool }) =>
+          ["asks for", `${tool} ${oneLine(target, 200)} (approval ${approval_id})`] as const
+      ),
       ["waits on", waiting_on === null ? undefined : waiting_on.kind],
       ["inbox", inbox === 0 ? undefined : plural(inbox, "item")]
     )

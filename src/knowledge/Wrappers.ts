@@ -3,6 +3,7 @@
  * again, so changing a word here changes new sessions only.
  */
 import type { PermissionDecision } from "../manifest/PermissionRules.ts"
+import type { ApprovalAnswer } from "../protocol/Approval.ts"
 import { describe, type PodEvent } from "../protocol/PodEvent.ts"
 import type { Task } from "../protocol/Task.ts"
 import type { CutBy } from "../session/Fold.ts"
@@ -45,15 +46,28 @@ export const outcomeUnknown =
 
 /** The result of a call that the permissions did not let through. */
 export const permissionDenied = (tool: string, decision: PermissionDecision): string =>
-  decision.action === "ask"
-    ? `${tool} was not run: this call needs approval, and nobody can give it here. Do not try to get around this.`
-    : `${tool} was not run: the permissions of this pod deny this call${about(decision)}. Do not try to get around this.`
+  `${tool} was not run: the permissions of this pod deny this call${about(decision)}. ${noWayAround}`
+
+/** The result of a call that needs somebody's word, when nobody is connected who could give it. */
+export const nobodyToAsk = (tool: string): string =>
+  `${tool} was not run: this call needs approval, and nobody is connected who could give it. ${noWayAround}`
+
+/** The result of a call that was asked for, and not allowed. */
+export const approvalDenied = (tool: string, { by, reason }: ApprovalAnswer): string =>
+  by === "expiry"
+    ? `${tool} was not run: this call needs approval, and nobody answered in time. ${noWayAround}`
+    : `${tool} was not run: this call needed approval and was denied${reason === undefined ? "" : ` (${short(reason, 2000)})`}. ${noWayAround}`
+
+const noWayAround = "Do not try to get around this."
+
+const short = (text: string, max: number): string => {
+  const line = text.replace(/\s+/g, " ").trim()
+  return line.length > max ? `${line.slice(0, max)}…` : line
+}
 
 /** A command may be long, and what is wrong with it short. */
 const about = ({ part }: PermissionDecision): string => {
-  if (part === undefined) return ""
-  const line = part.replace(/\s+/g, " ")
-  return ` because of a part of it (${line.length > 200 ? `${line.slice(0, 200)}…` : line})`
+  return part === undefined ? "" : ` because of a part of it (${short(part, 200)})`
 }
 
 /** What a hook adds to the conversation. */

@@ -13,12 +13,6 @@ export const notYet = (manifest: Manifest): ReadonlyArray<string> => {
   say(pod.prompt_pack !== undefined, "pod.prompt_pack has no effect in this version: the built-in texts are used.")
   say(session.record_event_trace, "session.record_event_trace has no effect in this version.")
   say(
-    [manifest.permissions?.default_action, ...(manifest.permissions?.rule ?? []).map((rule) => rule.action)].includes(
-      "ask"
-    ),
-    '[permissions] "ask" denies in this version: nobody can be asked yet.'
-  )
-  say(
     spawn.isolation !== "process" || spawn.max_depth !== 3 || spawn.max_children !== 16 || spawn.budget !== undefined,
     "[spawn] has no effect in this version: a pod cannot raise pods."
   )

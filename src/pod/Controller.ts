@@ -27,6 +27,7 @@ import { decide, type Decision, type Phase, validate } from "./Decide.ts"
 import { owing } from "./Owing.ts"
 import { closeLeg, isDefect, leavesNothing, outcomeOf, type StopReason } from "./Ending.ts"
 import * as Editing from "./Editing.ts"
+import type { Approving } from "./Approving.ts"
 import type { Fork } from "./Forking.ts"
 import * as InboxItems from "./InboxItems.ts"
 import * as Ledger from "./Ledger.ts"
@@ -48,6 +49,7 @@ export interface ControllerOptions {
   readonly mailbox: PodMailbox
   readonly services: LegServices
   readonly fork: Fork
+  readonly approve: Approving["approve"]
   /** A run that a crash has cut is taken up by the start itself. */
   readonly resumesCut: boolean
   readonly writeStatus: (status: PodStatus) => Effect.Effect<void>
@@ -261,14 +263,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     yield* interrupt("shutdown")
   })
 
-  const editing = Editing.make({
-    journal,
-    ledger,
-    answering,
-    fork: options.fork,
-    inboxLock: services.inboxLock,
-    scope: options.scope
-  })
+  const editing = Editing.make({ ...options, ledger, answering, inboxLock: services.inboxLock })
 
   const edit = (mail: MethodMail): Effect.Effect<void> =>
     Effect.flatMap(editing.carryOut(mail), (isRewound) => {

@@ -40,7 +40,7 @@ export type Decision =
   | { readonly _tag: "Stop" }
   /** A read; it changes nothing and is answered at once. */
   | { readonly _tag: "Answer" }
-  /** A change of what was said or of what waits, or a new pod with the same past; it starts no leg. */
+  /** A change of what was said or of what waits, an answer to a question, or a new pod with the same past; it starts no leg. */
   | { readonly _tag: "Edit" }
   /** Accepted, and there is nothing to do. */
   | { readonly _tag: "Nothing" }
@@ -172,7 +172,7 @@ const table: Table = {
   attach_status: always(direct),
   list_inbox: always(answer),
   remove_inbox: always<"remove_inbox">(edit),
-  approve: always(notYet("approve")),
+  approve: always<"approve">(edit),
   fork: always<"fork">(edit),
   list_visible_pods: {
     idle: notYet("list_visible_pods"),

@@ -1,5 +1,5 @@
 /**
- * The methods that read or change the session and start no leg: the inbox, rewinds, forks.
+ * The methods that read or change the session and start no leg: the inbox, rewinds, forks, approvals.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,6 +8,7 @@ import type { Method, MethodName } from "../protocol/Method.ts"
 import { inboxItem } from "../session/Announce.ts"
 import type { Journal } from "../session/Journal.ts"
 import { type Answering, hasStopped } from "./Answering.ts"
+import type { Approving } from "./Approving.ts"
 import type { Fork } from "./Forking.ts"
 import type { Ledger } from "./Ledger.ts"
 import type { MethodMail } from "./Mail.ts"
@@ -19,6 +20,7 @@ export interface EditingOptions {
   readonly ledger: Ledger
   readonly answering: Answering
   readonly fork: Fork
+  readonly approve: Approving["approve"]
   /** Held while a leg takes what waits. */
   readonly inboxLock: Semaphore.Semaphore
   /** Owns the forks that are being made. */
@@ -27,7 +29,7 @@ export interface EditingOptions {
 
 type Params<Name extends MethodName> = Extract<Method, { readonly method: Name; readonly params: unknown }>["params"]
 
-export const make = ({ answering, fork, inboxLock, journal, ledger, scope }: EditingOptions) => {
+export const make = ({ answering, approve, fork, inboxLock, journal, ledger, scope }: EditingOptions) => {
   const { answer, refuse, refuseStorage } = answering
   const { list, rewind, undo } = Rewinding.make(journal, ledger, answering)
 
@@ -80,6 +82,8 @@ export const make = ({ answering, fork, inboxLock, journal, ledger, scope }: Edi
         return undo(mail)
       case "fork":
         return Effect.as(forkPod(mail, method.params), false)
+      case "approve":
+        return Effect.as(approve(answering, mail, method.params), false)
       case "remove_inbox":
         return Effect.as(removeItem(mail, method.params), false)
       default:

@@ -8,7 +8,9 @@ import * as Exit from "effect/Exit"
 import type { LegEnd } from "../agent/Leg.ts"
 import type { RunFailure } from "../agent/RunFailure.ts"
 import { interruptedBeforeResult, interruptedByUser, neverStarted, outcomeUnknown } from "../knowledge/Wrappers.ts"
+import type { ApprovalAnswer } from "../protocol/Approval.ts"
 import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
+import type { RunResult } from "../protocol/Status.ts"
 import type { Draft } from "../session/Announce.ts"
 import type { SessionState } from "../session/Fold.ts"
 
@@ -119,6 +121,27 @@ const message = (outcome: Outcome): string => {
   }
 }
 
+export const answered = (answer: ApprovalAnswer): Draft => ({
+  kind: "extension",
+  domain: "pod.approval",
+  payload: { op: "resolved", ...answer }
+})
+
+/** Approvals that nobody waits for any more are denied. `by` says what became of the leg that asked. */
+export const closeApprovals = ({ approvals }: Readonly<SessionState>, by: string): ReadonlyArray<Draft> =>
+  Array.from(approvals.open.keys(), (approval_id) => answered({ approval_id, decision: "deny", by }))
+
+const closers: { readonly [Result in RunResult]: string } = {
+  finished: "the end of the run",
+  paused: "pause",
+  limit_reached: "limit",
+  rolled_back: "cancel",
+  cancelled: "cancel",
+  failed: "failure",
+  interrupted: "restart",
+  abandoned: "cancel"
+}
+
 export const terminal = (runId: string, leg: number, turnCount: number, outcome: Outcome): ReadonlyArray<Draft> => {
   const ours = { run_id: runId, leg, outcome }
   const { by_hook, result } = outcome
@@ -131,13 +154,14 @@ export const terminal = (runId: string, leg: number, turnCount: number, outcome:
   return [{ kind: "turn_end", turn_count: turnCount, run_id: runId, leg }, end]
 }
 
-/** All that closes a leg: answers for its open calls, unless it only pauses, and its end. */
+/** All that closes a leg: its open approvals, answers for its open calls, unless it only pauses, and its end. */
 export const closeLeg = (
   state: Readonly<SessionState>,
   runId: string,
   leg: number,
   outcome: Outcome
 ): ReadonlyArray<Draft> => [
+  ...closeApprovals(state, closers[outcome.result]),
   ...(outcome.result === "paused" ? [] : closeCalls(state, "stopped", runId, leg)),
   ...terminal(runId, leg, state.turnCount, outcome)
 ]

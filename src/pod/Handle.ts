@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import * as Digest from "effect/crypto/Digest"
+import type { ApprovalAnswer } from "../protocol/Approval.ts"
 import type { Envelope } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
 import { noUsage } from "../protocol/LogEntry.ts"
@@ -37,6 +38,7 @@ export interface HandleOptions {
   readonly stopped: Effect.Effect<void>
   readonly isStopped: () => boolean
   readonly completions: PodHandle["completions"]
+  readonly attend: PodHandle["attendApprovals"]
 }
 
 export const make = Effect.fnUntraced(function* (options: HandleOptions) {
@@ -51,10 +53,10 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
     return { key, method: method.method, digest: yield* digest.digestHex(Digest.sha256, bytes) } satisfies Keyed
   })
 
-  const submit = Effect.fn("Pod.submit")(function* (method: Method, given?: Reply) {
+  const submit = Effect.fn("Pod.submit")(function* (method: Method, given?: Reply, from?: string) {
     const reply = given === undefined ? undefined : guarded(given)
     if (options.isStopped()) return reply?.(hasStopped)
-    const mail = { _tag: "Method" as const, method, reply, keyed: yield* keyed(method) }
+    const mail = { _tag: "Method" as const, method, reply, keyed: yield* keyed(method), from }
     if (reply === undefined) return yield* mailbox.send(mail)
     if (!(yield* mailbox.trySend(mail))) reply(overloaded)
     // A pod that stopped in this very moment empties its mailbox once; what came too late is answered here.
@@ -62,9 +64,9 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
   })
 
   /** Submits and waits for the answer. */
-  const ask = Effect.fnUntraced(function* (method: Method) {
+  const ask = Effect.fnUntraced(function* (method: Method, from?: string) {
     const done = yield* Deferred.make<Answer>()
-    yield* submit(method, (answer) => Deferred.doneUnsafe(done, Exit.succeed(answer)))
+    yield* submit(method, (answer) => Deferred.doneUnsafe(done, Exit.succeed(answer)), from)
     const answer = yield* Deferred.await(done)
     if (!answer.ok) return yield* new PodRefused(answer.error)
     return answer.result
@@ -131,6 +133,19 @@ export const make = Effect.fnUntraced(function* (options: HandleOptions) {
       Effect.map(
         ask({ method: "fork", params: { pod_name: podName, ...(at === undefined ? {} : { at }) } }),
         as<Forked>
+      ),
+    approvals: Effect.sync(() => Array.from(journal.live.approvals.values())),
+    attendApprovals: options.attend,
+    approve: (approvalId, decision, { by = "program", reason } = {}) =>
+      Effect.map(
+        ask(
+          {
+            method: "approve",
+            params: { approval_id: approvalId, decision, ...(reason === undefined ? {} : { reason }) }
+          },
+          by
+        ),
+        as<ApprovalAnswer>
       ),
     shutdown: Effect.andThen(
       submit({ method: "shutdown" }, () => {}),

@@ -13,6 +13,8 @@ export interface MethodMail {
   readonly reply: Reply | undefined
   /** Set for a method with an idempotence key. */
   readonly keyed: Keyed | undefined
+  /** Who sends it, in words, where that is known. */
+  readonly from: string | undefined
 }
 
 export interface LegEnded {

@@ -8,7 +8,7 @@ import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
 import { announce } from "../session/Announce.ts"
 import type { Journal } from "../session/Journal.ts"
 import type { StorageError } from "../session/StorageError.ts"
-import { closeCalls, terminal } from "./Ending.ts"
+import { closeApprovals, closeCalls, terminal } from "./Ending.ts"
 import type { Ledger } from "./Ledger.ts"
 
 export const owing = Effect.fnUntraced(function* (
@@ -23,7 +23,7 @@ export const owing = Effect.fnUntraced(function* (
     error: { code: "storage_error", message: error.message, phase: "store" },
     usage
   }
-  const answers = closeCalls(state, "stopped", runId, leg)
+  const answers = [...closeApprovals(state, "failure"), ...closeCalls(state, "stopped", runId, leg)]
   ledger.owe([...answers, ...terminal(runId, leg, state.turnCount, outcome)])
   const told = answers.flatMap((draft) => announce({ ...draft, ts: 0 } as LogEntry, state) ?? [])
   yield* journal.emit(

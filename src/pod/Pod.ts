@@ -39,6 +39,7 @@ import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { builtin } from "../tools/builtin.ts"
 import { toolEnvironment } from "../tools/Environment.ts"
 import type { Tool } from "../tools/Tool.ts"
+import * as Approving from "./Approving.ts"
 import * as Authority from "./Authority.ts"
 import * as Controller from "./Controller.ts"
 import * as Forking from "./Forking.ts"
@@ -192,7 +193,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     shell: yield* ShellSyntax
   })
   const tables = [manifest.permissions, before?.permissions].flatMap((table) => table ?? [])
-  const permit = Permitting.make(tables, targets)
+  const approving = Approving.make(journal)
+  const permit = Permitting.make(tables, targets, approving.ask)
   const services: LegServices = {
     journal,
     client,
@@ -223,6 +225,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     mailbox,
     services,
     fork,
+    approve: approving.approve,
     resumesCut,
     writeStatus,
     scope: legs
@@ -236,7 +239,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     mailbox,
     stopped: controller.stopped,
     isStopped: controller.isStopped,
-    completions: References.completions(fs)
+    completions: References.completions(fs),
+    attend: approving.attend
   })
   yield* Effect.forkScoped(Effect.delay(warmUp(toolbox), "50 millis"))
   yield* Effect.addFinalizer(() =>

@@ -8,6 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type { Approval, ApprovalAnswer, ApprovalDecision } from "../protocol/Approval.ts"
 import type { Completion, Envelope, ReplyError } from "../protocol/Event.ts"
 import type { Greeting } from "../protocol/Greeting.ts"
 import type { InboxItem, WaitingOn } from "../protocol/Inbox.ts"
@@ -71,9 +72,9 @@ export interface PodHandle {
   /**
    * Puts a method into the mailbox. With `reply`, exactly one answer goes there and no error is broadcast; a full
    * mailbox is answered `overloaded`. Without, errors are broadcast, and a full mailbox makes the caller wait.
-   * After the pod has stopped, a reply says so and everything else is dropped.
+   * After the pod has stopped, a reply says so and everything else is dropped. `from` is who sends it, in words.
    */
-  readonly submit: (method: Method, reply?: Reply) => Effect.Effect<void>
+  readonly submit: (method: Method, reply?: Reply, from?: string) => Effect.Effect<void>
   /** Snapshot and events, exactly joined. The subscription ends with the Scope. */
   readonly attach: Effect.Effect<Attachment, never, Scope.Scope>
   /** Entries of the log as JSON texts, without attaching. */
@@ -116,6 +117,16 @@ export interface PodHandle {
   readonly undoRewind: Effect.Effect<{ readonly entries: number }, PodRefused>
   /** Makes a pod of that name with the same past, up to here or to before that input. It is not started. */
   readonly fork: (podName: string, at?: RewindTargetId) => Effect.Effect<Forked, PodRefused>
+  /** Calls that wait for somebody's word. */
+  readonly approvals: Effect.Effect<ReadonlyArray<Approval>>
+  /** Somebody who can answer is there until the Scope closes. Without anybody, such a call is denied at once. */
+  readonly attendApprovals: Effect.Effect<void, never, Scope.Scope>
+  /** `conflict` if it was answered before, `not_found` if there is no such approval. `by` is journalled. */
+  readonly approve: (
+    approvalId: string,
+    decision: ApprovalDecision,
+    options?: { readonly by?: string; readonly reason?: string }
+  ) => Effect.Effect<ApprovalAnswer, PodRefused>
   /** Stops the pod: a current run is cancelled. Returns when it has stopped. */
   readonly shutdown: Effect.Effect<void>
   /**

@@ -20,7 +20,8 @@ import { PodStore } from "../session/PodStore.ts"
 import { replay, type Replayed } from "../session/Replay.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { StorageError } from "../session/StorageError.ts"
-import { closeCalls, terminal } from "./Ending.ts"
+import { closeApprovals, closeCalls, terminal } from "./Ending.ts"
+import { maxAttempts } from "./Opening.ts"
 import type { Prompt } from "./Prompt.ts"
 
 /** What the metadata say about a pod's session, before anything of it is read. */
@@ -247,13 +248,17 @@ const closeCutLeg = Effect.fnUntraced(function* (journal: Journal.Journal, polic
   if (policy !== "idle" && run.runId !== "") {
     const outcome: Outcome = { result: "paused", by_crash: true, usage: run.usage }
     const paused: Journal.Step = { emit: { event: "status", data: { status: "paused" } } }
-    yield* journal.commit([...terminal(run.runId, run.leg, state.turnCount, outcome), paused], true)
+    // A run that goes on by itself asks again for what it had asked for.
+    const asksAgain = policy === "resume" && run.attempts < maxAttempts
+    const closed = asksAgain ? [] : closeApprovals(state, "restart")
+    yield* journal.commit([...closed, ...terminal(run.runId, run.leg, state.turnCount, outcome), paused], true)
     return
   }
   // A run of the seed has no name; its end needs one.
   const runId = run.runId === "" ? yield* Ids.uuid : run.runId
   yield* journal.commit(
     [
+      ...closeApprovals(state, "restart"),
       ...closeCalls(state, "crashed", runId, run.leg),
       ...terminal(runId, run.leg, state.turnCount, { result: "interrupted", usage: run.usage })
     ],

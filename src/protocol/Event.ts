@@ -5,6 +5,7 @@
  * broadcast events only; `durable` marks the ones that are derived from exactly one journal entry.
  */
 import * as Schema from "effect/Schema"
+import { Approval, ApprovalAnswer } from "./Approval.ts"
 import { AttachResult, PodInspection, VisiblePod } from "./Discovery.ts"
 import { Count, defaulted, nullable, omittable } from "./Fields.ts"
 import { Greeting } from "./Greeting.ts"
@@ -46,15 +47,6 @@ export const ReplyError = Schema.Struct({
   hint: Schema.optionalKey(Schema.String)
 })
 export type ReplyError = typeof ReplyError.Type
-
-export const Approval = Schema.Struct({
-  approval_id: Schema.String,
-  tool: Schema.String,
-  arguments: Schema.String,
-  target: Schema.String,
-  expires_at: Schema.Int
-})
-export type Approval = typeof Approval.Type
 
 /** Said by both protocols in the same words; the optional fields that the seed does not have stay in its lines. */
 export const CommonEvent = Schema.Union([
@@ -189,14 +181,7 @@ export const BroadcastEvent = Schema.Union([
   event("tool_started", Schema.Struct({ run_id: Schema.String, id: Schema.String, name: Schema.String })),
   event("tool_output", Schema.Struct({ id: Schema.String, offset: Count, text: Schema.String })),
   event("approval_requested", Approval),
-  event(
-    "approval_resolved",
-    Schema.Struct({
-      approval_id: Schema.String,
-      decision: Schema.Literals(["allow", "deny", "allow_session"]),
-      by: Schema.String
-    })
-  ),
+  event("approval_resolved", ApprovalAnswer),
   event(
     "inbox_changed",
     Schema.Struct({

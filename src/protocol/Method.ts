@@ -6,6 +6,7 @@
  * Where the native protocol lets every parameter be left out, `params` may be absent, null or an object.
  */
 import * as Schema from "effect/Schema"
+import { ApprovalDecision } from "./Approval.ts"
 import { Count, omittable } from "./Fields.ts"
 import { PodEvent } from "./PodEvent.ts"
 import { RewindTargetId } from "./Rewind.ts"
@@ -41,7 +42,9 @@ export const Hello = method("hello", {
   protocol: Schema.Int,
   client: omittable(Schema.String),
   resume_from: omittable(Schema.Struct({ epoch: Schema.String, seq: Count })),
-  entries: omittable(Schema.Struct({ tail: Count }))
+  entries: omittable(Schema.Struct({ tail: Count })),
+  /** False: nobody is there to answer an approval, so no call waits because of this connection. Default true. */
+  approvals: omittable(Schema.Boolean)
 })
 export type Hello = typeof Hello.Type
 
@@ -88,7 +91,7 @@ export const Method = Schema.Union([
   method("remove_inbox", { item_id: Schema.String }),
   method("approve", {
     approval_id: Schema.String,
-    decision: Schema.Literals(["allow", "deny", "allow_session"]),
+    decision: ApprovalDecision,
     reason: omittable(Schema.String)
   }),
   method("fork", { at: omittable(RewindTargetId), pod_name: Schema.String }),

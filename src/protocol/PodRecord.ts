@@ -5,6 +5,7 @@
  * `pod.scope` is the exception, it is the seed's and visible.
  */
 import * as Schema from "effect/Schema"
+import { Allowance, ApprovalAnswer, ApprovalRecord } from "./Approval.ts"
 import { Count } from "./Fields.ts"
 import { HookPoint } from "./Hook.ts"
 import { InboxMode } from "./Inbox.ts"
@@ -138,21 +139,8 @@ export const PodRecord = Schema.Union([
   Schema.Struct({
     domain: Schema.tag("pod.approval"),
     payload: Schema.Union([
-      Schema.Struct({
-        op: Schema.tag("requested"),
-        approval_id: Schema.String,
-        call_id: Schema.String,
-        tool: Schema.String,
-        arguments: Schema.String,
-        target: Schema.String,
-        expires_at: Schema.Int
-      }),
-      Schema.Struct({
-        op: Schema.tag("resolved"),
-        approval_id: Schema.String,
-        decision: Schema.Literals(["allow", "deny", "allow_session"]),
-        by: Schema.String
-      })
+      Schema.Struct({ op: Schema.tag("requested"), ...ApprovalRecord.fields }),
+      Schema.Struct({ op: Schema.tag("resolved"), ...ApprovalAnswer.fields })
     ])
   }),
   Schema.Struct({
@@ -188,7 +176,9 @@ export const PodRecord = Schema.Union([
     payload: Schema.Struct({
       receipts: Schema.Array(Receipt),
       inbox: Schema.Array(InboxRecord),
-      approvals: Schema.Array(Schema.Json),
+      /** Those that wait for an answer. */
+      approvals: Schema.Array(ApprovalRecord),
+      allowed: Schema.optionalKey(Schema.Array(Allowance)),
       run: Schema.optionalKey(CarriedRun),
       /** What the session has spent in legs that have ended. */
       spent: Schema.optionalKey(Spending),

@@ -13,6 +13,7 @@ import type { PodHandle } from "../pod/PodHandle.ts"
 import type { Hello } from "../protocol/Method.ts"
 import { version } from "../Version.ts"
 import * as Answers from "./Answers.ts"
+import * as Attendance from "./Attendance.ts"
 import * as Connections from "./Connections.ts"
 import * as Feed from "./Feed.ts"
 import * as Inlet from "./Inlet.ts"
@@ -63,15 +64,14 @@ const converse = Effect.fnUntraced(function* (handle: PodHandle, transport: Tran
     startImmediately: true
   })
   const answers = yield* Answers.make({ handle, outbox, connections, maxUnanswered: limits.maxUnanswered })
+  const attendance = yield* Attendance.make(handle)
   const hello = (method: Hello) =>
-    Effect.andThen(
-      Effect.sync(() => {
-        spoken = { client: method.params.client ?? null, protocol: 2 }
-      }),
-      feed.hello(method)
-    )
+    Effect.sync(() => {
+      spoken = { client: method.params.client ?? null, protocol: 2 }
+    }).pipe(Effect.andThen(attendance(method.params.approvals !== false)), Effect.andThen(feed.hello(method)))
+  const from = () => spoken.client ?? "a client without a name"
   const inlet = yield* Effect.forkScoped(
-    Inlet.run({ handle, transport, outbox, answers, hello, maxLineBytes: limits.maxLineBytes })
+    Inlet.run({ handle, transport, outbox, answers, hello, from, maxLineBytes: limits.maxLineBytes })
   )
 
   /** Everything that waits is written, then the outlet ends. */

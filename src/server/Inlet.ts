@@ -21,6 +21,8 @@ export interface InletOptions {
   readonly maxLineBytes: number
   /** Makes the connection native; answers the `hello`. */
   readonly hello: (hello: Hello) => Effect.Effect<void>
+  /** Who the client says it is. */
+  readonly from: () => string
 }
 
 /** What `hello` may ask for. The seed protocol, 1, is what a connection speaks without it. */
@@ -50,11 +52,11 @@ export const run = Effect.fnUntraced(function* (options: InletOptions) {
         const { id } = method
         return id === undefined
           ? Effect.andThen(
-              handle.submit(method),
+              handle.submit(method, undefined, options.from()),
               Effect.sync(() => outbox.settle())
             )
           : // Put into the outbox at once: the event that records what was accepted is moved there later.
-            handle.submit(method, (answer) => outbox.answer(reply(id, answer)))
+            handle.submit(method, (answer) => outbox.answer(reply(id, answer)), options.from())
       }
     }
   }

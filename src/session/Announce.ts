@@ -142,18 +142,12 @@ const ofRecord = (record: PodRecord, before: InboxView): BroadcastEvent | undefi
           }
     }
     case "pod.approval": {
-      const { op, ...rest } = record.payload
-      if (op === "resolved") {
-        return {
-          event: "approval_resolved",
-          data: rest as Extract<BroadcastEvent, { event: "approval_resolved" }>["data"]
-        }
+      if (record.payload.op === "resolved") {
+        const { op: _, ...answer } = record.payload
+        return { event: "approval_resolved", data: answer }
       }
-      const { call_id: _, ...requested } = rest as typeof rest & { readonly call_id: string }
-      return {
-        event: "approval_requested",
-        data: requested as Extract<BroadcastEvent, { event: "approval_requested" }>["data"]
-      }
+      const { op: _, subject: __, ...requested } = record.payload
+      return { event: "approval_requested", data: requested }
     }
     case "pod.mark":
       return record.payload.op === "rollback" ? undone(record.payload) : rewindApplied(record.payload)

@@ -5,7 +5,8 @@
  * has seen, also in the middle of a token.
  */
 import type * as Effect from "effect/Effect"
-import type { Approval, BroadcastEvent, Envelope } from "../protocol/Event.ts"
+import type { Approval } from "../protocol/Approval.ts"
+import type { BroadcastEvent, Envelope } from "../protocol/Event.ts"
 import type { InboxItem, InFlight, WaitingOn } from "../protocol/Inbox.ts"
 import type { RunUsage } from "../protocol/LogEntry.ts"
 import type { PodStatus } from "../protocol/Status.ts"

@@ -6,22 +6,17 @@
  * always applied; entries that a mark hides are never given to `apply`.
  */
 import type { LoggedItem, ToolCallItem } from "../protocol/Item.ts"
-import {
-  defaultConfig,
-  type LogEntry,
-  noUsage,
-  type Outcome,
-  type RequestConfig,
-  type RunUsage
-} from "../protocol/LogEntry.ts"
-import { type CarriedRun, type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
+import { defaultConfig, type LogEntry, type Outcome, type RequestConfig, type RunUsage } from "../protocol/LogEntry.ts"
+import { type InboxRecord, isControl, type MarkRecord, type Receipt } from "../protocol/PodRecord.ts"
 import { isSessionLimit, noSpending, type Spending } from "../protocol/Spending.ts"
 import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
+import { Approvals } from "./Approvals.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import { History, type LinePlace, madeBy } from "./History.ts"
+import { carried, newRun } from "./LiveRuns.ts"
 import * as Spent from "./Spent.ts"
 import * as Tasks from "./Tasks.ts"
 
@@ -94,6 +89,7 @@ export interface SessionState {
   readonly inbox: Map<string, InboxRecord>
   /** By key. */
   readonly receipts: Map<string, Receipt>
+  readonly approvals: Approvals
   /** Prompt tokens of the last measured request. */
   lastInputTokens: number
   /** What legs that have ended have spent, also those that nothing in the log speaks of any more. */
@@ -121,6 +117,7 @@ export const make = (): SessionState => ({
   held: false,
   inbox: new Map(),
   receipts: new Map(),
+  approvals: new Approvals(),
   lastInputTokens: 0,
   spent: noSpending,
   prefix: undefined,
@@ -197,18 +194,6 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
       return
   }
 }
-
-const newRun = (ts: number) =>
-  ({
-    state: "open",
-    turns: 0,
-    usage: noUsage,
-    spent: noSpending,
-    attempts: 0,
-    cut: false,
-    startedMs: ts,
-    seenMs: ts
-  }) as const
 
 const addItems = (
   state: SessionState,
@@ -306,6 +291,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
     case "pod.carry":
       for (const receipt of record.payload.receipts) state.receipts.set(receipt.key, receipt)
       for (const item of record.payload.inbox) state.inbox.set(item.item_id, item)
+      state.approvals.restate(record.payload.approvals, record.payload.allowed)
       if (record.payload.run !== undefined) state.run = carried(record.payload.run, entry.ts)
       if (record.payload.spent !== undefined) state.spent = record.payload.spent
       state.held = record.payload.held === true
@@ -318,6 +304,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       // What the base holds was folded already. What waits in its inbox is this pod's only if it says so again.
       state.inbox.clear()
       state.receipts.clear()
+      state.approvals.forget()
       if (state.run?.state === "open") {
         state.interrupted = true
         state.cutBy = "user"
@@ -331,6 +318,8 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       if (record.payload.point === "on_prompt_submit" && record.payload.decision !== "failed") state.unasked = []
       return
     case "pod.approval":
+      state.approvals.apply(record.payload)
+      return
     case "pod.repair":
       return
   }
@@ -349,25 +338,12 @@ const applyMark = (state: SessionState, mark: MarkRecord): void => {
   state.rewound = { _tag: "Mark", mark: mark.to, entries: truncated_to_entries + discarded_entries }
 }
 
-const carried = ({ run_id, spent = noSpending, started_ms, ...run }: CarriedRun, ts: number): LiveRun => ({
-  ...newRun(ts),
-  ...run,
-  runId: run_id,
-  spent,
-  startedMs: started_ms ?? ts
-})
-
-/** As a segment restates it that takes the place of another. */
-export const carry = (run: LiveRun): CarriedRun => {
-  const { runId, seenMs: _, startedMs, ...rest } = run
-  return { run_id: runId, ...rest, started_ms: startedMs }
-}
-
 /** Takes over the whole of another state, in place: whoever holds this one sees the new one. */
 export const become = (state: SessionState, other: SessionState): void => {
-  const { history, inbox, openCalls, receipts, ...values } = other
+  const { approvals, history, inbox, openCalls, receipts, ...values } = other
   Object.assign(state, values)
   state.history.become(history)
+  state.approvals.become(approvals)
   replaceAll(state.openCalls, openCalls)
   replaceAll(state.inbox, inbox)
   replaceAll(state.receipts, receipts)

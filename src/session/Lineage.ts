@@ -5,7 +5,8 @@
 import { plainJson } from "../protocol/Fields.ts"
 import { type BaseRecord, formatVersion } from "../protocol/PodRecord.ts"
 import type { Draft } from "./Announce.ts"
-import * as Fold from "./Fold.ts"
+import type * as Fold from "./Fold.ts"
+import { carry } from "./LiveRuns.ts"
 
 export interface Behind {
   readonly sessionId: string
@@ -46,8 +47,9 @@ export const rotation = (
   extension("pod.carry", {
     receipts: Array.from(state.receipts.values()),
     inbox: Array.from(state.inbox.values()),
-    approvals: [],
-    ...(run === undefined ? {} : { run: Fold.carry(run) }),
+    approvals: Array.from(state.approvals.open.values()),
+    allowed: state.approvals.allowed,
+    ...(run === undefined ? {} : { run: carry(run) }),
     spent: state.spent,
     held
   })

@@ -4,7 +4,8 @@
  * A fold of the events themselves, brought up to date in the same step that numbers them: that is what makes an attach
  * in the middle of a token exact.
  */
-import type { Approval, BroadcastEvent } from "../protocol/Event.ts"
+import type { Approval } from "../protocol/Approval.ts"
+import type { BroadcastEvent } from "../protocol/Event.ts"
 import type { InFlight, InFlightBlock, WaitingOn } from "../protocol/Inbox.ts"
 import type { PodStatus } from "../protocol/Status.ts"
 
@@ -105,10 +106,7 @@ export const apply = (live: Live, event: BroadcastEvent): void => {
       setState(live, event.data.id, "waiting")
       return
     case "tool_started": {
-      // A resumed leg runs calls whose blocks belonged to the leg before.
-      if (call(live, event.data.id) === undefined) {
-        live.blocks.push({ kind: "tool_call", id: event.data.id, name: event.data.name, text: "", closed: true })
-      }
+      known(live, event.data.id, event.data.name, "")
       setState(live, event.data.id, "running")
       return
     }
@@ -120,8 +118,13 @@ export const apply = (live: Live, event: BroadcastEvent): void => {
       return
     case "approval_requested":
       live.approvals.set(event.data.approval_id, event.data)
+      if (event.data.call_id !== undefined) {
+        known(live, event.data.call_id, event.data.tool, event.data.arguments)
+        setState(live, event.data.call_id, "asking")
+      }
       return
     case "approval_resolved":
+      setState(live, live.approvals.get(event.data.approval_id)?.call_id, "waiting")
       live.approvals.delete(event.data.approval_id)
       return
     case "alert":
@@ -169,7 +172,12 @@ const close = (live: Live, kind: Block["kind"]): void => {
 
 const call = (live: Live, id: string): Block | undefined => live.blocks.find((block) => block.id === id)
 
-const setState = (live: Live, id: string, state: NonNullable<InFlightBlock["state"]>): void => {
-  const block = call(live, id)
+/** A resumed leg goes on with calls whose blocks belonged to the leg before. */
+const known = (live: Live, id: string, name: string, text: string): void => {
+  if (call(live, id) === undefined) live.blocks.push({ kind: "tool_call", id, name, text, closed: true })
+}
+
+const setState = (live: Live, id: string | undefined, state: NonNullable<InFlightBlock["state"]>): void => {
+  const block = id === undefined ? undefined : call(live, id)
   if (block !== undefined) block.state = state
 }

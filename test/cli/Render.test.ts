@@ -10,6 +10,7 @@ const options: RenderOptions = {
   live: false,
   thinking: true,
   everything: false,
+  asks: false,
   columns: 100,
   cwd: "/w"
 }

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  approvalDenied,
   interruptedBeforeResult,
   interruptedByUser,
   interruptNote,
+  nobodyToAsk,
   notificationBody,
   outcomeUnknown,
   permissionDenied,
@@ -40,11 +42,17 @@ describe("texts of the pod", () => {
     assert.match(interruptNote("crash"), /^\[.*the pod's process ended.*\]$/)
   })
 
-  it("a call that was not allowed names its tool, and tells a denial from a question nobody can answer", () => {
-    const denied = permissionDenied("Bash", { action: "deny", target: "rm" })
-    const asked = permissionDenied("Bash", { action: "ask", target: "rm" })
-    assert.match(denied, /^Bash was not run/)
-    assert.match(asked, /^Bash was not run.*approval/)
-    assert.notStrictEqual(denied, asked)
+  it("a call that was not allowed names its tool, and says who has not allowed it", () => {
+    const texts = [
+      permissionDenied("Bash", { action: "deny", target: "rm" }),
+      permissionDenied("Bash", { action: "deny", target: "a; rm", part: `rm ${"x".repeat(1000)}` }),
+      nobodyToAsk("Bash"),
+      approvalDenied("Bash", { approval_id: "a", decision: "deny", by: "ann" }),
+      approvalDenied("Bash", { approval_id: "a", decision: "deny", by: "ann", reason: "not\ntoday" }),
+      approvalDenied("Bash", { approval_id: "a", decision: "deny", by: "expiry" })
+    ]
+    for (const text of texts) assert.match(text, /^Bash was not run: [^\n]{1,400}$/)
+    assert.strictEqual(new Set(texts).size, texts.length)
+    assert.include(texts[4], "(not today)")
   })
 })

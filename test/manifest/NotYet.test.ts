@@ -32,7 +32,6 @@ describe("what has no effect yet", () => {
         "pod.pwd",
         "pod.prompt_pack",
         "session.record_event_trace",
-        "[permissions]",
         "[spawn]",
         "[compaction]",
         "[memory]",

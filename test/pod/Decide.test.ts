@@ -33,7 +33,7 @@ const expected: Record<string, string> = {
   read_entries: "Direct | Direct | Direct | Direct",
   list_inbox: "Answer | Answer | Answer | Answer",
   remove_inbox: "Edit | Edit | Edit | Edit",
-  approve: "!invalid_request | !invalid_request | !invalid_request | !invalid_request",
+  approve: "Edit | Edit | Edit | Edit",
   fork: "Edit | Edit | Edit | Edit",
   list_visible_pods: "!invalid_request | !already_running | !invalid_request | !invalid_request",
   inspect_pod: "!invalid_request | !already_running | !invalid_request | !invalid_request",

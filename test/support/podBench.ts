@@ -14,6 +14,7 @@ import * as Hooks from "../../src/hooks/Hooks.ts"
 import { notificationBody } from "../../src/knowledge/Wrappers.ts"
 import type { Prices } from "../../src/llm/Cost.ts"
 import { defaultLimits } from "../../src/llm/Limits.ts"
+import * as Approving from "../../src/pod/Approving.ts"
 import * as Controller from "../../src/pod/Controller.ts"
 import * as Forking from "../../src/pod/Forking.ts"
 import * as Handle from "../../src/pod/Handle.ts"
@@ -46,6 +47,8 @@ export interface BenchOptions {
   /** Default: nobody else has any. */
   readonly leases?: Lease["Service"]
   readonly services?: Partial<LegServices>
+  /** Default: everything is allowed. */
+  readonly permit?: (ask: Approving.Approving["ask"]) => LegServices["permit"]
   /** For a test that holds all time in its hands: the one of the platform takes its own. */
   readonly digest?: Layer.Layer<Digest.Digest>
 }
@@ -86,6 +89,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     }).pipe(Effect.provideService(SessionStore, wrapped))
   })
   const { found, fork, journal } = yield* Effect.provide(opened, options.stores ?? memory.layer)
+  const approving = Approving.make(journal)
   const services: LegServices = {
     journal,
     client:
@@ -94,7 +98,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
         : { ...model.client, info: { ...model.client.info, prices: options.prices } },
     limits: defaultLimits,
     toolbox: Toolbox.make(options.tools ?? []),
-    permit: () => Effect.succeed({ _tag: "Allow" }),
+    permit: options.permit?.(approving.ask) ?? (() => Effect.succeed({ _tag: "Allow" })),
     hooks: Hooks.make(options.hooks ?? []),
     resolve: () => Effect.succeed({ items: [], alerts: [] }),
     config,
@@ -111,6 +115,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     mailbox,
     services,
     fork,
+    approve: approving.approve,
     resumesCut: options.onInterrupted === "resume",
     writeStatus: () => Effect.void,
     scope: yield* Effect.scope
@@ -133,6 +138,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     mailbox,
     stopped: controller.stopped,
     isStopped: controller.isStopped,
+    attend: approving.attend,
     completions: () => Effect.succeed([])
   }).pipe(Effect.provide(options.digest ?? Digest.layerWebCrypto))
   return { handle, journal, model, memory, ref: found.ref }
