@@ -64,7 +64,8 @@ export const make = (options: TargetsOptions): Targets => {
     const known = path.length === 1 && path[0] != null ? path[0] : undefined
     const isFixed = known !== undefined && (isPlaced || Lexical.isAbsolute(known))
     if (isFixed) return { ...(yield* place(known)), tool, text }
-    return { tool, text, written: [known === undefined ? path : [null]], also: [[null]] }
+    // What is not known of a path may lead out of all that is known of it.
+    return { tool, text, written: [[null]], also: [] }
   })
 
   const command = Effect.fnUntraced(function* (tool: string, text: string): Effect.fn.Return<Target> {

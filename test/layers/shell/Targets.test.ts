@@ -1,0 +1,130 @@
+/** Paths as the permissions see them, on a real file system: where they lead, not how they are written. */
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Files from "../../../layers/runtime/Files.ts"
+import * as Unbash from "../../../layers/shell/Unbash.ts"
+import { decideCall } from "../../../src/manifest/PermissionRules.ts"
+import type { PermissionsTable } from "../../../src/manifest/tables/Permissions.ts"
+import * as PermissionTargets from "../../../src/pod/PermissionTargets.ts"
+import { ShellSyntax } from "../../../src/runtime/ShellSyntax.ts"
+import { tempDir } from "../store/TempDir.ts"
+
+type Rule = readonly [tool: string, action: "allow" | "deny" | "ask", pattern: string]
+
+const pod = Effect.gen(function* () {
+  const root = yield* tempDir
+  const cwd = Path.join(root, "work")
+  for (const name of ["work/src", "work/docs", "other"]) Fs.mkdirSync(Path.join(root, name), { recursive: true })
+  Fs.symlinkSync("../other", Path.join(cwd, "src", "out"))
+  Fs.symlinkSync("../docs", Path.join(cwd, "src", "docs"))
+  Fs.symlinkSync("nowhere", Path.join(cwd, "src", "broken"))
+  Fs.writeFileSync(Path.join(cwd, "src", "a.ts"), "")
+  const targets = PermissionTargets.make({ fs: yield* FileSystem.FileSystem, cwd, shell: yield* ShellSyntax })
+  const action = Effect.fnUntraced(function* (
+    tool: string,
+    args: Record<string, string>,
+    otherwise: "allow" | "deny" | "ask",
+    ...rules: ReadonlyArray<Rule>
+  ) {
+    const table: PermissionsTable = {
+      default_action: otherwise,
+      rule: rules.map(([of, what, pattern]) => ({ tool: of, action: what, pattern: pattern.replace("ROOT", root) })),
+      ask_timeout: Duration.minutes(10)
+    }
+    return decideCall(table, yield* targets(tool, args)).action
+  })
+  return { action, cwd, root, targets }
+})
+
+const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | ShellSyntax>) =>
+  effect.pipe(Effect.provide(Files.layer), Effect.provide(Unbash.layer))
+
+describe("the target of a file tool", () => {
+  it.effect("is the place that its path names, absolute or from the working directory", () =>
+    Effect.gen(function* () {
+      const { action, cwd } = yield* pod
+      const write = (path: string, ...rules: ReadonlyArray<Rule>) =>
+        action("Write", { file_path: path }, "ask", ...rules)
+      const src: Rule = ["Write", "allow", "src/*"]
+      const all: Rule = ["Write", "allow", "ROOT/work/src/*"]
+      for (const rule of [src, all]) {
+        assert.strictEqual(yield* write(`${cwd}/src/a.ts`, rule), "allow")
+        assert.strictEqual(yield* write(`${cwd}/src/new/b.ts`, rule), "allow")
+        assert.strictEqual(yield* write(`${cwd}/docs/../src/a.ts`, rule), "allow")
+        assert.strictEqual(yield* write("src/a.ts", rule), "allow")
+        for (const path of ["src/../docs/x", "src/out/x", "src/docs/x", "src/broken", "src/missing/../../x", "src"]) {
+          assert.strictEqual(yield* write(`${cwd}/${path}`, rule), "ask", path)
+        }
+      }
+    }).pipe(Effect.scoped, provided)
+  )
+
+  it.effect("is denied by where it leads and by how it is written", () =>
+    Effect.gen(function* () {
+      const { action, cwd } = yield* pod
+      const read = (path: string, ...rules: ReadonlyArray<Rule>) =>
+        action("Read", { file_path: path }, "allow", ...rules)
+      assert.strictEqual(yield* read(`${cwd}/src/out/key`, ["Read", "deny", "ROOT/other/*"]), "deny")
+      assert.strictEqual(yield* read(`${cwd}/src/out/key`, ["Read", "deny", "*/src/out/*"]), "deny")
+      assert.strictEqual(yield* read(`${cwd}/src/./a.ts`, ["Read", "deny", "src/a.ts"]), "deny")
+      assert.strictEqual(yield* read(`${cwd}/src/a.ts`, ["Read", "deny", "ROOT/other/*"]), "allow")
+    }).pipe(Effect.scoped, provided)
+  )
+
+  it.effect("of a search is its directory, the working directory where none is named", () =>
+    Effect.gen(function* () {
+      const { action, cwd } = yield* pod
+      const grep = (args: Record<string, string>, ...rules: ReadonlyArray<Rule>) =>
+        action("Grep", args, "allow", ...rules)
+      assert.strictEqual(yield* grep({ pattern: "x", path: `${cwd}/src/docs` }, ["Grep", "deny", "docs"]), "deny")
+      assert.strictEqual(yield* grep({ pattern: "x" }, ["Grep", "deny", "ROOT/work"]), "deny")
+      assert.strictEqual(yield* grep({ pattern: "secret" }, ["Grep", "deny", "*secret*"]), "deny")
+      assert.strictEqual(yield* grep({ pattern: "x" }, ["Grep", "deny", "src*"]), "allow")
+    }).pipe(Effect.scoped, provided)
+  )
+
+  it.effect("that is remembered is the place, not its spelling", () =>
+    Effect.gen(function* () {
+      const { cwd, targets } = yield* pod
+      const a = yield* targets("Edit", { file_path: `${cwd}/src/docs/x` })
+      const b = yield* targets("Edit", { file_path: "docs/./x" })
+      assert.strictEqual(a.remembered, b.remembered)
+      assert.strictEqual((yield* targets("Mine", { path: "docs/./x" })).remembered, "docs/./x")
+    }).pipe(Effect.scoped, provided)
+  )
+})
+
+describe("a file that a command opens", () => {
+  it.effect("is judged like one that the tools open", () =>
+    Effect.gen(function* () {
+      const { action } = yield* pod
+      const bash = (command: string, ...rules: ReadonlyArray<Rule>) =>
+        action(
+          "Bash",
+          { command },
+          "deny",
+          ["Bash", "allow", "echo *"],
+          ["Bash", "allow", "cd *"],
+          ["Bash", "allow", "cat"],
+          ...rules
+        )
+      const write: Rule = ["Write", "allow", "src/*"]
+      assert.strictEqual(yield* bash("echo x 2>&1 >/dev/null"), "allow")
+      assert.strictEqual(yield* bash("echo x > src/a.ts"), "deny")
+      assert.strictEqual(yield* bash("echo x > src/a.ts", write), "allow")
+      assert.strictEqual(yield* bash("echo x >| src/out/a", write), "deny")
+      assert.strictEqual(yield* bash("echo x &> src/../docs/a", write), "deny")
+      assert.strictEqual(yield* bash("cat < src/a.ts", write), "deny")
+      assert.strictEqual(yield* bash("cat < src/a.ts", ["Read", "allow", "src/*"]), "allow")
+      // Nobody knows where this is.
+      assert.strictEqual(yield* bash("cd docs; echo x > src/a.ts", write), "deny")
+      assert.strictEqual(yield* bash('echo x > "src/$F"', write), "deny")
+      assert.strictEqual(yield* bash('echo x > "src/$F"', ["Write", "allow", "*"]), "allow")
+      assert.strictEqual(yield* bash('echo x > "$F"', write), "deny")
+    }).pipe(Effect.scoped, provided)
+  )
+})
