@@ -13,6 +13,8 @@ export class Approvals {
   private readonly open = new Map<string, Approval>()
   private readonly show: (text: string) => Effect.Effect<void>
   private shown: string | undefined
+  /** Of the one that is shown: the pod has it, and tells everybody in a moment. */
+  private answered: string | undefined
 
   /** `show` writes lines for the person who answers. */
   constructor(show: (text: string) => Effect.Effect<void>) {
@@ -41,7 +43,7 @@ export class Approvals {
   }
 
   get isAsking(): boolean {
-    return this.shown !== undefined
+    return this.shown !== undefined && this.shown !== this.answered
   }
 
   /** What the pod says of it comes as an event, to everybody. */
@@ -52,7 +54,10 @@ export class Approvals {
       const params = { approval_id: shown, decision, ...(reason === undefined ? {} : { reason }) }
       return Effect.matchEffect(client.request("approve", params), {
         onFailure: (error) => this.show(`approve: ${plain(error.message)}`),
-        onSuccess: () => Effect.void
+        onSuccess: () =>
+          Effect.sync(() => {
+            this.answered = shown
+          })
       })
     })
   }

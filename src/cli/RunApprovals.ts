@@ -23,12 +23,23 @@ export const make = Effect.fnUntraced(function* (
   show: (text: string) => Effect.Effect<void>
 ): Effect.fn.Return<RunApprovals, never, Scope.Scope> {
   const approvals = new Approvals(show)
-  const lines = yield* Queue.sliding<string>(bound)
+  /** Null is the end of the input. */
+  const lines = yield* Queue.sliding<string | null>(bound)
   const scope = yield* Effect.scope
   let isReading = false
+  let isOver = false
+
+  /** Whoever could answer has gone, and nobody is to wait for them. */
+  const giveUp = Effect.suspend(() =>
+    isOver && approvals.isAsking ? approvals.answer(client, "deny", "the terminal was closed") : Effect.void
+  )
 
   const answers = Effect.forever(
     Effect.flatMap(Queue.take(lines), (line) => {
+      if (line === null) {
+        isOver = true
+        return giveUp
+      }
       if (!approvals.isAsking || line.trim() === "") return Effect.void
       const decision = answerOf(line)
       return decision === undefined ? show(`  ${answerKeys}`) : approvals.answer(client, decision)
@@ -37,7 +48,7 @@ export const make = Effect.fnUntraced(function* (
 
   /** Stdin is left alone until there is something to answer. */
   const read = Effect.gen(function* () {
-    if (isReading || !approvals.isAsking) return
+    if (isReading || !approvals.isAsking) return yield* giveUp
     isReading = true
     yield* Effect.acquireRelease(
       Effect.sync(() => createInterface({ input: terminal.input(), terminal: false })),
@@ -46,7 +57,11 @@ export const make = Effect.fnUntraced(function* (
           reader.close()
           terminal.input().pause()
         })
-    ).pipe(Effect.map((reader) => reader.on("line", (line) => Queue.offerUnsafe(lines, line))))
+    ).pipe(
+      Effect.map((reader) =>
+        reader.on("line", (line) => Queue.offerUnsafe(lines, line)).on("close", () => Queue.offerUnsafe(lines, null))
+      )
+    )
     yield* Effect.forkScoped(answers)
   }).pipe(Scope.provide(scope))
 

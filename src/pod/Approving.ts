@@ -151,7 +151,18 @@ export const make = (journal: Journal): Approving => {
     const accept = () => mail.reply?.({ ok: true, result: { approval_id, decision, by } })
     return Effect.matchEffect(decide(answer, accept), {
       onFailure: answering.refuseStorage(mail),
-      onSuccess: (decided) => (decided === undefined ? refuse(answering, mail, approval_id) : Effect.void)
+      onSuccess: (decided) => (decided === undefined ? refuse(answering, mail, approval_id) : allowAlike(decided))
+    })
+  }
+
+  /** What an answer for the session allows is not asked for any more, also where it was asked for before. */
+  const allowAlike = ({ by, decision }: ApprovalAnswer): Effect.Effect<void> => {
+    if (decision !== "allow_session") return Effect.void
+    const alike = Array.from(approvals.open.values()).filter(
+      ({ subject, tool }) => subject !== undefined && approvals.allows({ tool, subject })
+    )
+    return Effect.forEach(alike, ({ approval_id }) => Effect.ignore(decide({ approval_id, decision: "allow", by })), {
+      discard: true
     })
   }
 

@@ -110,7 +110,6 @@ describe("lines that are no methods", () => {
     const before = readJournal(place)
     for (const [method, params] of [
       ["compact"],
-      ["approve", { approval_id: "x", decision: "allow" }],
       ["list_visible_pods"],
       ["inspect_pod", { name: "other" }],
       ["attach_or_restore_pod", { name: "other" }]

@@ -338,6 +338,25 @@ describe("an answer for the session", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("is also one for the same call that waits already", () =>
+    Effect.gen(function* () {
+      const pod = yield* openAsking()
+      yield* pod.handle.attendApprovals
+      yield* pod.handle.run("go")
+      yield* pod.callTools(asked("c1", "a"), asked("c2", "b"), asked("c3", "a"))
+      yield* rest
+      const [first] = yield* pod.handle.approvals
+      yield* pod.handle.approve(first?.approval_id ?? "", "allow_session", { by: "ann" })
+      yield* rest
+      assert.deepStrictEqual(
+        (yield* pod.handle.approvals).map(({ call_id }) => call_id),
+        ["c2"]
+      )
+      assert.strictEqual(pod.runs(), 2)
+      assert.deepInclude(approvalRecords(pod.memory, pod.ref).at(-1), { decision: "allow", by: "ann" })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("goes along when the session moves to another segment", () =>
     Effect.gen(function* () {
       const pod = yield* allowedOnce
