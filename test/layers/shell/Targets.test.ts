@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Files from "../../../layers/runtime/Files.ts"
 import * as Unbash from "../../../layers/shell/Unbash.ts"
 import { decideCall } from "../../../src/manifest/PermissionRules.ts"
@@ -41,7 +42,7 @@ const pod = Effect.gen(function* () {
 })
 
 const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | ShellSyntax>) =>
-  effect.pipe(Effect.provide(Files.layer), Effect.provide(Unbash.layer))
+  Effect.provide(effect, Layer.merge(Files.layer, Unbash.layer))
 
 describe("the target of a file tool", () => {
   it.effect("is the place that its path names, absolute or from the working directory", () =>
