@@ -29,7 +29,12 @@ export const make = Effect.fnUntraced(function* (
   const load = OpenAi.client(options, baseUrl)
   const warn = Ignored.warnOnce(provider)
   return {
-    info: { provider, model: options.model, contextWindow: options.contextWindow },
+    info: {
+      provider,
+      model: options.model,
+      contextWindow: options.contextWindow,
+      vision: options.capability?.vision !== false
+    },
     stream: (request, alive = () => {}) => {
       const { body, ignored } = build(options, request)
       return Stream.unwrap(

@@ -29,6 +29,8 @@ export interface ScriptedOptions {
   readonly model?: string
   /** Tokens; by default 200000. */
   readonly contextWindow?: number
+  /** By default false. */
+  readonly vision?: boolean
 }
 
 /** What a test may look at. */
@@ -56,7 +58,8 @@ export const make = (calls: ReadonlyArray<ScriptCall>, options: ScriptedOptions 
         info: {
           provider,
           model: options.model ?? "scripted",
-          contextWindow: options.contextWindow ?? 200_000
+          contextWindow: options.contextWindow ?? 200_000,
+          ...(options.vision === undefined ? {} : { vision: options.vision })
         },
         stream: (request, alive = () => {}) =>
           Stream.suspend(() => {

@@ -31,6 +31,7 @@ export const resultStep = (progress: LegProgress, turn: number, call: ToolCallIt
   turn,
   duration_ms: result.durationMs,
   ...(result.output.truncated === true ? { truncated: true } : {}),
+  ...(result.output.media === undefined ? {} : { media: result.output.media }),
   ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath }),
   ...(result.output.task === undefined ? {} : { task: result.output.task })
 })

@@ -24,6 +24,8 @@ export interface ModelInfo {
   readonly model: string
   /** Tokens. */
   readonly contextWindow: number
+  /** It is sent images and documents that tools return. Default false. */
+  readonly vision?: boolean
   /** Undefined where nobody has said them: then no cost is told. */
   readonly prices?: Prices
   /** Host and port of the server, where there is one. */

@@ -6,6 +6,7 @@
  */
 import type * as Schema from "effect/Schema"
 import type { RequestConfig } from "../protocol/LogEntry.ts"
+import type { Media } from "../protocol/Media.ts"
 
 export type AssistantBlock =
   | { readonly kind: "text"; readonly text: string }
@@ -32,6 +33,8 @@ export type LlmMessage =
         readonly name: string
         readonly text: string
         readonly isError: boolean
+        /** Only for models that can see. */
+        readonly media?: ReadonlyArray<Media>
       }>
     }
 

@@ -8,6 +8,7 @@
  * A generation is an unbroken stretch of assistant-side items of one `turn` (all of them, where `turn` is missing).
  */
 import { type LoggedItem, resultText, type ToolCallItem, type ToolResultItem } from "../protocol/Item.ts"
+import type { Media } from "../protocol/Media.ts"
 import type { AssistantBlock, LlmMessage } from "./LlmRequest.ts"
 
 /** What the pod itself says (`SystemItem.body`) comes as a message of role `system`. */
@@ -17,6 +18,8 @@ export interface HistoryItem {
   readonly turn?: number | undefined
   /** Where it was made (`originOf`), if it holds what only that origin takes back. */
   readonly provider?: unknown
+  /** What belongs to a tool's result besides its text. */
+  readonly media?: ReadonlyArray<Media> | undefined
 }
 
 export interface TranscriptOptions {
@@ -43,10 +46,10 @@ export const transcript = (
   { note, origin }: TranscriptOptions = {}
 ): ReadonlyArray<LlmMessage> => {
   const plan = new Plan()
-  for (const { item, provider, turn } of history) {
+  for (const { item, media, provider, turn } of history) {
     switch (item.kind) {
       case "tool_result":
-        plan.result(item)
+        plan.result(item, media)
         break
       case "tool_call":
         plan.call(item, turn)
@@ -86,6 +89,7 @@ interface Call {
   readonly id: string
   readonly name: string
   result: ToolResultItem | undefined
+  media: ReadonlyArray<Media> | undefined
 }
 
 interface Generation {
@@ -117,16 +121,17 @@ class Plan {
     const id = this.unique(item.call_id)
     const generation = this.generation(turn)
     generation.blocks.push({ kind: "tool_call", id, name: item.name, arguments: item.arguments })
-    generation.calls.push({ loggedId: item.call_id, id, name: item.name, result: undefined })
+    generation.calls.push({ loggedId: item.call_id, id, name: item.name, result: undefined, media: undefined })
   }
 
   /** Goes to the open call of that id in the latest generation that has one; a result without a call is left out. */
-  result(item: ToolResultItem): void {
+  result(item: ToolResultItem, media: ReadonlyArray<Media> | undefined): void {
     this.open = undefined
     for (const generation of this.generations.toReversed()) {
       const call = generation.calls.find((made) => made.loggedId === item.call_id && made.result === undefined)
       if (call === undefined) continue
       call.result = item
+      call.media = media
       return
     }
   }
@@ -168,5 +173,6 @@ const answer = (call: Call) => ({
   id: call.id,
   name: call.name,
   text: call.result === undefined ? unknownOutcome : resultText(call.result),
-  isError: call.result === undefined || call.result.is_error === true
+  isError: call.result === undefined || call.result.is_error === true,
+  ...(call.media === undefined ? {} : { media: call.media })
 })

@@ -120,6 +120,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     fence,
     env: options.env ?? {},
     envAllow: manifest.sandbox.env_allow,
+    vision: client.info.vision === true,
     outputDir: dir.outputDir,
     ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))

@@ -8,6 +8,7 @@
 import * as Schema from "effect/Schema"
 import { Count, nullable, omittable } from "./Fields.ts"
 import { LoggedItem, ToolResultItem } from "./Item.ts"
+import { Media } from "./Media.ts"
 import { Segment } from "./Segment.ts"
 import { ErrorCode, ErrorPhase, InvokeKind, RunResult } from "./Status.ts"
 import { SystemItem } from "./SystemItem.ts"
@@ -130,7 +131,7 @@ export const AssistantItem = Schema.Struct({
 })
 /**
  * `truncated`, `output_path`, `duration_ms` and `task` are what the `tool_result` event adds for native clients. `task` is
- * the one that the call has made or changed, as it is from here on.
+ * the one that the call has made or changed, as it is from here on. `media` is what the model sees besides the text.
  */
 export const ToolResultEntry = Schema.Struct({
   kind: Schema.tag("tool_result"),
@@ -139,7 +140,7 @@ export const ToolResultEntry = Schema.Struct({
   truncated: Schema.optionalKey(Schema.Boolean),
   output_path: Schema.optionalKey(Schema.String),
   duration_ms: Schema.optionalKey(Count),
-  media: Schema.optionalKey(Schema.Json),
+  media: Schema.optionalKey(Schema.Array(Media)),
   task: Schema.optionalKey(Task),
   ...ofTurn
 })

@@ -15,7 +15,7 @@ import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { Approvals } from "./Approvals.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
-import { History, type LinePlace, madeBy } from "./History.ts"
+import { apartFromText, History, type LinePlace, madeBy } from "./History.ts"
 import { carried, newRun } from "./LiveRuns.ts"
 import * as Spent from "./Spent.ts"
 import * as Tasks from "./Tasks.ts"
@@ -202,7 +202,7 @@ const addItems = (
   place: LinePlace | undefined
 ): void => {
   itemsOf(entry).forEach((item, index) => {
-    if (place === undefined) state.history.push({ item, turn, ...madeBy(entry) })
+    if (place === undefined) state.history.push({ item, turn, ...apartFromText(entry) })
     else state.history.pushStored(place, index)
     follow(state, item, turn)
   })

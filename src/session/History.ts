@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { LoggedItem } from "../protocol/Item.ts"
 import type { LogEntry } from "../protocol/LogEntry.ts"
+import type { Media } from "../protocol/Media.ts"
 import { decodeEntry } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import type { SegmentFile } from "./SessionStore.ts"
@@ -21,6 +22,8 @@ export interface HistoryItem {
   readonly turn: number | undefined
   /** Where it was made, if it holds what only that vendor takes back. */
   readonly provider?: unknown
+  /** What belongs to a tool's result besides its text. */
+  readonly media?: ReadonlyArray<Media>
 }
 
 /** A line of a segment file: its bytes `from` ≤ i < `to`. */
@@ -129,7 +132,7 @@ const run = Effect.fnUntraced(function* (
     }
     const item = itemsOf(line.entry)[index]
     if (item === undefined) return yield* changed(slot)
-    items.push({ item, turn: turnOf(line.entry), ...madeBy(line.entry) })
+    items.push({ item, turn: turnOf(line.entry), ...apartFromText(line.entry) })
   }
   return items
 })
@@ -158,8 +161,10 @@ const changed = ({ file, from }: LinePlace) =>
   )
 
 /** For `HistoryItem`: of most entries nothing. */
-export const madeBy = (entry: LogEntry): { readonly provider?: unknown } =>
-  entry.kind === "assistant_item" && entry.provider !== undefined ? { provider: entry.provider } : {}
+export const apartFromText = (entry: LogEntry): Pick<HistoryItem, "media" | "provider"> => {
+  if (entry.kind === "assistant_item" && entry.provider !== undefined) return { provider: entry.provider }
+  return entry.kind === "tool_result" && entry.media !== undefined ? { media: entry.media } : {}
+}
 
 const turnOf = (entry: LogEntry): number | undefined =>
   entry.kind === "assistant_item" || entry.kind === "tool_result" ? entry.turn : undefined

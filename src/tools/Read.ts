@@ -12,6 +12,7 @@ import * as Text from "../scope/Text.ts"
 import { fromScope, invalid } from "./Failure.ts"
 import { maxFileBytes } from "./Limits.ts"
 import * as LineWindow from "./LineWindow.ts"
+import * as MediaFile from "./MediaFile.ts"
 import { pageAt, sentence } from "./Paging.ts"
 import * as Tool from "./Tool.ts"
 import type { Tracker } from "./Tracker.ts"
@@ -39,7 +40,8 @@ const Parameters = Schema.Struct({
 const description =
   "Reads a text file. Every line comes with its number, counted from 1, and a tab. Long files come in " +
   `windows: the summary says which lines were returned and the offset of the next ones. Of lines over ` +
-  `${LineWindow.maxLineBytes} bytes only the beginning is shown. A file must be read before it can be changed with ` +
+  `${LineWindow.maxLineBytes} bytes only the beginning is shown. Images (PNG, JPEG, GIF, WebP) and PDF documents are shown ` +
+  "whole, if the model can see. A file must be read before it can be changed with " +
   "Edit or Write."
 
 interface Window {
@@ -84,12 +86,31 @@ export const make = (options: {
   readonly fs: ScopedFsShape
   readonly tracker: Tracker
   readonly contentBytes: number
+  readonly vision: boolean
 }): Tool.Tool => {
+  /** An image or a document, if the file is one. */
+  const show = Effect.fnUntraced(function* (path: string, open: ReadFile.OpenFile, first: Uint8Array) {
+    const type = MediaFile.typeOf(first)
+    if (type === undefined) return undefined
+    const what = `${path} is ${MediaFile.words(type)} of ${open.size} bytes`
+    if (!options.vision)
+      return yield* invalid(`${what}, and this model cannot see. Another tool may turn it into text.`)
+    if (open.size > MediaFile.maxMediaBytes) {
+      return yield* invalid(`${what}. At most ${MediaFile.maxMediaBytes} bytes can be shown: make it smaller first.`)
+    }
+    return type
+  })
+
   const readWindow = Effect.fnUntraced(function* (path: string, offset: number, limit: number) {
     const open = yield* Effect.mapError(options.fs.open(path), fromScope)
     const window = LineWindow.make({ offset, limit, maxBytes: options.contentBytes })
     if (open.size <= maxFileBytes) {
       const bytes = yield* Effect.mapError(ReadFile.readAll(path, open, maxFileBytes), fromScope)
+      const type = yield* show(path, open, bytes)
+      if (type !== undefined) {
+        yield* options.tracker.record(open.real, bytes)
+        return { media: MediaFile.media(path, type, bytes), size: bytes.length }
+      }
       yield* refuseBinary(path, bytes, bytes.length)
       yield* options.tracker.record(open.real, bytes)
       window.push(bytes)
@@ -102,7 +123,10 @@ export const make = (options: {
         fromScope(ReadFile.failed(path, "read")(error))
       )
       const chunk = buffer.subarray(0, length)
-      if (isFirst) yield* refuseBinary(path, chunk, open.size)
+      if (isFirst) {
+        yield* show(path, open, chunk)
+        yield* refuseBinary(path, chunk, open.size)
+      }
       isCounted = length === 0
       window.push(chunk)
       read += length
@@ -124,6 +148,10 @@ export const make = (options: {
     idempotent: true,
     run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0 }) {
       const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit)))
+      if ("media" in window) {
+        const { media, size } = window
+        return { summary: `Read ${path}: ${MediaFile.words(media.type)}, ${size} bytes, shown whole.`, media: [media] }
+      }
       const { lines, total } = window.result
       if (lines.length === 0) return { summary: summarize(path, offset, window) }
       const hasMore = !window.isCounted || offset + lines.length < total

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ToolSpec } from "../llm/LlmRequest.ts"
+import type { Media } from "../protocol/Media.ts"
 import type { Task } from "../protocol/Task.ts"
 import * as Lexical from "../scope/Lexical.ts"
 import { failureText, fromEncoded } from "./Output.ts"
@@ -20,6 +21,8 @@ export interface ToolOutput {
   readonly content?: string
   /** The tool left something out of `content`. */
   readonly truncated?: boolean
+  /** What a model that can see is shown besides the text. */
+  readonly media?: ReadonlyArray<Media>
   /** Where the whole output is, if it was kept. */
   readonly outputPath?: string
   /** The task that the call has made or changed: recorded with the result, in one line, and true from then on. */

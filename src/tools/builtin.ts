@@ -41,6 +41,8 @@ export interface BuiltinOptions {
   readonly fence: Fence
   /** Absolute; where long output of commands is kept. Made when it is needed; should be readable in the scope. */
   readonly outputDir: string
+  /** The model is shown images and documents. Default false. */
+  readonly vision?: boolean
   /** Bulk of one result in bytes. Should lie below the cap of the turn loop. Default: 60 KiB. */
   readonly contentBytes?: number
   /** Bytes of output that one command may write. Default: 64 MiB. */
@@ -72,7 +74,7 @@ export const builtin: (
   }
   const background = yield* BackgroundCommands.make({ launcher, files, directory: options.outputDir, limits })
   return [
-    Read.make({ fs, tracker, contentBytes }),
+    Read.make({ fs, tracker, contentBytes, vision: options.vision === true }),
     Write.make({ fs, tracker, contentBytes }),
     Edit.make({ fs, tracker, contentBytes }),
     Glob.make({ fs, search, contentBytes }),

@@ -257,6 +257,29 @@ describe("Pod.make", () => {
       }).pipe(Effect.scoped, Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }])))
   )
 
+  it.effect("an image that a tool returned is in every later request, and in those after a restart", () =>
+    Effect.gen(function* () {
+      const store = MemoryStore.make()
+      const cwd = yield* workspace
+      NFS.writeFileSync(`${cwd}/a.png`, new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))
+      const shown = (calls: ReadonlyArray<Scripted.ScriptCall>) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const pod = yield* Pod.make(yield* manifestFor(cwd), { cwd })
+            yield* pod.runToEnd("go")
+            const requests = yield* (yield* Scripted.Script).requests
+            return requests.map(({ messages }) =>
+              messages.flatMap((said) => (said.role === "tool" ? said.results.flatMap(({ media = [] }) => media) : []))
+            )
+          })
+        ).pipe(Effect.provide(Layer.merge(PodTest.world(store), Scripted.layer(calls, { vision: true }))))
+      const image = [{ type: "image/png", data: "iVBORw0KGgo=", name: "a.png" }]
+      const look = { steps: [{ tool: "Read", id: "c1", args: { file_path: `${cwd}/a.png` } }] }
+      expect(yield* shown([look, { steps: [{ text: "seen" }] }])).toEqual([[], image])
+      expect(yield* shown([{ steps: [{ text: "still there" }] }])).toEqual([image])
+    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
+  )
+
   it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
     Effect.gen(function* () {
       const store = MemoryStore.make()

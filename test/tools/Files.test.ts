@@ -121,6 +121,37 @@ layer(live)("file tools", (it) => {
       })
     )
 
+    it.effect("shows images and documents to a model that can see, and says what they are to others", () =>
+      Effect.gen(function* () {
+        const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0])
+        const files = {
+          "a.png": png,
+          "b.pdf": "%PDF-1.7\nrest",
+          "big.png": new Uint8Array([...png, ...new Uint8Array(4_000_000)])
+        }
+        const sees = yield* workbench({ files, vision: true })
+        assert.deepStrictEqual(yield* sees.call("Read", { file_path: sees.at("a.png") }), {
+          summary: `Read ${sees.at("a.png")}: an image (png), 10 bytes, shown whole.`,
+          media: [{ type: "image/png", data: Buffer.from(png).toString("base64"), name: "a.png" }]
+        })
+        assert.strictEqual(
+          (yield* sees.call("Read", { file_path: sees.at("b.pdf") })).media?.[0]?.type,
+          "application/pdf"
+        )
+        const big = yield* refusal(sees.call("Read", { file_path: sees.at("big.png") }))
+        assert.include(big.message, "At most 3932160 bytes can be shown")
+        const blind = yield* workbench({ files })
+        for (const [name, kind] of Object.entries({
+          "a.png": "an image (png) of 10 bytes",
+          "b.pdf": "a PDF document of 13 bytes"
+        })) {
+          const { message } = yield* refusal(blind.call("Read", { file_path: blind.at(name) }))
+          assert.include(message, kind)
+          assert.include(message, "this model cannot see")
+        }
+      })
+    )
+
     it.effect("refuses what the scope refuses, and arguments that do not fit", () =>
       Effect.gen(function* () {
         const { at, call, work } = yield* workbench({ files: { "a.txt": "x" } })

@@ -5,16 +5,21 @@
  * refuses is left out: blank text, thinking without proof, thinking at the end of a message.
  */
 import type {
+  Base64ImageSource,
   ContentBlockParam,
+  DocumentBlockParam,
+  ImageBlockParam,
   MessageCreateParamsStreaming,
   MessageParam,
   TextBlockParam,
-  Tool
+  Tool,
+  ToolResultBlockParam
 } from "@anthropic-ai/sdk/resources/messages/messages"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
 import { parseArguments } from "../../../src/llm/Response.ts"
 import type { RequestConfig } from "../../../src/protocol/LogEntry.ts"
 import { onWire } from "../vendor/CallIds.ts"
+import { isImage, seen } from "../vendor/Seen.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface WireRequest {
@@ -40,7 +45,7 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
   const { config } = request
   const reasoning = reasoningOf(options, config)
   const sampling = samplingOf(config)
-  const messages = toMessages(request.messages)
+  const messages = toMessages(options, request.messages)
   const offersTools = options.capability?.tool_calling !== "none" && request.tools.length > 0
   const body: MessageCreateParamsStreaming = {
     model: options.model,
@@ -130,7 +135,7 @@ interface Draft {
   readonly content: Array<ContentBlockParam>
 }
 
-const toMessages = (messages: ReadonlyArray<LlmMessage>): Array<MessageParam> => {
+const toMessages = (options: VendorOptions, messages: ReadonlyArray<LlmMessage>): Array<MessageParam> => {
   const drafts: Array<Draft> = []
   const say = (role: Draft["role"], blocks: ReadonlyArray<ContentBlockParam>) => {
     if (blocks.length === 0) return
@@ -153,8 +158,7 @@ const toMessages = (messages: ReadonlyArray<LlmMessage>): Array<MessageParam> =>
           message.results.map((result) => ({
             type: "tool_result",
             tool_use_id: callId(result.id),
-            // An error without words is refused.
-            content: isBlank(result.text) ? "(no output)" : result.text.toWellFormed(),
+            content: resultContent(seen(options, result)),
             ...(result.isError ? { is_error: true } : {})
           }))
         )
@@ -163,6 +167,23 @@ const toMessages = (messages: ReadonlyArray<LlmMessage>): Array<MessageParam> =>
   if (drafts[0]?.role === "assistant")
     drafts.unshift({ role: "user", content: textBlocks("[The conversation so far.]") })
   return drafts
+}
+
+const resultContent = ({ media, text }: ReturnType<typeof seen>): NonNullable<ToolResultBlockParam["content"]> => {
+  // An error without words is refused.
+  const words = isBlank(text) ? "(no output)" : text.toWellFormed()
+  if (media.length === 0) return words
+  return [
+    { type: "text", text: words },
+    ...media.map((each): ImageBlockParam | DocumentBlockParam =>
+      isImage(each)
+        ? {
+            type: "image",
+            source: { type: "base64", media_type: each.type as Base64ImageSource["media_type"], data: each.data }
+          }
+        : { type: "document", source: { type: "base64", media_type: "application/pdf", data: each.data } }
+    )
+  ]
 }
 
 const textBlocks = (text: string): Array<TextBlockParam> =>

@@ -11,6 +11,7 @@ import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/Ll
 import { parseArguments } from "../../../src/llm/Response.ts"
 import type { RequestConfig } from "../../../src/protocol/LogEntry.ts"
 import { onWire } from "../vendor/CallIds.ts"
+import { seen } from "../vendor/Seen.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 import { project } from "./JsonSchema.ts"
 
@@ -26,7 +27,7 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
   const thinking = thinkingOf(options, config)
   const offersTools = options.capability?.tool_calling !== "none" && request.tools.length > 0
   return {
-    contents: toContents(request.messages, wantsSignedCalls.test(options.model) ? unsigned : undefined),
+    contents: toContents(options, request.messages, wantsSignedCalls.test(options.model) ? unsigned : undefined),
     config: {
       ...(request.system === undefined || isBlank(request.system)
         ? {}
@@ -85,7 +86,11 @@ interface Draft {
 }
 
 /** `placeholder`: for calls that have no signature. */
-const toContents = (messages: ReadonlyArray<LlmMessage>, placeholder: string | undefined): Array<Content> => {
+const toContents = (
+  options: VendorOptions,
+  messages: ReadonlyArray<LlmMessage>,
+  placeholder: string | undefined
+): Array<Content> => {
   const drafts: Array<Draft> = []
   const say = (role: Draft["role"], parts: ReadonlyArray<Part>) => {
     if (parts.length === 0) return
@@ -103,21 +108,29 @@ const toContents = (messages: ReadonlyArray<LlmMessage>, placeholder: string | u
         say("model", modelParts(message.blocks, placeholder))
         break
       case "tool":
-        say(
-          "user",
-          message.results.map((result) => ({
-            functionResponse: {
-              id: callId(result.id),
-              name: result.name,
-              response: { [result.isError ? "error" : "output"]: result.text.toWellFormed() }
-            }
-          }))
-        )
+        say("user", resultParts(options, message.results))
     }
   }
   if (drafts[0]?.role === "model") drafts.unshift({ role: "user", parts: [{ text: "[The conversation so far.]" }] })
   return drafts
 }
+
+/** What there is to see comes behind the responses: older models take it nowhere else. */
+const resultParts = (options: VendorOptions, results: ToolResults): ReadonlyArray<Part> => {
+  const shown = results.map((result) => ({ result, ...seen(options, result) }))
+  return [
+    ...shown.map(({ result, text }) => ({
+      functionResponse: {
+        id: callId(result.id),
+        name: result.name,
+        response: { [result.isError ? "error" : "output"]: text.toWellFormed() }
+      }
+    })),
+    ...shown.flatMap(({ media }) => media.map(({ data, type }) => ({ inlineData: { mimeType: type, data } })))
+  ]
+}
+
+type ToolResults = Extract<LlmMessage, { readonly role: "tool" }>["results"]
 
 const textPart = (text: string): ReadonlyArray<Part> => (text === "" ? [] : [{ text: text.toWellFormed() }])
 

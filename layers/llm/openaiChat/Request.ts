@@ -6,14 +6,17 @@
  */
 import type {
   ChatCompletionAssistantMessageParam,
+  ChatCompletionContentPart,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionFunctionTool,
   ChatCompletionMessageFunctionToolCall,
   ChatCompletionMessageParam
 } from "openai/resources/chat/completions/completions"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
+import type { Media } from "../../../src/protocol/Media.ts"
 import { onWire } from "../vendor/CallIds.ts"
 import { effortOf, isOwn, parametersOf, toolsOf } from "../vendor/OpenAi.ts"
+import { dataUrl, fileName, isImage, seen } from "../vendor/Seen.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface OpenAiChatOptions extends VendorOptions {
@@ -37,7 +40,7 @@ export const build = (options: OpenAiChatOptions, request: LlmRequest): WireRequ
         ...(request.system === undefined || request.system === ""
           ? []
           : [{ role: "system", content: request.system.toWellFormed() } as const]),
-        ...request.messages.flatMap(toMessages)
+        ...request.messages.flatMap((message) => toMessages(options, message))
       ],
       ...toolsOf(options, request, toTool),
       ...(config.max_tokens === null
@@ -72,7 +75,7 @@ const toTool = (tool: LlmRequest["tools"][number]): ChatCompletionFunctionTool =
   }
 })
 
-const toMessages = (message: LlmMessage): ReadonlyArray<ChatCompletionMessageParam> => {
+const toMessages = (options: VendorOptions, message: LlmMessage): ReadonlyArray<ChatCompletionMessageParam> => {
   switch (message.role) {
     case "user":
     case "system":
@@ -80,13 +83,31 @@ const toMessages = (message: LlmMessage): ReadonlyArray<ChatCompletionMessagePar
     case "assistant":
       return assistant(message.blocks)
     case "tool":
-      return message.results.map((result) => ({
-        role: "tool",
-        tool_call_id: callId(result.id),
-        content: result.text.toWellFormed()
-      }))
+      return toolMessages(message.results.map((result) => ({ id: result.id, ...seen(options, result) })))
   }
 }
+
+/** A result is text alone in this API: what else there is to see comes behind all of them, as the user's. */
+const toolMessages = (
+  results: ReadonlyArray<ReturnType<typeof seen> & { readonly id: string }>
+): ReadonlyArray<ChatCompletionMessageParam> => {
+  const answers = results.map(
+    ({ id, text }): ChatCompletionMessageParam => ({
+      role: "tool",
+      tool_call_id: callId(id),
+      content: text.toWellFormed()
+    })
+  )
+  const parts = results.flatMap(({ media }) => media.map(toPart))
+  if (parts.length === 0) return answers
+  const note: ChatCompletionContentPart = { type: "text", text: "[What the tools above returned besides text.]" }
+  return [...answers, { role: "user", content: [note, ...parts] }]
+}
+
+const toPart = (media: Media): ChatCompletionContentPart =>
+  isImage(media)
+    ? { type: "image_url", image_url: { url: dataUrl(media) } }
+    : { type: "file", file: { filename: fileName(media), file_data: dataUrl(media) } }
 
 /** The longest that this API takes. */
 const callId = (id: string): string => onWire(id, 40)

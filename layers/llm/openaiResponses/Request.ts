@@ -8,11 +8,14 @@
 import type {
   FunctionTool,
   ResponseCreateParamsStreaming,
+  ResponseInputFileContent,
+  ResponseInputImageContent,
   ResponseInputItem
 } from "openai/resources/responses/responses"
 import type { AssistantBlock, LlmMessage, LlmRequest } from "../../../src/llm/LlmRequest.ts"
 import { onWire } from "../vendor/CallIds.ts"
 import { effortOf, parametersOf, toolsOf } from "../vendor/OpenAi.ts"
+import { dataUrl, fileName, isImage, seen } from "../vendor/Seen.ts"
 import type { VendorOptions } from "../vendor/Vendor.ts"
 
 export interface WireRequest {
@@ -28,7 +31,7 @@ export const build = (options: VendorOptions, request: LlmRequest): WireRequest 
     body: {
       model: options.model,
       ...(request.system === undefined || request.system === "" ? {} : { instructions: request.system.toWellFormed() }),
-      input: request.messages.flatMap(toItems),
+      input: request.messages.flatMap((message) => toItems(options, message)),
       ...toolsOf(options, request, toTool),
       ...(config.max_tokens === null ? {} : { max_output_tokens: config.max_tokens }),
       ...(config.temperature === null ? {} : { temperature: config.temperature }),
@@ -61,7 +64,7 @@ const toTool = (tool: LlmRequest["tools"][number]): FunctionTool => ({
   strict: false
 })
 
-const toItems = (message: LlmMessage): ReadonlyArray<ResponseInputItem> => {
+const toItems = (options: VendorOptions, message: LlmMessage): ReadonlyArray<ResponseInputItem> => {
   switch (message.role) {
     case "user":
     case "system":
@@ -78,9 +81,21 @@ const toItems = (message: LlmMessage): ReadonlyArray<ResponseInputItem> => {
       return message.results.map((result) => ({
         type: "function_call_output",
         call_id: callId(result.id),
-        output: result.text.toWellFormed()
+        output: outputOf(seen(options, result))
       }))
   }
+}
+
+const outputOf = ({ media, text }: ReturnType<typeof seen>): ResponseInputItem.FunctionCallOutput["output"] => {
+  if (media.length === 0) return text.toWellFormed()
+  return [
+    { type: "input_text", text: text.toWellFormed() },
+    ...media.map((each): ResponseInputImageContent | ResponseInputFileContent =>
+      isImage(each)
+        ? { type: "input_image", image_url: dataUrl(each), detail: "auto" }
+        : { type: "input_file", filename: fileName(each), file_data: dataUrl(each) }
+    )
+  ]
 }
 
 const callId = (id: string): string => onWire(id, 64)

@@ -20,6 +20,8 @@ import * as Failure from "./Failure.ts"
 export interface ModelCapability {
   readonly tool_calling?: "none" | "sequential" | "parallel" | undefined
   readonly reasoning?: "effort" | "budget_tokens" | "both" | undefined
+  /** False: images and documents are left out of what is sent. */
+  readonly vision?: boolean | undefined
   readonly prompt_caching?:
     | { readonly kind: "explicit"; readonly max_breakpoints: number }
     | { readonly kind: "auto" }
