@@ -107,7 +107,8 @@ const turns = async ({ model }: Bench, client: Client): Promise<Values> => {
   }
 }
 
-const toolCalls = async ({ model }: Bench, client: Client, name: string, args: object): Promise<number> =>
+/** The median of several calls. */
+export const toolCalls = async ({ model }: Bench, client: Client, name: string, args: object): Promise<number> =>
   median(
     await repeat(callsPerProcess, async (index) => {
       const tool: Answer = { kind: "tool", id: `call_${name}_${index}`, name, args }

@@ -20,16 +20,17 @@ import * as Report from "./Report.ts"
 import { type Key, keys, type Values } from "./Rows.ts"
 import * as Sandbox from "./Sandbox.ts"
 import * as Subject from "./Subject.ts"
+import * as Tree from "./Tree.ts"
 
 const usage = `usage: npm run bench -- [--rounds N] [--only ROW,ROW] [--json FILE] [--dir DIR] [--program FILE]
 
   --rounds N      fresh processes per row, 5 by default
   --only ROWS     ${keys.slice(0, 7).join(" ")}
                   ${keys.slice(7, 16).join(" ")}
-                  ${keys.slice(16, 25).join(" ")}
-                  ${keys.slice(25, 29).join(" ")}
-                  ${keys.slice(29, 33).join(" ")}
-                  ${keys.slice(33).join(" ")}
+                  ${keys.slice(16, 28).join(" ")}
+                  ${keys.slice(28, 32).join(" ")}
+                  ${keys.slice(32, 36).join(" ")}
+                  ${keys.slice(36).join(" ")}
   --json FILE     writes the result there as well; - is stdout, and the table then goes to stderr
   --dir DIR       where the measured processes keep their files (the system's temporary directory); its disk counts
   --program FILE  the program to measure, dist/main.js by default
@@ -92,6 +93,9 @@ const longKeys = [
   "fork-disk"
 ] as const satisfies ReadonlyArray<Key>
 
+/** Measured where there are many files, and a large one. */
+const treeKeys = ["grep-tree", "glob-tree", "read-window"] as const satisfies ReadonlyArray<Key>
+
 /** Not measured in the one process that lives for a while. */
 const otherKeys = new Set<Key>([
   "ready",
@@ -103,7 +107,8 @@ const otherKeys = new Set<Key>([
   "append",
   ...longKeys,
   ...Models.dialects.flatMap(Models.decodeKeys),
-  ...Models.podsKeys
+  ...Models.podsKeys,
+  ...treeKeys
 ])
 const lifeKeys = keys.filter((key) => !otherKeys.has(key))
 
@@ -164,6 +169,13 @@ const measure = async (options: Options, directory: string): Promise<Report.Meas
   }
   if (wanted(...longKeys)) {
     await givePast("long log", pod, LongLog.giveLong, LongLog.restoreLong)
+  }
+  if (wanted(...treeKeys)) {
+    await givePast("tree", pod, Tree.give, async (bench) => {
+      const measured = await Tree.search(bench)
+      values.floor.push(measured.floor)
+      return measured.pod
+    })
   }
   for (let round = 1; round <= options.rounds; round++) {
     const label = (what: string) => `round ${round}/${options.rounds}: ${what}`
