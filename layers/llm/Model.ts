@@ -1,4 +1,7 @@
-/** The one model of a manifest, whatever its scheme. The SDKs behind it are loaded with the first request. */
+/**
+ * The one model of a manifest, whatever its scheme. A pod that starts loads the dialect that it speaks, and none of the
+ * others; the SDK behind it is loaded with the first request.
+ */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -9,12 +12,6 @@ import { defaultLimits } from "../../src/llm/Limits.ts"
 import { LlmClient } from "../../src/llm/LlmClient.ts"
 import type { LlmError } from "../../src/llm/LlmError.ts"
 import type { ResolvedModel } from "../../src/manifest/Model.ts"
-import * as Anthropic from "./Anthropic.ts"
-import * as Gemini from "./Gemini.ts"
-import * as Offline from "./Offline.ts"
-import * as OpenAiChat from "./OpenAiChat.ts"
-import * as OpenAiResponses from "./OpenAiResponses.ts"
-import * as Scripted from "./Scripted.ts"
 
 /**
  * Whatever its scheme, a model knows its prices: calls of it tell what they cost. Pods that share `Gates` wait for an
@@ -57,22 +54,42 @@ const speak = (
   }
   switch (model.scheme) {
     case "anthropic":
-      return Anthropic.make(vendor)
+      return Effect.flatMap(
+        loaded(() => import("./Anthropic.ts")),
+        ({ make }) => make(vendor)
+      )
     case "openai_chat":
-      return OpenAiChat.make(vendor)
+      return Effect.flatMap(
+        loaded(() => import("./OpenAiChat.ts")),
+        ({ make }) => make(vendor)
+      )
     case "openai_responses":
-      return OpenAiResponses.make(vendor)
+      return Effect.flatMap(
+        loaded(() => import("./OpenAiResponses.ts")),
+        ({ make }) => make(vendor)
+      )
     case "gemini":
-      return Gemini.make(vendor)
+      return Effect.flatMap(
+        loaded(() => import("./Gemini.ts")),
+        ({ make }) => make(vendor)
+      )
     case "offline":
-      return Effect.succeed(Offline.client)
-    case "scripted":
       return Effect.map(
-        Scripted.fromFile(model.script ?? "", { model: model.modelId, contextWindow: model.contextWindow }),
+        loaded(() => import("./Offline.ts")),
         ({ client }) => client
+      )
+    case "scripted":
+      return loaded(() => import("./Scripted.ts")).pipe(
+        Effect.flatMap(({ fromFile }) =>
+          fromFile(model.script ?? "", { model: model.modelId, contextWindow: model.contextWindow })
+        ),
+        Effect.map(({ client }) => client)
       )
   }
 }
+
+/** A file of ours that cannot be loaded is a broken installation: nothing that a caller could handle. */
+const loaded = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)
 
 export const layer = (
   model: ResolvedModel,

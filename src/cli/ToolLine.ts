@@ -44,8 +44,11 @@ const argumentText = (text: string, cwd: string | undefined): string => {
 /** A command line as the summary of itself says nothing: what it printed first does, and how it ended. */
 const echoed = /^\$ .*?( \((?:exit code|killed by|timed out|ended:)[^()]*\))?$/
 
+/** What a tool says to a model that may have to ask for more. When there is no more, a person need not read it. */
+const whole = / Returned \d+ of [^;]*; next offset: none\.$/
+
 const resultText = ({ isError, output, summary }: ToolOutcome, max: number): string => {
-  const said = oneLine(summary, 1000)
+  const said = oneLine(summary, 1000).replace(whole, "")
   const echo = echoed.exec(said)
   if (echo === null) return cut(said, max)
   const ending = echo[1]?.trim() ?? (isError ? "failed" : "")

@@ -62,6 +62,13 @@ describe("events on a terminal", () => {
     assert.strictEqual(answer, "")
   })
 
+  it("leaves out that there is no more, and says that there is", () => {
+    const read = call("1", "Read", { file_path: "a" })
+    const tail = (next: string) => `Read a. Returned 2 of 9 lines; next offset: ${next}.`
+    assert.strictEqual(render([read, result("1", tail("none"))]).info, "✓ Read a: Read a.\n")
+    assert.strictEqual(render([read, result("1", tail("2"))]).info, `✓ Read a: ${tail("2")}\n`)
+  })
+
   it("shows what a command printed first and how it ended, not the command again", () => {
     const bash = (summary: string, output: string | undefined, is_error = false): PodEvent => ({
       event: "tool_result",
