@@ -107,7 +107,7 @@ export const receive = Effect.fnUntraced(function* (
       }
       const rule = Ending.rules[ending._tag]
       if (rule.next === "commit") {
-        if (ending._tag === "Refused") yield* warn(services, "the model refused to answer; its answer is the refusal")
+        if (ending._tag === "Refused") yield* warn(services, refusal(ending.detail))
         return { items: items(client), usage, llmCall, info: client.info, limit: undefined }
       }
       if (rule.next === "fail") return yield* failure(ending, response.items())
@@ -137,6 +137,10 @@ export const receive = Effect.fnUntraced(function* (
   })
 })
 
+/** Some vendors refuse without a word in the answer. */
+const refusal = (detail: string | undefined): string =>
+  `the model refused to answer${detail === undefined ? "" : ` (${detail})`}; its answer is the refusal`
+
 const isProof = (item: Response.GeneratedItem): boolean =>
   item.kind === "reasoning" && (item.signature !== undefined || item.encrypted_content !== undefined)
 
@@ -160,7 +164,7 @@ const piece = Effect.fnUntraced(function* (
   const onEvents = (events: ReadonlyArray<LlmEvent>): Effect.Effect<void> => {
     for (const event of events) {
       if (event.type === "usage") usage = merge(usage, event.usage)
-      if (event.type === "stop") ending = Ending.ofStop(event.reason)
+      if (event.type === "stop") ending = Ending.ofStop(event.reason, event.detail)
     }
     return follow(events)
   }

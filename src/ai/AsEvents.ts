@@ -64,8 +64,10 @@ export const decoder = (): Decoder => {
     const proof = Proof.toText(Proof.merge(block.metadata, metadata))
     if (proof === undefined) return [{ type: "block_stop", index }]
     if (proofIndex === undefined) return [{ type: "block_stop", index, signature: proof }]
+    // A text of nothing leaves nothing that it could be put back on.
+    if (kind === "text" && !block.written) return [{ type: "block_stop", index }]
     return [
-      { type: "thinking_start", index: proofIndex },
+      { type: "thinking_start", index: proofIndex, of: index },
       { type: "block_stop", index: proofIndex, encrypted: proof },
       { type: "block_stop", index }
     ]

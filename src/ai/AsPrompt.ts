@@ -71,6 +71,7 @@ const assistantParts = (blocks: ReadonlyArray<AssistantBlock>): ReadonlyArray<Pr
       case "text":
       case "refusal":
         if (!isBlank(block.text)) push(Prompt.textPart({ text: block.text.toWellFormed(), options }))
+        options = {}
         break
       case "thinking":
         if (block.encrypted !== undefined) options = Proof.fromText(block.encrypted)

@@ -8,8 +8,8 @@ import type { LlmError } from "./LlmError.ts"
 
 export type Ending =
   | { readonly _tag: "Complete" }
-  /** The model says that it will not do it. */
-  | { readonly _tag: "Refused" }
+  /** The model says that it will not do it, or its vendor does; `detail` is the vendor's word on it. */
+  | { readonly _tag: "Refused"; readonly detail: string | undefined }
   | { readonly _tag: "MaxTokens" }
   /** The vendor interrupts a long answer and waits to be asked for the rest. */
   | { readonly _tag: "Paused" }
@@ -47,13 +47,13 @@ export const rules: { readonly [Tag in Ending["_tag"]]: Rule } = {
 /** In a row, for one answer. */
 export const maxContinuations = 3
 
-export const ofStop = (reason: StopReason): Ending => {
+export const ofStop = (reason: StopReason, detail?: string): Ending => {
   switch (reason) {
     case "end_turn":
     case "tool_use":
       return { _tag: "Complete" }
     case "refusal":
-      return { _tag: "Refused" }
+      return { _tag: "Refused", detail }
     case "max_tokens":
       return { _tag: "MaxTokens" }
     case "pause":

@@ -9,7 +9,8 @@ export type StopReason = "end_turn" | "tool_use" | "max_tokens" | "refusal" | "p
 export type LlmEvent =
   /** `refusal`: the text says that the model will not do it, told apart from an answer by the vendor. */
   | { readonly type: "text_start"; readonly index: number; readonly refusal?: boolean }
-  | { readonly type: "thinking_start"; readonly index: number }
+  /** `of`: it is no thought, but holds what its maker wants to see again on that block, and nothing without it. */
+  | { readonly type: "thinking_start"; readonly index: number; readonly of?: number }
   | { readonly type: "tool_call_start"; readonly index: number; readonly id: string; readonly name: string }
   /** A piece of text, of thinking or of the call's JSON arguments, depending on the block. */
   | { readonly type: "delta"; readonly index: number; readonly text: string }

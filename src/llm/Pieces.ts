@@ -4,7 +4,8 @@
  * Each request numbers its blocks from 0; here they get numbers of their own. When a piece breaks off, what is whole
  * stays, and so does the text up to where it broke; thinking without its end and all tool calls are void. The text then
  * goes on with the first text of the next piece, unless a call comes before it, and what that piece repeats of it is
- * taken out. So whoever follows the events sees one text grow, and never sees a word twice.
+ * taken out. So whoever follows the events sees one text grow, and never sees a word twice. The calls of an answer that
+ * ends as a refusal are void as well: a vendor may stop it in the middle of one.
  */
 import type { LlmEvent } from "./LlmEvent.ts"
 import * as Overlap from "./Overlap.ts"
@@ -26,6 +27,8 @@ export interface Pieces {
 
 interface Block {
   readonly kind: "text" | "refusal" | "thinking" | "tool_call"
+  /** The block that it belongs to, if it is nothing of its own. */
+  readonly of?: number | undefined
   text: string
   closed: boolean
   overlap: Overlap.Overlap | undefined
@@ -68,6 +71,20 @@ export const make = (): Pieces => {
     return out
   }
 
+  const drop = (index: number): AnswerEvent => {
+    blocks.delete(index)
+    return { type: "void", index }
+  }
+
+  /** What belongs to a block that is void: on another one it would be wrong. */
+  const dropLoose = (): ReadonlyArray<AnswerEvent> =>
+    Array.from(blocks).flatMap(([index, { of }]) => (of === undefined || blocks.has(of) ? [] : [drop(index)]))
+
+  const dropCalls = (): ReadonlyArray<AnswerEvent> => {
+    const calls = Array.from(blocks).flatMap(([index, { kind }]) => (kind === "tool_call" ? [index] : []))
+    return [...calls.map(drop), ...dropLoose()]
+  }
+
   const startText = (index: number, refusal: boolean, start: AnswerEvent): ReadonlyArray<AnswerEvent> => {
     const overlap = said === undefined ? undefined : Overlap.make(said)
     said = undefined
@@ -98,8 +115,9 @@ export const make = (): Pieces => {
         const isCall = event.type === "tool_call_start"
         const out = [...closeEnding(), ...(isCall ? closeOpen() : [])]
         if (isCall) said = undefined
-        blocks.set(index, { kind: isCall ? "tool_call" : "thinking", text: "", closed: false, overlap: undefined })
-        return [...out, { ...event, index }]
+        const of = "of" in event && event.of !== undefined ? base + event.of : undefined
+        blocks.set(index, { kind: isCall ? "tool_call" : "thinking", of, text: "", closed: false, overlap: undefined })
+        return [...out, { ...event, index, ...(of === undefined ? {} : { of }) }]
       }
       case "delta": {
         const index = base + event.index
@@ -126,9 +144,8 @@ export const make = (): Pieces => {
       case "usage":
         return [event]
       case "stop":
-        return event.reason === "max_tokens" || event.reason === "pause"
-          ? [event]
-          : [...closeEnding(), ...closeOpen(), event]
+        if (event.reason === "max_tokens" || event.reason === "pause") return [event]
+        return [...closeEnding(), ...closeOpen(), ...(event.reason === "refusal" ? dropCalls() : []), event]
     }
   }
 
@@ -141,8 +158,7 @@ export const make = (): Pieces => {
       // Behind a text that broke off nothing can stand: the rest of it is still to come.
       if (broken !== undefined || block.kind === "tool_call" || (block.kind === "thinking" && !block.closed)) {
         if (index === open) open = undefined
-        blocks.delete(index)
-        out.push({ type: "void", index })
+        out.push(drop(index))
         continue
       }
       if (block.kind === "thinking") continue
@@ -150,6 +166,7 @@ export const make = (): Pieces => {
       text = block.kind === "text" ? block.text : undefined
       if (!block.closed && index !== open) broken = index
     }
+    out.push(...dropLoose())
     open = broken ?? open
     said = text
     base = Math.max(-1, ...blocks.keys(), ...out.map((event) => ("index" in event ? event.index : -1))) + 1

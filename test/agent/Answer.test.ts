@@ -400,6 +400,27 @@ describe("every other ending", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("refused in the middle of calls: none of them is run, and the vendor's word is told", () =>
+    Effect.gen(function* () {
+      const { bench, end } = yield* endsWith(
+        (call) => call.push({ type: "stop", reason: "refusal", detail: "harm" }),
+        ...text("I count."),
+        closed(),
+        { type: "tool_call_start", index: 1, id: "c1", name: "Count" },
+        { type: "delta", index: 1, text: "{}" },
+        closed(1),
+        { type: "tool_call_start", index: 2, id: "c2", name: "Count" }
+      )
+      const seen = yield* end
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished" } })
+      expect(seen.find(isEvent("alert"))).toMatchObject({ data: { message: expect.stringContaining("(harm)") } })
+      expect(names(fileOf(bench.memory, bench.ref)).filter((name) => /tool/.test(name))).toEqual([])
+      expect(fileOf(bench.memory, bench.ref).filter(({ kind }) => kind === "assistant_item")).toMatchObject([
+        { item: { kind: "message", content: [{ kind: "text", text: "I count." }] } }
+      ])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("an error event, though it says later: failed, in the phase stream", () =>
     Effect.gen(function* () {
       const { bench, end } = yield* endsWith((call) => call.fail(failure("Refused", 529)), ...text("Hel"))

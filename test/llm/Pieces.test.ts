@@ -112,6 +112,52 @@ describe("what is void", () => {
   })
 })
 
+describe("a refusal", () => {
+  it("makes its calls void, whole or half, and keeps what was said", () => {
+    const { items } = play([
+      ...text(0, "I look. "),
+      stop(0),
+      ...call(1, "c1", "{}"),
+      stop(1),
+      ...call(2, "c2", ""),
+      ...text(3, "No."),
+      { type: "stop", reason: "refusal" }
+    ])
+    assert.deepStrictEqual(items, ["I look. No."])
+  })
+})
+
+describe("what belongs to a block", () => {
+  const proof = (index: number, of: number): ReadonlyArray<LlmEvent> => [
+    { type: "thinking_start", index, of },
+    { type: "block_stop", index, encrypted: `of ${of}` }
+  ]
+
+  it("is void with it, whether it came before it or after it", () => {
+    const first = [
+      ...text(0, "I look."),
+      stop(0),
+      ...proof(1, 2),
+      ...call(2, "c1", "{}"),
+      stop(2),
+      ...call(4, "c2", "{}"),
+      ...proof(3, 4),
+      stop(4)
+    ]
+    const { items } = play(first, [...proof(0, 1), ...text(1, "So."), stop(1), end])
+    assert.deepStrictEqual(items, ["I look.", "()", "So."])
+    assert.deepStrictEqual(play([...first, { type: "stop", reason: "refusal" }]).items, ["I look."])
+  })
+
+  it("is void with it in any piece", () => {
+    const half = [...proof(0, 1), ...call(1, "c1", "{")]
+    assert.deepStrictEqual(play(half, half, [...proof(0, 1), ...call(1, "c2", "{}"), stop(1), end]).items, [
+      "()",
+      "Act c2 {}"
+    ])
+  })
+})
+
 describe("a model that repeats itself", () => {
   const said = "The first sentence is short. The second one breaks off in the"
 

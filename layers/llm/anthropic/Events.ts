@@ -164,7 +164,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
       case "message_delta": {
         const change = object(body["delta"])
         const reason = string(change["stop_reason"])
-        const detail = string(object(change["stop_details"])["explanation"])
+        const detail = Failure.clean(vendor, string(object(change["stop_details"])["explanation"]))
         if (reason !== "") {
           stop = { type: "stop", reason: stopReasons[reason] ?? "end_turn", ...(detail === "" ? {} : { detail }) }
         }

@@ -74,7 +74,9 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
   const emptyThought = (proof: { readonly signature: string } | { readonly encrypted: string }) => {
     const before = closeProse()
     const index = nextBlock++
-    return [...before, { type: "thinking_start", index }, { type: "block_stop", index, ...proof }] as const
+    // A signature is that of the block which comes next.
+    const of = "signature" in proof ? { of: index + 1 } : {}
+    return [...before, { type: "thinking_start", index, ...of }, { type: "block_stop", index, ...proof }] as const
   }
 
   const part = (given: Fields): ReadonlyArray<LlmEvent> => {
@@ -171,7 +173,7 @@ export const decoder = (vendor: Vendor, callId: (wanted: string | undefined) => 
         {
           type: "stop",
           reason: stop,
-          ...(stop === "refusal" ? { detail: detail === "" ? word : `${word}: ${detail}` } : {})
+          ...(stop === "refusal" ? { detail: Failure.clean(vendor, detail === "" ? word : `${word}: ${detail}`) } : {})
         }
       ]
     }

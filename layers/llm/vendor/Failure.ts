@@ -34,7 +34,8 @@ const withoutKey = (vendor: Vendor, text: string): string => {
   return key === "" ? text : text.replaceAll(key, "<key>")
 }
 
-const clean = (vendor: Vendor, detail: string): string => {
+/** A vendor's words on one line, without the key and not too long. */
+export const clean = (vendor: Vendor, detail: string): string => {
   const line = withoutKey(vendor, detail).replace(/\s+/g, " ").trim()
   return line.length <= maxDetail ? line : `${line.slice(0, maxDetail)}…`
 }
