@@ -10,6 +10,7 @@ import { lookup } from "node:dns/promises"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { isIP, type LookupFunction } from "node:net"
 import type { Readable } from "node:stream"
+import type * as Zlib from "node:zlib"
 import { WebClient, WebError, type WebRequest, type WebResponse } from "../../src/runtime/WebClient.ts"
 
 export interface WebClientOptions {
@@ -66,12 +67,16 @@ const failure = (host: string, cause: unknown): WebError => {
   return new WebError({ reason: "Connect", message: `${host} cannot be reached: ${code}` })
 }
 
+/** Real servers use one. Each costs memory before a byte is read, and a header has room for thousands. */
+const maxEncodings = 4
+
+const encodingsOf = (response: IncomingMessage): ReadonlyArray<string> =>
+  (response.headers["content-encoding"] ?? "").split(",").map((one) => one.trim().toLowerCase())
+
 /** Undoes the encodings, the last one first. One that is not known leaves the bytes as they are. */
-const decoded = async (response: IncomingMessage): Promise<Readable> => {
-  const zlib = await import("node:zlib")
+const decoded = (zlib: typeof Zlib, response: IncomingMessage): Readable => {
   let body: Readable = response
-  const encodings = (response.headers["content-encoding"] ?? "").split(",").map((one) => one.trim().toLowerCase())
-  for (const encoding of encodings.toReversed()) {
+  for (const encoding of encodingsOf(response).toReversed()) {
     const next =
       encoding === "gzip" || encoding === "x-gzip" || encoding === "deflate"
         ? zlib.createUnzip()
@@ -79,6 +84,8 @@ const decoded = async (response: IncomingMessage): Promise<Readable> => {
           ? zlib.createBrotliDecompress()
           : undefined
     if (next === undefined) continue
+    // An error that comes when nobody reads any more has nobody else to hear it, and would end the process.
+    next.on("error", () => {})
     body.on("error", (error) => next.destroy(error))
     body = body.pipe(next)
   }
@@ -86,7 +93,13 @@ const decoded = async (response: IncomingMessage): Promise<Readable> => {
 }
 
 const responseOf = Effect.fnUntraced(function* (host: string, response: IncomingMessage) {
-  const body = yield* Effect.promise(() => decoded(response))
+  if (encodingsOf(response).length > maxEncodings) {
+    return yield* new WebError({
+      reason: "Garbled",
+      message: `${host} packed its answer more than ${maxEncodings} times`
+    })
+  }
+  const zlib = yield* Effect.promise(() => import("node:zlib"))
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(response.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value
@@ -95,7 +108,8 @@ const responseOf = Effect.fnUntraced(function* (host: string, response: Incoming
     status: response.statusCode ?? 0,
     headers,
     body: NodeStream.fromReadable<Uint8Array, WebError>({
-      evaluate: () => body,
+      // Only now: nobody reads the body of a redirect, and what is not read is not unpacked.
+      evaluate: () => decoded(zlib, response),
       onError: (cause) => new WebError({ reason: "Cut", message: `${host} broke off: ${codeOf(cause)}` })
     })
   } satisfies WebResponse
@@ -123,6 +137,11 @@ export const layer = (options: WebClientOptions = {}): Layer.Layer<WebClient> =>
         ...(isSecure && options.authorities !== undefined ? { ca: [...known, ...options.authorities] } : {})
       })
       request.once("response", (message) => resume(Effect.succeed(message)))
+      // Nobody asked for it. Unheard, it would be no answer at all.
+      request.once("upgrade", ({ statusCode }, socket) => {
+        socket.destroy()
+        resume(Effect.fail(new WebError({ reason: "Garbled", message: `${url.host} answers ${statusCode} to a GET` })))
+      })
       // Stays: an error after the response has nobody else to hear it, and would end the process.
       request.on("error", (cause) => resume(Effect.fail(failure(url.host, cause))))
       request.end()

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import { createServer as createSecureServer } from "node:https"
-import type { AddressInfo, Server } from "node:net"
+import { type AddressInfo, createServer as createSocketServer, type Server, type Socket } from "node:net"
 import { readFileSync } from "node:fs"
 import { brotliCompressSync, gzipSync } from "node:zlib"
 import * as PageReaderLive from "../../../layers/web/PageReader.ts"
@@ -353,6 +353,43 @@ describe("what goes wrong", () => {
         assert.match(said, expected)
         assert.notInclude(said, "t0ken")
       }
+    })
+  )
+
+  it.effect("a packed answer that is given up half read, or was never packed, harms nobody", () =>
+    Effect.gen(function* () {
+      const { fetch } = yield* fetcher(open)
+      // vitest fails a run in which an error had nobody to hear it; a pod would have died of it.
+      for (const head of ["302 Found\r\nlocation: ftp://x/", "503 No", "200 OK\r\ncontent-type: text/plain"]) {
+        for (const packing of ["gzip", "br", "gzip, br"]) {
+          const sockets: Array<Promise<void>> = []
+          const server = createSocketServer((socket: Socket) => {
+            sockets.push(new Promise((gone) => socket.once("close", () => gone())))
+            socket.on("error", () => {})
+            socket.once("data", () => {
+              socket.write(`HTTP/1.1 ${head}\r\ncontent-encoding: ${packing}\r\ncontent-length: 99\r\n\r\nno packing`)
+            })
+          })
+          const port = yield* listening(server, "127.0.0.1")
+          assert.match(yield* refusal(fetch(`http://127.0.0.1:${port}/`)), /redirects|status 503|broke off/)
+          yield* Effect.promise(() => Promise.all(sockets))
+        }
+      }
+      const often = yield* serve(send("x", { "content-encoding": "br, ".repeat(2000) }))
+      assert.match(yield* refusal(fetch(often.url("/"))), /packed its answer more than 4 times/)
+    })
+  )
+
+  it.effect("another protocol than the one that was asked for is no answer", () =>
+    Effect.gen(function* () {
+      const server = createSocketServer((socket: Socket) => {
+        socket.once("data", () => {
+          socket.write("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: odd\r\n\r\nodd")
+        })
+      })
+      const port = yield* listening(server, "127.0.0.1")
+      const { fetch } = yield* fetcher(open)
+      assert.match(yield* refusal(fetch(`http://127.0.0.1:${port}/`)), /answers 101 to a GET/)
     })
   )
 
