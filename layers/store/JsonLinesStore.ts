@@ -191,8 +191,16 @@ const segmentFile = (
     size: Effect.map(file.stat, ({ size }) => size),
     append: (bytes, { at, sync }) => writing.withPermit(Effect.uninterruptible(append(bytes, at, sync))),
     sync: writing.withPermit(Effect.uninterruptible(syncAll)),
-    isNamed: Effect.map(file.stat, ({ inode }) => inode === inodeAt(path)),
+    isNamed: file.stat.pipe(
+      Effect.map(({ inode }) => inode === inodeAt(path)),
+      // One that was retired is known by its name alone.
+      Effect.catchIf(
+        ({ reason }) => reason === "Moved",
+        () => Effect.succeed(false)
+      )
+    ),
     read: file.read,
+    retire: file.retire,
     cutTail: (keep) => writing.withPermit(Effect.uninterruptible(cutTail(keep)))
   }
   // What has begun to be written is finished before the file is closed.

@@ -126,6 +126,7 @@ const segmentFile = (
     sync: Effect.void,
     isNamed: Effect.sync(() => segments.get(path)?.bytes === bytes),
     read: (from, to) => Effect.sync(() => bytes.slice(from, to)),
+    retire: Effect.void,
     cutTail: (keep) =>
       Effect.suspend(() => {
         const tail = bytes.slice(keep, Infinity)

@@ -121,6 +121,7 @@ const bodyOf = (file: OpenFile, path: string, skip: number): SegmentFile => ({
   read: (from, to) => file.read(skip + from, skip + to),
   sync: Effect.void,
   isNamed: Effect.succeed(true),
+  retire: Effect.void,
   append: () => Effect.die(new Error("a portable file is only read")),
   cutTail: () => Effect.die(new Error("a portable file is only read"))
 })

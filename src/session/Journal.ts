@@ -197,6 +197,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     const out: Array<Envelope> = []
     settle(left, out)
     yield* PubSub.publishAll(hub, out)
+    yield* segment.retire
   })
 
   const step = Effect.fnUntraced(function* (batch: ReadonlyArray<Op>) {
@@ -220,6 +221,7 @@ export const make = Effect.fn("Journal.make")(function* (options: JournalOptions
     }
     if (out.length > 0) yield* PubSub.publishAll(hub, out)
     for (const [op, result] of done) Deferred.doneUnsafe(op.done, result)
+    yield* segment.retire
   })
 
   const writer = yield* Queue.takeAll(ops).pipe(

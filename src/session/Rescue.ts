@@ -40,15 +40,16 @@ export const rescue = Effect.fn("Rescue.rescue")(function* (
   { next, sessions, syncs }: Options,
   { base }: Content,
   own: Prefix
-): Effect.fn.Return<Next, StorageError, Scope.Scope> {
+): Effect.fn.Return<Next, StorageError> {
   for (const { file } of base?.segments ?? []) {
     if (yield* file.isNamed) continue
-    const again = yield* Effect.catchIf(
+    const again = Effect.catchIf(
       sessions.create(file.ref),
       ({ reason }) => reason === "Exists",
       () => replaced(file)
     )
-    yield* copy({ file, bytes: yield* file.size }, again, syncs)
+    const bytes = yield* file.size
+    yield* Effect.scoped(Effect.flatMap(again, (made) => copy({ file, bytes }, made, syncs)))
   }
   const made = yield* next
   yield* Effect.onError(copy(own, made.file, syncs), () => made.abandon)

@@ -6,6 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -69,6 +70,8 @@ export interface SegmentWriter {
   readonly leave: Effect.Effect<Result | undefined, StorageError>
   /** To be called in the step that applies the result. */
   readonly settle: (result: Result) => void
+  /** Gives back what was opened for segments that this one does not go on behind any more. */
+  readonly retire: Effect.Effect<void>
 }
 
 /** Twice what a single write is given. */
@@ -103,6 +106,10 @@ export const make = (options: WriterOptions): SegmentWriter => {
   const segmentPath = () => file?.path ?? "journal"
   /** First lines of a new segment that are not written yet. */
   let opening: ReadonlyArray<Step> = []
+  /** Left, and not retired yet. */
+  let left: ReadonlyArray<SegmentFile> = []
+
+  const under = () => (content.base?.segments ?? []).map((segment) => segment.file)
 
   const ready = Effect.gen(function* () {
     if (file !== undefined) return file
@@ -138,6 +145,12 @@ export const make = (options: WriterOptions): SegmentWriter => {
     return written
   })
 
+  /** What it opens stays open, unless it fails. */
+  const kept = Effect.fnUntraced(function* <A>(work: Effect.Effect<A, StorageError, Scope.Scope>) {
+    const scope = yield* Scope.fork(owner)
+    return yield* Effect.onError(Scope.provide(work, scope), (cause) => Scope.close(scope, Exit.failCause(cause)))
+  })
+
   /**
    * Into the new segment goes what `requests` say; then the pod's metadata name it. `rescued` has taken the place of
    * `from` already, and is read as a restart would.
@@ -152,17 +165,21 @@ export const make = (options: WriterOptions): SegmentWriter => {
   ): Effect.fn.Return<Result, StorageError> {
     if (options.syncs && rescued === undefined) yield* from.sync
     const known = rescued === undefined ? { file: from, content, bytes: index.bytes } : undefined
-    const rotation = yield* Scope.provide(Rotation.prepare(options, content, from, behind, carried, known), owner)
-    const written = yield* append(rotation.file, rotation.content.index, requests, synced).pipe(
-      Effect.onError(() => rotation.abandon)
-    )
-    yield* Effect.tapError(rotation.adopt, (error) =>
-      Effect.suspend(() => {
-        if (error.reason !== "Unsettled") return rotation.abandon
-        refused = error
-        return Effect.void
-      })
-    )
+    const moved = Effect.gen(function* () {
+      const rotation = yield* Rotation.prepare(options, content, from, behind, carried, known)
+      const written = yield* append(rotation.file, rotation.content.index, requests, synced).pipe(
+        Effect.onError(() => rotation.abandon)
+      )
+      yield* Effect.tapError(rotation.adopt, (error) =>
+        Effect.suspend(() => {
+          if (error.reason !== "Unsettled") return rotation.abandon
+          refused = error
+          return Effect.void
+        })
+      )
+      return { rotation, written }
+    })
+    const { rotation, written } = yield* kept(moved)
     return { written, synced, rotation, replaced: undefined, rewound: undefined }
   })
 
@@ -217,7 +234,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
     if (size < index.bytes) return yield* Rescue.tooShort(own)
     const isNamed = yield* from.isNamed
     if (index.bytes === 0 || (size === index.bytes && isNamed)) return yield* error
-    const rescued = isNamed ? undefined : yield* Scope.provide(Rescue.rescue(options, content, own), owner)
+    const rescued = isNamed ? undefined : yield* Rescue.rescue(options, content, own)
     const base = {
       ...Change.hereAndNow(content, from.ref.segmentId),
       ...Change.stillRewound(content, from.ref.segmentId)
@@ -231,6 +248,8 @@ export const make = (options: WriterOptions): SegmentWriter => {
     const result = yield* rotate(from, behind, carried, requests, synced, rescued?.file).pipe(
       Effect.tapError(({ reason }) => (reason === "Unsettled" ? Effect.void : (rescued?.abandon ?? Effect.void)))
     )
+    // What it was written by; it is read by another one.
+    yield* rescued?.file.retire ?? Effect.void
     const what = rescued === undefined ? "written to the journal" : "removed or replaced the journal's file"
     yield* Effect.logWarning(`somebody else has ${what}; the pod goes on in a new segment`, { path: from.path })
     return result
@@ -261,11 +280,13 @@ export const make = (options: WriterOptions): SegmentWriter => {
 
   /** What the session will be, before it is decided: a file that cannot be read changes nothing. */
   const remarked = Effect.fnUntraced(function* (from: SegmentFile, mark: MarkRecord) {
-    const read = yield* replay(from, {
-      sessions: Rotation.withOpen(options.sessions, content, from),
-      upTo: index.bytes,
-      marks: withMark(content.marks, mark, index.lines)
-    }).pipe(Scope.provide(owner))
+    const read = yield* kept(
+      replay(from, {
+        sessions: Rotation.withOpen(options.sessions, content, from),
+        upTo: index.bytes,
+        marks: withMark(content.marks, mark, index.lines)
+      })
+    )
     return read.content
   })
 
@@ -293,8 +314,16 @@ export const make = (options: WriterOptions): SegmentWriter => {
       if (replaced !== undefined) content.become(replaced)
       if (rewound !== undefined) content.rewind(rewound)
       if (rotation === undefined) return
+      const before = file === undefined ? [] : [file, ...under()]
       content.become(rotation.content)
       file = PatientFile.make(rotation.file, owner)
-    }
+      const now = new Set(under().map(({ ref }) => ref.segmentId))
+      left = [...left, ...before.filter(({ ref }) => !now.has(ref.segmentId))]
+    },
+    retire: Effect.suspend(() => {
+      const files = left
+      left = []
+      return Effect.forEach(files, ({ retire }) => retire, { discard: true })
+    })
   }
 }

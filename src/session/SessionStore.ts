@@ -40,6 +40,11 @@ export interface SegmentFile {
    * without its last line, a write that was given up. Nothing that was ever told to be committed may be given here.
    */
   readonly cutTail: (keep: number) => Effect.Effect<{ readonly savedTo: string }, StorageError>
+  /**
+   * Nobody writes to it any more and hardly anybody reads it: what the system counts is given back. It can be used as
+   * before, as long as its name leads to it.
+   */
+  readonly retire: Effect.Effect<void>
 }
 
 export class SessionStore extends Context.Service<

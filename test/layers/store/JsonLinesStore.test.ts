@@ -215,6 +215,57 @@ describe("JsonLinesStore", () => {
       )
   )
 
+  it.live("a file that was retired is used as before, without a descriptor, as long as its name leads to it", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        const isOpen = () =>
+          Fs.readdirSync("/proc/self/fd").some((fd) => {
+            try {
+              return Fs.readlinkSync(`/proc/self/fd/${fd}`) === file.path
+            } catch {
+              return false
+            }
+          })
+        yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+        // What is under way when it is retired comes to its end.
+        const reading = yield* Effect.forkChild(file.read(0, 4), { startImmediately: true })
+        yield* file.retire
+        assert.strictEqual(textOf(yield* Fiber.join(reading)), "one\n")
+        yield* file.append(bytesOf("two\n"), { at: 4, sync: true })
+        yield* file.sync
+        assert.strictEqual(textOf(yield* file.read(0, 8)), "one\ntwo\n")
+        assert.strictEqual(yield* file.size, 8)
+        assert.isTrue(yield* file.isNamed)
+        if (process.platform === "linux") assert.isFalse(isOpen())
+        Fs.copyFileSync(file.path, `${file.path}.copy`)
+        Fs.renameSync(`${file.path}.copy`, file.path)
+        assert.isFalse(yield* file.isNamed)
+        for (const use of [
+          file.read(0, 4),
+          file.size,
+          file.sync,
+          file.append(bytesOf("x\n"), { at: 8, sync: false })
+        ]) {
+          assert.strictEqual((yield* Effect.flip(use)).reason, "Moved")
+        }
+        Fs.rmSync(file.path)
+        assert.isFalse(yield* file.isNamed)
+        assert.strictEqual((yield* Effect.flip(file.read(0, 4))).reason, "Moved")
+      })
+    )
+  )
+
+  it.effect("a file without its name is not retired: what it holds would be lost", () =>
+    withFile((file) =>
+      Effect.gen(function* () {
+        yield* file.append(bytesOf("one\n"), { at: 0, sync: false })
+        Fs.rmSync(file.path)
+        yield* file.retire
+        assert.strictEqual(textOf(yield* file.read(0, 4)), "one\n")
+      })
+    )
+  )
+
   it.effect("an append to a file that was removed or replaced is refused, not lost in silence", () =>
     withFile((file) =>
       Effect.gen(function* () {
