@@ -21,6 +21,7 @@ import { hold } from "./Holding.ts"
 import type { Command } from "./Invocation.ts"
 import * as Machine from "./Machine.ts"
 import { type Part, partsOf, replacementOf, verify, type Verified } from "./RepairPlan.ts"
+import { writtenIn } from "./SegmentFacts.ts"
 import { plural } from "./Text.ts"
 import * as Values from "./Values.ts"
 
@@ -46,7 +47,13 @@ const target = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SegmentRef | undefined, CliError> {
   if (segmentId !== undefined) {
     const all = yield* Effect.mapError(machine.sessions.list, storageError)
-    const found = all.find((segment) => segment.segmentId === segmentId)
+    const named = all.filter((segment) => segment.segmentId === segmentId)
+    // Of those that share it, the one whose pod may be writing to it: that one's lease is held then.
+    for (const segment of named) {
+      const origin = yield* Effect.orElseSucceed(writtenIn(machine, segment), () => undefined)
+      if (origin === segment.sessionId) return { sessionId: segment.sessionId, segmentId }
+    }
+    const found = named.at(-1)
     if (found !== undefined) return { sessionId: found.sessionId, segmentId }
     return yield* failed(`--session ${segmentId}: there is no such segment`, `effect-pod inspect ${name} shows those`)
   }

@@ -6,8 +6,9 @@ import { isSideFile } from "../../layers/store/SegmentNames.ts"
 import type { LogEntry, Outcome } from "../protocol/LogEntry.ts"
 import type { BaseRecord } from "../protocol/PodRecord.ts"
 import { decodeEntry, decodeRecord } from "../session/DecodeEntry.ts"
+import { isTooDeep } from "../session/Depth.ts"
 import { scan, type ScannedLine } from "../session/LineScan.ts"
-import type { SegmentRef } from "../session/SessionStore.ts"
+import type { SegmentFile, SegmentRef } from "../session/SessionStore.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import type { Machine } from "./Machine.ts"
 
@@ -134,36 +135,57 @@ export interface Lineage {
 /** Lines at the front of a segment that say where it comes from. */
 const frontLines = 16
 
-export const lineageOf = (machine: Pick<Machine, "sessions">, ref: SegmentRef): Effect.Effect<Lineage, StorageError> =>
+/** The session that a segment was written in; undefined if its first line does not say so. */
+export const writtenIn = (
+  machine: Pick<Machine, "sessions">,
+  ref: SegmentRef
+): Effect.Effect<string | undefined, StorageError> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const file = yield* machine.sessions.open(ref)
-      const size = yield* file.size
-      const found: Array<Lineage> = []
-      let at = 0
-      for (let line = 0; line < frontLines && at < size; line++) {
-        let bytes = new Uint8Array(0)
-        let end = -1
-        for (let window = 65_536; end < 0 && bytes.length < size - at; window *= 4) {
-          bytes = new Uint8Array(yield* file.read(at, Math.min(size, at + window)))
-          end = bytes.indexOf(0x0a)
-        }
-        if (end < 0) break
-        at += end + 1
-        found.push(lineageIn(bytes.subarray(0, end)))
-      }
-      return Object.assign({}, ...found) as Lineage
+      const [bytes] = yield* frontOf(yield* machine.sessions.open(ref), 1)
+      const entry = bytes === undefined ? undefined : entryIn(bytes)
+      return entry?.kind === "segment_start" ? entry.session_id : undefined
     })
   )
 
-const lineageIn = (line: Uint8Array): Lineage => {
-  let json: unknown
-  try {
-    json = JSON.parse(new TextDecoder().decode(line))
-  } catch {
-    return {}
+export const lineageOf = (machine: Pick<Machine, "sessions">, ref: SegmentRef): Effect.Effect<Lineage, StorageError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const lines = yield* frontOf(yield* machine.sessions.open(ref), frontLines)
+      return Object.assign({}, ...lines.map(lineageIn)) as Lineage
+    })
+  )
+
+/** The first lines, as many as there are up to `count`. */
+const frontOf = Effect.fnUntraced(function* (file: SegmentFile, count: number) {
+  const size = yield* file.size
+  const lines: Array<Uint8Array> = []
+  let at = 0
+  while (lines.length < count && at < size) {
+    let bytes = new Uint8Array(0)
+    let end = -1
+    for (let window = 65_536; end < 0 && bytes.length < size - at; window *= 4) {
+      bytes = new Uint8Array(yield* file.read(at, Math.min(size, at + window)))
+      end = bytes.indexOf(0x0a)
+    }
+    if (end < 0) break
+    at += end + 1
+    lines.push(bytes.subarray(0, end))
   }
-  const entry = decodeEntry(json)
+  return lines
+})
+
+const entryIn = (line: Uint8Array): LogEntry | undefined => {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder().decode(line))
+    return isTooDeep(json, line.length) ? undefined : decodeEntry(json)
+  } catch {
+    return undefined
+  }
+}
+
+const lineageIn = (line: Uint8Array): Lineage => {
+  const entry = entryIn(line)
   if (entry?.kind === "extension" && entry.domain === "pod.base") {
     const record = decodeRecord(entry)
     return record?.domain === "pod.base" ? { base: record.payload } : {}

@@ -24,6 +24,7 @@ import type { Journal } from "../session/Journal.ts"
 import * as Lineage from "../session/Lineage.ts"
 import type { PodStore } from "../session/PodStore.ts"
 import type { SegmentRef, SessionStore } from "../session/SessionStore.ts"
+import { maxDepth } from "../session/Replay.ts"
 import { share } from "../session/Rescue.ts"
 import { StorageError } from "../session/StorageError.ts"
 import { type Forked, PodRefused } from "./PodHandle.ts"
@@ -96,6 +97,13 @@ export const make = (options: ForkingOptions): Fork => {
       if (problem !== undefined) return new PodRefused({ code: "invalid_request", message: problem })
       const left = leftAt(journal, params.at)
       if (left instanceof PodRefused) return left
+      if (left.past.files.length > maxDepth) {
+        return new PodRefused({
+          code: "invalid_request",
+          message: `this session goes on behind ${maxDepth} segments, one behind another; no start reads more`,
+          hint: "fork it from an earlier place; effect-pod export and import make one segment of all of them"
+        })
+      }
       if (asked >= bound) {
         return new PodRefused({
           code: "overloaded",

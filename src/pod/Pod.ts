@@ -153,10 +153,15 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(found.written && restored === undefined
       ? ["the journal that this pod's metadata name is gone; it begins a new one"]
       : []),
-    ...(restored !== undefined && restored.tornBytes > 0
+    ...(restored?.isLent === true
+      ? [
+          `segment ${found.ref.segmentId} belongs to another session; this pod goes on behind it in ${journal.segmentId()}`
+        ]
+      : []),
+    ...(restored?.isLent === false && restored.tornBytes > 0
       ? [`a write of ${restored.tornBytes} bytes that was cut at the end of the journal was put aside`]
       : []),
-    ...cutNote(restored?.content.state.run, manifest.session.on_interrupted),
+    ...cutNote(journal.state.run, manifest.session.on_interrupted),
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
     ...(before?.hooks === undefined ? [] : ["the hooks that this pod was last given still hold"]),
     ...(before?.budget === undefined ? [] : ["the budget that this pod was last given still holds"]),

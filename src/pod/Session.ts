@@ -21,6 +21,7 @@ import { replay, type Replayed } from "../session/Replay.ts"
 import { type SegmentFile, type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { StorageError } from "../session/StorageError.ts"
 import { closeApprovals, closeCalls, terminal } from "./Ending.ts"
+import * as Lent from "./Lent.ts"
 import { maxAttempts } from "./Opening.ts"
 import type { Prompt } from "./Prompt.ts"
 
@@ -60,6 +61,8 @@ export const find = Effect.fnUntraced(function* (podName: string, named?: Segmen
 /** A segment as it was left, or undefined if there is nothing in it. */
 export interface Restored extends Replayed {
   readonly file: SegmentFile
+  /** Another session has it, too: it is read, and nothing of it is changed. */
+  readonly isLent: boolean
 }
 
 export const restore = Effect.fn("Session.restore")(function* (found: Found) {
@@ -72,7 +75,8 @@ export const restore = Effect.fn("Session.restore")(function* (found: Found) {
     )
   )
   if (file === undefined) return undefined
-  return { ...(yield* replay(file, { sessions: store })), file } satisfies Restored
+  const read = { ...(yield* replay(file, { sessions: store })), file }
+  return { ...read, isLent: yield* Lent.isLent(read) } satisfies Restored
 })
 
 export interface OpenOptions {
@@ -94,6 +98,16 @@ export interface OpenOptions {
 export type OnInterrupted = "idle" | "paused" | "resume"
 
 export const open = Effect.fn("Session.open")(function* (options: OpenOptions) {
+  return yield* openOwn(options.restored?.isLent === true ? yield* leave(options, options.restored) : options)
+})
+
+const leave = Effect.fnUntraced(function* (options: OpenOptions, lent: Restored) {
+  const own = yield* Lent.goOnBehind(lent)
+  const found = { ...options.found, ref: own.file.ref, isNew: true }
+  return { ...options, found, restored: { ...own, tornBytes: 0, isLent: false } } satisfies OpenOptions
+})
+
+const openOwn = Effect.fnUntraced(function* (options: OpenOptions) {
   const { found, restored } = options
   const repaired = restored === undefined ? undefined : yield* cutTornTail(restored)
   const content = restored?.content ?? new Content()

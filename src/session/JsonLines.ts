@@ -4,12 +4,17 @@
  * Line by line is also the quickest: a character outside of Latin-1 doubles what a string takes, and makes it slower to
  * parse. Decoded as one string, the whole window would pay for it.
  */
+import { isTooDeep, maxDepth } from "./Depth.ts"
+
+type Problem = "not UTF-8" | "not JSON" | typeof tooDeep
+
+const tooDeep = `nested deeper than ${maxDepth} levels` as const
 
 /** `from`: where the line begins in the window. `bytes`: its length, the newline included. */
 export type JsonLine = { readonly from: number; readonly bytes: number } & (
   | { readonly _tag: "Json"; readonly json: unknown }
   | { readonly _tag: "Blank" }
-  | { readonly _tag: "Unreadable"; readonly problem: "not UTF-8" | "not JSON" }
+  | { readonly _tag: "Unreadable"; readonly problem: Problem }
 )
 
 const newline = 0x0a
@@ -33,7 +38,9 @@ const read = (utf8: TextDecoder, line: Uint8Array, from: number): JsonLine => {
     return { _tag: "Unreadable", from, bytes, problem: "not UTF-8" }
   }
   try {
-    return { _tag: "Json", from, bytes, json: JSON.parse(text) }
+    const json: unknown = JSON.parse(text)
+    if (isTooDeep(json, bytes)) return { _tag: "Unreadable", from, bytes, problem: tooDeep }
+    return { _tag: "Json", from, bytes, json }
   } catch {
     return text.trim() === ""
       ? { _tag: "Blank", from, bytes }

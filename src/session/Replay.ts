@@ -45,8 +45,8 @@ export interface ReplayOptions {
 }
 
 const chunkBytes = 1 << 20
-/** Segments that may stand behind one another; more are a circle, or as bad as one. */
-const maxDepth = 1_000
+/** Segments that one may go on behind; more are a circle, or as bad as one. Nothing is written that a start would refuse. */
+export const maxDepth = 1_000
 
 export const replay: (file: SegmentFile, options: ReplayOptions) => Effect.Effect<Replayed, StorageError, Scope.Scope> =
   Effect.fn("Replay.replay")((file, options) => replayAt(file, options, 0))
@@ -145,10 +145,8 @@ const readBase = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Base, StorageError, Scope.Scope> {
   const { known } = options
   const isKnown = known?.file.ref.segmentId === record.segment && known.bytes === record.bytes
-  // Nothing is written that a start would refuse.
   const below = isKnown ? (known.content.base?.segments.length ?? 0) : 0
-  if (depth + below >= maxDepth)
-    return yield* broken(file, record, "more segments stand behind one another than can be")
+  if (depth + below >= maxDepth) return yield* tooMany(file)
   if (isKnown) return known
   const ref = { sessionId: file.ref.sessionId, segmentId: record.segment }
   const under = yield* Effect.catchIf(
@@ -210,6 +208,15 @@ const broken = (file: SegmentFile, { bytes, segment }: BaseRecord, why: string) 
     path: file.path,
     message: `${file.path} goes on behind byte ${bytes} of segment ${segment}, but ${why}`,
     hint: "nothing was changed; bring the segment back into the session's directory"
+  })
+
+const tooMany = ({ path }: SegmentFile) =>
+  new StorageError({
+    reason: "Corrupt",
+    operation: "read",
+    path,
+    message: `${path} would go on behind more than ${maxDepth} segments, one behind another; no more are read`,
+    hint: "nothing was changed; effect-pod export and import make one segment of all of them"
   })
 
 const newer = (file: SegmentFile, version: number) =>

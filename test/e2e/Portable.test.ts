@@ -217,6 +217,35 @@ describe("export and import", () => {
     assert.deepStrictEqual(readdirSync(join(place.home, "data", "pods")), ["scripted"])
   })
 
+  it("refuses a line that is nested too deeply: in a file, and in the log of a pod, which repair mends", async () => {
+    const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`
+    const deep = `{"kind":"extension","ts":1,"domain":"other.program","payload":${nested}}\n`
+    assert.strictEqual((await run(place, ["run", "--pod", "p", "hello"])).code, 0)
+    const { journal } = json(await run(place, ["status", "p", "--json"]))
+    const segment = readFileSync(String(journal), "utf8")
+    const line = segment.split("\n").length
+    writeFileSync(file("deep.jsonl"), `${segment}${deep}`)
+    const refused = await run(place, ["import", "deep.jsonl", "--pod", "copy"])
+    assert.strictEqual(refused.code, 1)
+    assert.match(refused.stderr, new RegExp(`line ${line}: nested deeper than 500 levels`))
+    writeFileSync(String(journal), `${segment}${deep}`)
+    for (const args of [
+      ["log", "p"],
+      ["export", "p"],
+      ["run", "--pod", "p", "again"]
+    ]) {
+      const { code, stderr } = await run(place, args)
+      assert.strictEqual(code, 5, stderr)
+      assert.match(stderr, new RegExp(`line ${line}, byte ${segment.length}: nested deeper than 500 levels`))
+    }
+    assert.strictEqual((await run(place, ["inspect", "p"])).code, 0)
+    const repaired = await run(place, ["repair", "p"])
+    assert.strictEqual(repaired.code, 0, repaired.stderr)
+    const log = await run(place, ["log", "p"])
+    assert.strictEqual(log.code, 0, log.stderr)
+    assert.match(log.stdout, /hello/)
+  })
+
   it("writes over no file, leaves no half of one, and says what cannot be exported", async () => {
     await talk()
     writeFileSync(file("there.jsonl"), "mine")

@@ -9,7 +9,10 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
-import { replay } from "../../src/session/Replay.ts"
+import type { Draft } from "../../src/session/Announce.ts"
+import { concat, encode } from "../../src/session/Batch.ts"
+import * as Lineage from "../../src/session/Lineage.ts"
+import { maxDepth, replay } from "../../src/session/Replay.ts"
 import { SessionStore } from "../../src/session/SessionStore.ts"
 import { StorageError } from "../../src/session/StorageError.ts"
 import { fresh, open, rest } from "../support/podBench.ts"
@@ -182,7 +185,65 @@ describe("a file that gives less than it was given", () => {
   )
 })
 
+/** As many segments as a start reads, one behind another, each with a word of its own; a pod is in the last one. */
+const longest = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore) {
+  const bench = yield* open(memory)
+  yield* say(bench, "first")
+  yield* bench.handle.fork("copy")
+  const sessions = yield* Effect.provide(SessionStore, memory.layer)
+  const pods = yield* Effect.provide(PodStore, memory.layer)
+  const { active } = Option.getOrThrow(yield* pods.get("copy"))
+  const sessionId = active?.session_id ?? ""
+  const [from] = bench.journal.files()
+  let base = {
+    segment: from?.ref.segmentId ?? "",
+    entries: bench.journal.source().view.total,
+    bytes: bench.journal.bytes()
+  }
+  for (let depth = 1; depth <= maxDepth; depth++) {
+    const segmentId = `01990000-0000-7000-8000-${String(depth).padStart(12, "0")}`
+    const word: Draft = { kind: "user_input", segments: [{ kind: "text", content: `word ${depth}` }] }
+    const drafts = [...Lineage.fork(bench.journal.state, { sessionId, base, turns: 1 }), word]
+    const bytes = concat(encode(drafts, 1).pieces)
+    const file = yield* Effect.scoped(sessions.create({ sessionId, segmentId }))
+    yield* file.append(bytes, { at: 0, sync: false })
+    base = { segment: segmentId, entries: 3, bytes: bytes.length }
+  }
+  yield* pods.update("copy", { active: { session_id: sessionId, segment_id: base.segment } })
+  return yield* open(memory, { name: "copy" })
+})
+
 describe("segments behind segments", () => {
+  it.effect(
+    "are as many as a start reads: what would need one more is refused, and the pod goes on",
+    () =>
+      Effect.gen(function* () {
+        const memory = MemoryStore.make()
+        const copy = yield* longest(memory)
+        expect(copy.journal.files()).toHaveLength(maxDepth + 1)
+        yield* say(copy, "last")
+        const refused = yield* Effect.flip(copy.handle.fork("deeper"))
+        expect([refused.code, refused.message]).toEqual(["invalid_request", expect.stringContaining("1000 segments")])
+        // One less is behind this one.
+        yield* back(copy.handle, `word ${maxDepth - 1}`)
+        const segment = copy.journal.segmentId()
+        const segments = memory.segments().length
+        const undone = yield* Effect.flip(copy.handle.undoRewind)
+        expect([undone.code, undone.message, undone.hint]).toEqual([
+          "storage_error",
+          expect.stringContaining("more than 1000 segments"),
+          expect.stringContaining("export and import")
+        ])
+        expect([copy.journal.segmentId(), memory.segments().length]).toEqual([segment, segments])
+        yield* say(copy, "goes on")
+        const again = yield* open(memory, { name: "copy" })
+        expect(again.journal.segmentId()).toBe(segment)
+        expect(inputs(yield* entriesOf(again.handle))).toEqual(["goes on"])
+        yield* again.handle.fork("shallow")
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
   it.effect("are read once each, however many have marks", () =>
     Effect.gen(function* () {
       const memory = MemoryStore.make()

@@ -29,6 +29,21 @@ describe("a window as lines", () => {
     ])
   })
 
+  it("what is nested too deeply is told as well, however deep, and what stands beside it is read", () => {
+    const nested = (levels: number) => `${"[".repeat(levels)}1${"]".repeat(levels)}`
+    const wide = `{"a":[${Array.from({ length: 2_000 }, () => nested(3)).join(",")}]}`
+    const deepest = nested(500)
+    const lines = linesOf(bytesOf([deepest, nested(501), wide, nested(200_000), `{"a":${deepest}}`, "1\n"].join("\n")))
+    expect(lines.map((line) => (line._tag === "Unreadable" ? line.problem : line._tag))).toEqual([
+      "Json",
+      "nested deeper than 500 levels",
+      "Json",
+      "nested deeper than 500 levels",
+      "nested deeper than 500 levels",
+      "Json"
+    ])
+  })
+
   it("a character that was cut at the end of one line does not spoil the next", () => {
     const bytes = Uint8Array.of(0x22, 0xf0, 0x9f, 0x0a, ...bytesOf('"\u{1f44b}"\n'))
     expect(linesOf(bytes).map((line) => (line._tag === "Json" ? line.json : line._tag))).toEqual(["Unreadable", "👋"])

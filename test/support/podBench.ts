@@ -40,6 +40,8 @@ export interface BenchOptions {
   readonly prices?: Prices
   readonly budget?: LegServices["budget"]
   readonly onInterrupted?: Session.OnInterrupted
+  /** As `--session` names it. */
+  readonly session?: SegmentRef
   /** May break the file that the pod writes. */
   readonly wrap?: (file: SegmentFile) => SegmentFile
   /** Takes the place of the memory's own stores, which it may be made of. */
@@ -67,7 +69,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
       open: (ref) => Effect.map(real.open(ref), options.wrap ?? ((file) => file))
     })
     return yield* Effect.gen(function* () {
-      const found = yield* Session.find(name)
+      const found = yield* Session.find(name, options.session)
       const restored = yield* Session.restore(found)
       const journal = yield* Session.open({
         podName: name,
