@@ -24,7 +24,7 @@ import * as Values from "./Values.ts"
 
 interface Skipped {
   readonly name: string
-  readonly reason: "live" | "broken" | "failed"
+  readonly reason: "live" | "broken" | "used" | "failed"
   readonly message: string
 }
 
@@ -44,17 +44,21 @@ const lastUse = Effect.fnUntraced(function* (machine: Machine.Machine, stored: R
   return Math.max(yield* Removal.modifiedAt(Removal.metadataPath(machine, name)), ...times)
 })
 
+/** Undefined if it was used after all, before it was held. */
 const removeOne = Effect.fnUntraced(function* (
   machine: Machine.Machine,
   name: string,
+  before: number,
   dry: boolean
-): Effect.fn.Return<Removal.RemovalPlan, CliError> {
+): Effect.fn.Return<Removal.RemovalPlan | undefined, CliError> {
   const removing = Effect.gen(function* () {
     // Each anew: what was removed before may have been what kept a segment.
     const first = yield* Removal.plan(machine, yield* Removal.look(machine), name)
     if (dry) return first
     yield* hold(machine, name, first.session_id ?? (yield* Ids.uuid))
-    const plan = yield* Removal.plan(machine, yield* Removal.look(machine), name)
+    const stored = yield* Removal.look(machine)
+    if ((yield* lastUse(machine, stored, name)) >= before) return undefined
+    const plan = yield* Removal.plan(machine, stored, name)
     yield* Effect.uninterruptible(Removal.carryOut(machine, plan))
     return plan
   })
@@ -105,8 +109,11 @@ const prune = Effect.fnUntraced(function* (
         skipped.push({ name, reason: "broken", message: report.error ?? "its log cannot be read" })
         continue
       }
-      yield* Effect.match(removeOne(machine, name, options.dry), {
-        onSuccess: (plan) => removed.push(plan),
+      yield* Effect.match(removeOne(machine, name, before, options.dry), {
+        onSuccess: (plan) =>
+          plan === undefined
+            ? skipped.push({ name, reason: "used", message: "it was used meanwhile" })
+            : removed.push(plan),
         onFailure: ({ exitCode, message }) =>
           skipped.push({ name, reason: exitCode === ExitCode.held ? "live" : "failed", message })
       })

@@ -177,6 +177,26 @@ describe("prune", () => {
     await pod.kill("SIGTERM")
   })
 
+  it("leaves a pod alone that was used while it was looked at", async () => {
+    const { journal } = await made("p")
+    const metadata = join(pods(), "p", "metadata.json")
+    age(90, journal, metadata)
+    // Whoever asks for a lease has looked at the age before: in that moment somebody writes to the pod.
+    const bin = join(dirname(place.home), "bin")
+    mkdirSync(bin)
+    writeFileSync(join(bin, "flock"), `#!/bin/sh\ntouch '${journal}'\nPATH="$REAL" exec flock "$@"\n`, { mode: 0o755 })
+    const env = { PATH: `${bin}:${place.env["PATH"]}`, REAL: place.env["PATH"] ?? "" }
+    const ended = await run(place, ["prune", "--older-than", "30d", "--json"], { env })
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    const { removed, skipped } = json<{ readonly removed: unknown; readonly skipped: unknown }>(ended)
+    assert.deepStrictEqual(removed, [])
+    assert.deepStrictEqual(skipped, [{ name: "p", reason: "used", message: "it was used meanwhile" }])
+    assert.isTrue(existsSync(journal))
+    age(90, journal, metadata)
+    assert.strictEqual((await run(place, ["prune", "--older-than", "30d"])).code, 0)
+    assert.isFalse(existsSync(journal))
+  })
+
   it("tells of sessions that no pod names, and removes them only when asked", async () => {
     const orphan = await made("p")
     await made("q")
