@@ -170,6 +170,13 @@ export const tools = (
   ]
 }
 
+/** The last leg that was started has ended as paused, and nothing has come of its run since. */
+const isPaused = (lines: ReadonlyArray<Journal.Line>): boolean => {
+  const last = lines.findLast(({ record }) => record?.domain === "pod.run")?.record
+  if (last?.domain !== "pod.run") return false
+  return endsOf(lines).get(`${last.payload.run_id}/${last.payload.leg}`)?.at(-1) === "paused"
+}
+
 type Snapshot = Extract<NativeLine, { readonly event: "snapshot" }>["data"]
 
 /** The snapshot is what the first lines of the file say, up to some batch that is not older than the start. */
@@ -182,8 +189,14 @@ export const snapshot = (lines: ReadonlyArray<Journal.Line>, from: number, data:
     if ((line?.end ?? 0) < from) break
     if (JSON.stringify(Journal.log(lines, count)) !== shown) continue
     if (JSON.stringify(Journal.inbox(lines, count).map(({ item_id }) => item_id)) !== waits) continue
-    const open = legs(lines.slice(0, count), new Map(), data.status === "running")
-    return open.map((claim) => `in the snapshot (status ${data.status}): ${claim}`)
+    const known = lines.slice(0, count)
+    return [
+      ...legs(known, new Map(), data.status === "running"),
+      ...unless(
+        (data.status === "paused") === isPaused(known),
+        () => `the journal says that the last run is ${isPaused(known) ? "" : "not "}paused`
+      )
+    ].map((claim) => `in the snapshot (status ${data.status}): ${claim}`)
   }
   return [`the snapshot (${data.entries.length} entries, ${data.inbox?.length} waiting) is no state of the file`]
 }

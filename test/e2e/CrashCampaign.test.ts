@@ -165,6 +165,20 @@ describe("the checks of the campaign", () => {
       /is no state of the file/
     ],
     [
+      "a snapshot that is paused where the journal is not, and the other way round",
+      () => {
+        const paused: LogEntry = { ...end, outcome: { result: "paused", usage } } as LogEntry
+        const found = (last: LogEntry, status: string) => {
+          const lines = linesOf([...opening, last])
+          const data = { entries: Journal.log(lines), inbox: [], status }
+          return Checks.snapshot(lines, 0, data as unknown as Parameters<typeof Checks.snapshot>[2])
+        }
+        expect([...found(paused, "paused"), ...found(end, "idle")]).toEqual([])
+        return [...found(end, "paused"), ...found(paused, "idle")]
+      },
+      /status paused\): .* is not paused\n.*status idle\): .* is paused/
+    ],
+    [
       "a fork with another past",
       () => {
         const past = (payload: object): ReadonlyArray<Journal.Line> =>
