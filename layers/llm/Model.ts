@@ -56,22 +56,22 @@ const speak = (
     case "anthropic":
       return Effect.flatMap(
         loaded(() => import("./Anthropic.ts")),
-        ({ make }) => make(vendor)
+        (dialect) => dialect.make(vendor)
       )
     case "openai_chat":
       return Effect.flatMap(
         loaded(() => import("./OpenAiChat.ts")),
-        ({ make }) => make(vendor)
+        (dialect) => dialect.make(vendor)
       )
     case "openai_responses":
       return Effect.flatMap(
         loaded(() => import("./OpenAiResponses.ts")),
-        ({ make }) => make(vendor)
+        (dialect) => dialect.make(vendor)
       )
     case "gemini":
       return Effect.flatMap(
         loaded(() => import("./Gemini.ts")),
-        ({ make }) => make(vendor)
+        (dialect) => dialect.make(vendor)
       )
     case "offline":
       return Effect.map(
