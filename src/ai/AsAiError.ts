@@ -19,6 +19,10 @@ export const unsupported = (method: string, description: string): AiError.AiErro
 export const busy = (method: string, pod: string, why: string): AiError.AiError =>
   ofCode(method, "already_running", `pod ${pod} is busy: ${why}`, {})
 
+/** The rest of the answer cannot be had any more. */
+export const behind = (method: string, pod: string): AiError.AiError =>
+  ofCode(method, "overloaded", `pod ${pod}: this reader fell behind and lost a part of the answer`, {})
+
 export const ofRefusal = (method: string, { code, hint, message }: PodRefused): AiError.AiError =>
   ofCode(method, code, hint === undefined ? message : `${message} (${hint})`, {})
 

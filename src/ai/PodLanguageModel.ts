@@ -100,7 +100,7 @@ const run = Effect.fnUntraced(function* (method: string, pod: PodHandle, origin:
   const read = (events: ReadonlyArray<Envelope>) => {
     isOver ||= events.some(ends(runId))
     if (events.some((event) => event.seq !== ++last)) {
-      return Effect.fail(AsAiError.busy(method, pod.name, "this reader fell behind and lost a part of the answer"))
+      return Effect.fail(AsAiError.behind(method, pod.name))
     }
     const ready = events.flatMap(answer.push)
     if (!isOver || answer.end() !== undefined) return Effect.succeed(ready)

@@ -308,6 +308,19 @@ describe("a LanguageModel as the model of a pod", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("an answer that ends for the reason error fails the run, and is not asked for again", () =>
+    Effect.gen(function* () {
+      const script = yield* AiScript.make([[...AiScript.says("half"), AiScript.ends("error")]])
+      const pod = yield* open(script)
+      expect(yield* pod.runToEnd("hello")).toMatchObject({
+        result: "failed",
+        error: { code: "provider_error", phase: "stream", message: expect.stringContaining("gave up") }
+      })
+      expect(yield* items(pod)).toEqual([])
+      expect(script.asked()).toHaveLength(1)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a tool that does not exist is answered, and not the framework's affair", () =>
     Effect.gen(function* () {
       const script = yield* AiScript.make([

@@ -259,7 +259,10 @@ describe("a pod as a LanguageModel", () => {
         asModel(pod),
         Effect.flip
       )
-      expect(reasonOf(error).text).toContain("fell behind")
+      expect(reasonOf(error)).toMatchObject({
+        text: expect.stringContaining("pod clerk: this reader fell behind"),
+        metadata: { code: "overloaded" }
+      })
     }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
   )
 

@@ -275,8 +275,8 @@ describe("the stream", () => {
     Effect.gen(function* () {
       const response = yield* read({ promptFeedback: { blockReason: "PROHIBITED_CONTENT" }, usageMetadata: {} })
       assert.deepStrictEqual(response.stop(), { type: "stop", reason: "refusal", detail: "PROHIBITED_CONTENT" })
-      const safety = yield* read(chunk([{ text: "x" }]), end("SAFETY", { finishMessage: "harm" }))
-      assert.deepStrictEqual(safety.stop(), { type: "stop", reason: "refusal", detail: "SAFETY: harm" })
+      const safety = yield* read(chunk([{ text: "x" }]), end("SAFETY", { finishMessage: `harm by ${key}` }))
+      assert.deepStrictEqual(safety.stop(), { type: "stop", reason: "refusal", detail: "SAFETY: harm by <key>" })
     })
   )
 
