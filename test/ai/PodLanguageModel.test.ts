@@ -154,6 +154,21 @@ describe("a pod as a LanguageModel", () => {
       /not of pod clerk/
     ],
     [
+      "a past of another pod",
+      LanguageModel.generateText({
+        prompt: [
+          { role: "user", content: "hi" },
+          {
+            role: "assistant",
+            content: [{ type: "text", text: "hello", options: { "effect-pod": { session_id: "another" } } }]
+          },
+          { role: "user", content: "go on" }
+        ]
+      }),
+      "InvalidUserInputError",
+      /not of pod clerk/
+    ],
+    [
       "a file",
       LanguageModel.generateText({
         prompt: [{ role: "user", content: [{ type: "file", mediaType: "image/png", data: "AA==" }] }]
@@ -201,6 +216,26 @@ describe("a pod as a LanguageModel", () => {
     }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
   )
 
+  it.effect("whoever is answered leaves its place, and so does whoever is not", () =>
+    Effect.gen(function* () {
+      const model = yield* PodLanguageModel.make(yield* open, { maxWaiting: 0 })
+      expect((yield* model.generateText({ prompt: "1" })).text).toBe("a")
+      expect(reasonOf(yield* Effect.flip(model.generateText({ prompt: "2" })))).toMatchObject({
+        metadata: { code: "provider_error" }
+      })
+      expect((yield* model.generateText({ prompt: "3" })).text).toBe("c")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        PodTest.layer([
+          { steps: [{ text: "a" }] },
+          { steps: [{ fail: { status: 404, message: "no such model" } }] },
+          { steps: [{ text: "c" }] }
+        ])
+      )
+    )
+  )
+
   it.effect("a run that somebody else has started makes it busy, too", () =>
     Effect.gen(function* () {
       const { client } = yield* Scripted.make([{ steps: [{ text: "theirs" }, { gate: Effect.never }] }])
@@ -242,7 +277,9 @@ describe("a pod as a LanguageModel", () => {
         Stream.runDrain,
         asModel(pod)
       )
-      yield* until(take, isStatus("idle"))
+      expect(yield* pod.status).toBe("idle")
+      const seen = yield* until(take, isEvent("run_end"))
+      expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "cancelled" } })
     }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
   )
 
