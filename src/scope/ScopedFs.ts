@@ -10,10 +10,10 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as EffectScope from "effect/Scope"
-import type { Permission, ScopeRules } from "../protocol/ScopeRule.ts"
+import type { Permission, ScopeRule, ScopeRules } from "../protocol/ScopeRule.ts"
 import * as Lexical from "./Lexical.ts"
 import * as LiveScope from "./LiveScope.ts"
-import { hasDeniedName, aliases as aliasesOf } from "./Identity.ts"
+import { hasDeniedName, aliases as aliasesOf, makeWalk } from "./Identity.ts"
 import { Opener } from "./Opener.ts"
 import { type Disk, failed, notFound, openDirectory, type OpenFile, openRegular, readAll } from "./ReadFile.ts"
 import * as Refusal from "./Refusal.ts"
@@ -42,6 +42,11 @@ export interface OpenDirectory {
   readonly real: string
   /** A path of that very directory, for processes too, wherever the names above it lead meanwhile. */
   readonly here: string
+  /**
+   * Of a real path below it, for what finds paths by walking: whether its name, or its content, may be shown in spite of
+   * other names of what is denied. Undefined where nothing is denied.
+   */
+  readonly unaliased: undefined | { readonly [W in "name" | "content"]: (path: string) => Effect.Effect<boolean> }
 }
 
 export interface ScopedFsShape {
@@ -160,9 +165,18 @@ export const make = Effect.fn("ScopedFs.make")(function* (
         return { real, ...(yield* replace(disk, replacement, beforeRename?.(real) ?? Effect.void)) }
       }),
     directory: Effect.fnUntraced(function* (path) {
-      const { opened, real } = yield* directory(path)
+      const { opened, real, scope } = yield* directory(path)
       const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
-      if (!isLink) return { real, here: opened.entry(".") }
+      if (!isLink) {
+        const isReadable = (at: string, aliases: ReadonlyArray<ScopeRule>) =>
+          scope.access(at, undefined, aliases) !== "none"
+        const hides = scope.denied.some(({ rule }) => rule.permission === "read")
+        return {
+          real,
+          here: opened.entry("."),
+          unaliased: hides ? makeWalk(fs, scope.denied, real, isReadable) : undefined
+        }
+      }
       const message = `${path} is a link to the directory ${real}: name that directory itself.`
       return yield* scopeError("LinkToDirectory", path, message)
     }),

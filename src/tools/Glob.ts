@@ -98,6 +98,7 @@ export const make = (options: {
         directory: base.here,
         args: [...listing, "--hidden", "--no-ignore", "--sortr=modified", `--glob=${glob}`, ...base.args, "--", "./"],
         separator: 0,
+        before: (record) => base.look(record, "name"),
         onRecord: (record, isWhole) => {
           if (left?.has(Text.decodeLossy(record)) === false) return
           const file = isWhole ? base.permitted(record) : undefined

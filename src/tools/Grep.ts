@@ -79,6 +79,11 @@ interface Found {
   readonly end: SearchEnd
 }
 
+/** The first record is a path alone; a path that begins with such a number would have "./" in front. */
+const countIn = (record: Uint8Array) => /^(\d+)\n/.exec(Text.decodeLossy(record.subarray(0, 32)))
+
+const pathIn = (record: Uint8Array): Uint8Array => record.subarray(countIn(record)?.[0].length ?? 0)
+
 const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found: Found): string => {
   const { end, page } = found
   const total = page.total()
@@ -130,11 +135,11 @@ export const make = (options: {
         "./"
       ],
       separator: 0,
+      before: (record, isWhole) => (isWhole ? base.look(pathIn(record), "content") : undefined),
       onRecord: (record, isWhole) => {
-        const number = /^(\d+)\n/.exec(Text.decodeLossy(record.subarray(0, 32)))
-        // The first record is a path alone; a path that begins with such a number would have "./" in front.
+        const number = countIn(record)
         if (number !== null) take(Number(number[1]))
-        file = isWhole ? base.permitted(record.subarray(number?.[0].length ?? 0)) : undefined
+        file = isWhole ? base.permitted(pathIn(record)) : undefined
       }
     })
     return { page, files: page.total(), matches, end }
@@ -161,6 +166,7 @@ export const make = (options: {
         "./"
       ],
       separator: 10,
+      before: lines.before,
       onRecord: lines.onRecord
     })
     return { page, files: lines.files(), matches: page.total(), end }

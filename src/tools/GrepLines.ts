@@ -5,6 +5,7 @@
  * page. A match over several lines is one result. Of a long line the part around the match is shown.
  */
 import * as Base64 from "effect/encoding/Base64"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -25,15 +26,25 @@ const Line = Schema.Struct({
   })
 })
 
-const decodeLine = Schema.decodeUnknownOption(Line)
+/** Comes before all that is found in a file. */
+const Begin = Schema.Struct({ type: Schema.Literal("begin"), data: Schema.Struct({ path: Bytes }) })
 
-const parse = (record: Uint8Array): Option.Option<typeof Line.Type> => {
-  try {
-    return decodeLine(JSON.parse(Text.decodeLossy(record)))
-  } catch {
-    return Option.none()
+const decoder =
+  <A>(schema: Schema.Codec<A, unknown>) =>
+  (record: Uint8Array): Option.Option<A> => {
+    try {
+      return Schema.decodeUnknownOption(schema)(JSON.parse(Text.decodeLossy(record)))
+    } catch {
+      return Option.none()
+    }
   }
-}
+
+const parse = decoder(Line)
+const parseBegin = decoder(Begin)
+
+const openingOfBegin = Text.encode('{"type":"begin"')
+
+const isBegin = (record: Uint8Array): boolean => openingOfBegin.every((byte, index) => record[index] === byte)
 
 const bytesOf = (value: typeof Bytes.Type): Uint8Array =>
   "text" in value ? Text.encode(value.text) : Result.getOrElse(Base64.decode(value.bytes), () => new Uint8Array())
@@ -63,6 +74,7 @@ const clip = (bytes: Uint8Array, matchAt: number): string => {
 }
 
 export interface GrepLines {
+  readonly before: (record: Uint8Array) => Effect.Effect<void> | undefined
   readonly onRecord: (record: Uint8Array, isWhole: boolean) => void
   /** Files in which something was found. */
   readonly files: () => number
@@ -106,6 +118,10 @@ export const make = (options: {
 
   return {
     files: () => files,
+    before: (record) => {
+      const begin = isBegin(record) ? Option.getOrUndefined(parseBegin(record)) : undefined
+      return begin === undefined ? undefined : base.look(bytesOf(begin.data.path), "content")
+    },
     onRecord: (record, isWhole) => {
       if (!isWhole) {
         // Too long to be read as JSON; that it is a match, and where, is at its beginning.

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Launcher } from "../runtime/Launcher.ts"
 import * as Text from "../scope/Text.ts"
-import { fromLaunch, invalid } from "./Failure.ts"
+import { failed, fromLaunch, invalid } from "./Failure.ts"
 import type { Ripgrep } from "./Ripgrep.ts"
 import type { ToolError } from "./Tool.ts"
 
@@ -21,6 +21,8 @@ export interface SearchRequest {
   readonly args: ReadonlyArray<string>
   /** The byte that ends a record. */
   readonly separator: number
+  /** What has to be known before a record is delivered, if there is anything. */
+  readonly before?: (record: Uint8Array, isWhole: boolean) => Effect.Effect<void> | undefined
   /** Of a longer record only the beginning is delivered, with `isWhole` false. */
   readonly onRecord: (record: Uint8Array, isWhole: boolean) => void
 }
@@ -41,8 +43,23 @@ const maxOutputBytes = 256 * 1024 * 1024
 const maxRecordBytes = 1024 * 1024
 const maxComplaintBytes = 2000
 
+interface SearchRecord {
+  readonly bytes: Uint8Array
+  readonly isWhole: boolean
+}
+
+const deliver = (request: SearchRequest, records: ReadonlyArray<SearchRecord>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const { bytes, isWhole } of records) {
+      const before = request.before?.(bytes, isWhole)
+      if (before !== undefined) yield* before
+      request.onRecord(bytes, isWhole)
+    }
+  })
+
 /** Collects bytes into records; what lies beyond the bound of a record is dropped as it comes. */
-const makeSplitter = (request: SearchRequest) => {
+const makeSplitter = (separator: number) => {
+  let records: Array<SearchRecord> = []
   let parts: Array<Uint8Array> = []
   let length = 0
   let kept = 0
@@ -65,7 +82,7 @@ const makeSplitter = (request: SearchRequest) => {
     return record
   }
   const flush = () => {
-    request.onRecord(joined(), length === kept)
+    records.push({ bytes: joined(), isWhole: length === kept })
     parts = []
     length = 0
     kept = 0
@@ -73,7 +90,7 @@ const makeSplitter = (request: SearchRequest) => {
   return {
     push: (chunk: Uint8Array) => {
       for (let position = 0; position < chunk.length; ) {
-        const end = chunk.indexOf(request.separator, position)
+        const end = chunk.indexOf(separator, position)
         add(chunk.subarray(position, end < 0 ? chunk.length : end))
         if (end < 0) return
         flush()
@@ -82,6 +99,12 @@ const makeSplitter = (request: SearchRequest) => {
     },
     finish: () => {
       if (length > 0) flush()
+    },
+    /** What is complete and was not taken before. */
+    take: (): ReadonlyArray<SearchRecord> => {
+      const taken = records
+      records = []
+      return taken
     }
   }
 }
@@ -101,16 +124,16 @@ export const make = (options: {
       }),
       fromLaunch
     )
-    const splitter = makeSplitter(request)
+    const splitter = makeSplitter(request.separator)
     let bytes = 0
     let beginning = ""
     const reading = process.output.pipe(
-      Stream.takeUntil((chunk) => {
+      Stream.takeUntilEffect((chunk) => {
         if (beginning.length < maxComplaintBytes) beginning += Text.decodeLossy(chunk.subarray(0, maxComplaintBytes))
         bytes += chunk.length
         // ripgrep complains on the same pipe, but only before it has found anything: then it has not searched at all.
         if (!beginning.startsWith("rg: ")) splitter.push(chunk)
-        return bytes > maxOutputBytes
+        return Effect.as(deliver(request, splitter.take()), bytes > maxOutputBytes)
       }),
       Stream.runDrain
     )
@@ -124,6 +147,12 @@ export const make = (options: {
     if (beginning.startsWith("rg: ")) return yield* invalid(beginning.slice("rg: ".length).trim())
     const exit = Option.flatten(outcome)
     if (Option.isNone(exit)) return { stopped: bytes > maxOutputBytes ? "bytes" : "time", hasSkipped: false }
+    if (exit.value._tag === "Signal" || exit.value.code > 2) {
+      return yield* failed(
+        "The search program ended in the middle, so that nothing is known. Search a smaller directory."
+      )
+    }
     splitter.finish()
-    return { stopped: "end", hasSkipped: exit.value._tag === "Code" && exit.value.code === 2 }
+    yield* deliver(request, splitter.take())
+    return { stopped: "end", hasSkipped: exit.value.code === 2 }
   }, Effect.scoped)

@@ -15,16 +15,26 @@ export interface Base {
   readonly here: string
   /** Arguments without which a search would look where it may not. They come behind the caller's own patterns. */
   readonly args: ReadonlyArray<string>
+  /**
+   * To be done before `permitted` is asked of a hit whose name or content is to be shown, if there is anything to do:
+   * finds out whether it is another name of something denied.
+   */
+  readonly look: (hit: Uint8Array, shown: "name" | "content") => Effect.Effect<void> | undefined
   /** From ripgrep's name of a hit to the path for the model; nothing if the hit may not be read. */
   readonly permitted: (hit: Uint8Array) => string | undefined
 }
 
+/** ripgrep's name of a hit, without what it puts in front. */
+const relative = (hit: Uint8Array): string => Text.decodeLossy(hit).replace(/^\.\//, "")
+
 /** One scope for the whole search: a walk does not change its mind half way. */
 export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string | undefined) {
   const shown = path === undefined ? fs.cwd : path
-  const { here, real } = yield* Effect.mapError(fs.directory(shown), fromScope)
+  const { here, real, unaliased } = yield* Effect.mapError(fs.directory(shown), fromScope)
   const scope = yield* fs.snapshot
   const base = Lexical.normalize(shown)
+  /** The last one that was looked at: hits come file by file. */
+  let looked: { readonly name: string; readonly mayShow: boolean } | undefined
   return {
     shown,
     real,
@@ -34,10 +44,18 @@ export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string
       ...(scope.access(Lexical.parent(real)) === "none" ? ["--no-ignore-parent"] : []),
       ...leftOut(real).map((pattern) => `--glob=!${pattern}`)
     ],
+    look: (hit, what) => {
+      const name = relative(hit)
+      if (unaliased === undefined || looked?.name === name) return undefined
+      return Effect.map(unaliased[what](Lexical.join(real, name)), (mayShow) => {
+        looked = { name, mayShow }
+      })
+    },
     permitted: (hit) => {
-      const relative = Text.decodeLossy(hit).replace(/^\.\//, "")
+      const name = relative(hit)
+      if (unaliased !== undefined && !(looked?.name === name && looked.mayShow)) return undefined
       // ripgrep follows no link, so what lies below a real directory is real.
-      return scope.access(Lexical.join(real, relative)) === "none" ? undefined : Lexical.join(base, relative)
+      return scope.access(Lexical.join(real, name)) === "none" ? undefined : Lexical.join(base, name)
     }
   } satisfies Base
 })

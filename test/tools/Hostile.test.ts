@@ -123,6 +123,12 @@ layer(live)("hostile", (it) => {
           assert.notInclude(yield* refused(bench, "Read", { file_path: bench.at(name) }), secret)
         }
         assert.include((yield* said(bench, "Read", { file_path: bench.at("fine") })).text, "free")
+        for (const mode of ["files_with_matches", "content", "count"]) {
+          const { content, summary } = yield* bench.call("Grep", { pattern: "secret|free", output_mode: mode })
+          assert.include(summary, "2 files")
+          const found = listed(content).map((line) => line.slice(bench.work.length + 1).split(":")[0])
+          assert.deepStrictEqual(found.toSorted(), ["fine", "free.txt"])
+        }
       })
     )
 
@@ -160,6 +166,10 @@ layer(live)("hostile", (it) => {
         )
         for (const [tool, args] of everyTool(bench.at("second/key"))) yield* refused(bench, tool, args)
         yield* refused(bench, "Glob", { path: bench.at("second"), pattern: "**" })
+        assert.include((yield* said(bench, "Glob", { pattern: "**" })).text, "No file")
+        for (const mode of ["files_with_matches", "content", "count"]) {
+          assert.include((yield* said(bench, "Grep", { pattern: "secret", output_mode: mode })).text, "No match")
+        }
       })
     )
 

@@ -51,6 +51,17 @@ layer(live)("a search", (it) => {
     })
   )
 
+  it.effect("whose program is killed has no result, not even what it found before", () =>
+    Effect.gen(function* () {
+      const plain = yield* workbench()
+      const bench = yield* workbench({ files: { "a.txt": "" } }).pipe(
+        Effect.provide(instead(plain, "printf './a.txt\\0'; kill -9 $$"))
+      )
+      const { message } = yield* Effect.flip(bench.call("Glob", { pattern: "*" }))
+      assert.include(message, "ended in the middle")
+    })
+  )
+
   it.effect("leaves nothing behind when it is interrupted", () =>
     Effect.gen(function* () {
       const plain = yield* workbench()
