@@ -77,7 +77,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     Layer.provide(SandboxBubblewrap.layer({ hidden: [config, data, runtime] }), LauncherLive.layer),
     RipgrepLive.layer,
     WebClientLive.layer(),
-    PageReaderLive.layer(),
+    Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
     Unbash.layer,
     Files.layer,
     OpenerLive.layer,

@@ -32,7 +32,7 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     SandboxNone.layer,
     RipgrepLive.layer,
     WebClientLive.layer(),
-    PageReaderLive.layer(),
+    Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
     Unbash.layer,
     Files.layer,
     OpenerLive.layer,

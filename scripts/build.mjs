@@ -16,8 +16,8 @@ import { root } from "./project.mjs"
 import { buildStampFile, sourceStamp } from "./stamps.mjs"
 
 const entries = { main: join(root, "src", "main.ts"), program: join(root, "src", "cli", "Program.ts") }
-/** Files that threads start from: beside whoever starts them, by the same name, in the program and in the library. */
-const threads = { PageWorker: join(root, "layers", "web", "PageWorker.mjs") }
+/** Files that processes start from: beside whoever starts them, by the same name, in the program and in the library. */
+const workers = { PageWorker: join(root, "layers", "web", "PageWorker.mjs") }
 const stage = join(root, `.dist-${process.pid}`)
 
 /** It finds its binary beside its own files, so it stays a package; only searches load it. */
@@ -67,7 +67,7 @@ const program = async () => {
 
 /** By themselves: what they need is no part of a start, and shares nothing with it. */
 const threadFiles = async () => {
-  const bundle = await rolldown({ cwd: root, input: threads, platform: "node", transform: { target: "node20.19" } })
+  const bundle = await rolldown({ cwd: root, input: workers, platform: "node", transform: { target: "node20.19" } })
   await bundle.write({
     dir: join(stage, "chunks"),
     format: "esm",
@@ -124,7 +124,7 @@ try {
   const atStart = startOf(bundled.value)
   checkStart(atStart)
   chmodSync(join(stage, "main.js"), 0o755)
-  for (const file of Object.values(threads)) copyFileSync(file, join(stage, relative(root, file)))
+  for (const file of Object.values(workers)) copyFileSync(file, join(stage, relative(root, file)))
   writeFileSync(buildStampFile(stage), stamp)
   replaceDist()
   const kilobytes = Math.round(atStart.reduce((sum, chunk) => sum + chunk.code.length, 0) / 1024)

@@ -1,16 +1,17 @@
 /**
- * The thread that reads one page: a document from the markup, the article in it, Markdown of that.
+ * The process that reads one page: a document from the markup, the article in it, Markdown of that. It is given the
+ * name of a file with the page, and writes its answer as JSON.
  *
- * A file of its own, in plain JavaScript: a thread starts from a file, and this one is the same file in the sources, in
+ * A file of its own, in plain JavaScript: a process starts from a file, and this one is the same file in the sources, in
  * the library and in the program.
  */
 import { Readability } from "@mozilla/readability"
 import { parseHTML } from "linkedom"
 import Turndown from "turndown"
-import { parentPort, workerData } from "node:worker_threads"
+import { readFileSync } from "node:fs"
 
 /** @type {{ html: string, url: string }} */
-const { html, url } = workerData
+const { html, url } = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"))
 
 const isWhole = /<html[\s>]/i.test(html)
 const { document } = parseHTML(isWhole ? html : `<!doctype html><html><head></head><body>${html}</body></html>`)
@@ -66,5 +67,4 @@ const whole = document.documentElement.innerHTML
 const article = new Readability(document, { charThreshold: 200, keepClasses: true }).parse()
 const markdown = turndown.turndown(article?.content || whole)
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-parentPort?.postMessage({ title: article?.title || title, markdown: markdown.trim() })
+process.stdout.write(JSON.stringify({ title: article?.title || title, markdown: markdown.trim() }))

@@ -45,7 +45,7 @@ const fenced = Layer.mergeAll(
   RipgrepLive.layer,
   Layer.provide(SandboxBubblewrap.layer({ hidden: [] }), LauncherLive.layer),
   WebClientLive.layer(),
-  PageReaderLive.layer()
+  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
 )
 
 const suite = (layers: typeof fenced) =>

@@ -37,7 +37,7 @@ const fenced = Layer.mergeAll(
   RipgrepLive.layer,
   Layer.provide(SandboxBubblewrap.layer(own), LauncherLive.layer),
   WebClientLive.layer(),
-  PageReaderLive.layer()
+  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
 )
 
 const deny: SandboxPolicy = { mode: "required", network: "deny" }

@@ -25,7 +25,7 @@ export const live = Layer.mergeAll(
   SandboxNone.layer,
   RipgrepLive.layer,
   WebClientLive.layer(),
-  PageReaderLive.layer()
+  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
 )
 
 export interface Workbench {

@@ -1,16 +1,20 @@
 /** `WebFetch` against servers of this machine. Each of them says what it was asked. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http"
 import { createServer as createSecureServer } from "node:https"
 import { type AddressInfo, createServer as createSocketServer, type Server, type Socket } from "node:net"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { brotliCompressSync, gzipSync } from "node:zlib"
+import * as LauncherLive from "../../../layers/runtime/Launcher.ts"
 import * as PageReaderLive from "../../../layers/web/PageReader.ts"
 import * as WebClientLive from "../../../layers/web/WebClient.ts"
+import { Launcher } from "../../../src/runtime/Launcher.ts"
 import { PageReader } from "../../../src/runtime/PageReader.ts"
 import { WebClient } from "../../../src/runtime/WebClient.ts"
 import type { ToolOutput } from "../../../src/tools/Tool.ts"
@@ -45,11 +49,11 @@ interface Setting {
   readonly names?: Readonly<Record<string, ReadonlyArray<string>>>
   readonly authorities?: ReadonlyArray<string>
   readonly tool?: Partial<Parameters<typeof WebFetch.make>[0]>
-  readonly pageTimeout?: string
+  readonly page?: PageReaderLive.PageReaderOptions
 }
 
 /** What the tool says of a URL, and every name that was looked up. */
-const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, pageTimeout, tool }: Setting = {}) {
+const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, page, tool }: Setting = {}) {
   const lookups: Array<string> = []
   const lookup = async (host: string) => {
     lookups.push(host)
@@ -59,10 +63,9 @@ const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, pageTime
     WebClient,
     WebClientLive.layer({ lookup, ...(authorities === undefined ? {} : { authorities }) })
   )
-  const reader = yield* Effect.provide(
-    PageReader,
-    PageReaderLive.layer(pageTimeout === undefined ? {} : { timeout: pageTimeout as "1 second" })
-  )
+  // For as long as the test: a reader starts processes.
+  const services = yield* Layer.build(Layer.provide(PageReaderLive.layer(page), LauncherLive.layer))
+  const reader = Context.get(services, PageReader)
   const made = WebFetch.make({
     client,
     reader,
@@ -291,10 +294,54 @@ describe("what is brought", () => {
       const page = yield* serve(
         send(`<html><body><p>the first words</p>${"<div>".repeat(50_000)}`, { "content-type": "text/html" })
       )
-      const { fetch } = yield* fetcher({ pageTimeout: "1 second" })
+      const { fetch } = yield* fetcher({ page: { timeout: "1 second" } })
       const { content, summary } = yield* TestClock.withLive(fetch(page.url("/")))
       assert.match(summary, /as bare text of markup/)
       assert.match(content ?? "", /the first words$/)
+    })
+  )
+
+  it.effect("the text of a page that fills the memory of its reader, and of one that becomes too much text", () =>
+    Effect.gen(function* () {
+      // Each of these links is as long as the address of the page.
+      const links = (count: number) =>
+        send(`<article><p>the first words</p>${"<a href=?x>a</a> ".repeat(count)}</article>`, {
+          "content-type": "text/html"
+        })
+      for (const [count, memory] of [
+        [5_000, 256],
+        [40_000, 48]
+      ] as const) {
+        const { fetch } = yield* fetcher({ page: { memory } })
+        const page = yield* serve(links(count))
+        const { content, summary } = yield* fetch(page.url(`/${"y".repeat(3_900)}`))
+        assert.match(summary, /as bare text of markup/, String(count))
+        assert.match(content ?? "", /the first words\n/)
+      }
+    })
+  )
+
+  it.effect("an interrupted reading leaves no process", () =>
+    Effect.gen(function* () {
+      const services = yield* Layer.build(Layer.provideMerge(PageReaderLive.layer(), LauncherLive.layer))
+      const { start } = Context.get(services, Launcher)
+      const started = yield* Deferred.make<number>()
+      const watched: Launcher["Service"] = {
+        ...Context.get(services, Launcher),
+        start: (spec) => Effect.tap(start(spec), ({ pid }) => Deferred.succeed(started, pid))
+      }
+      const reader = yield* Layer.build(Layer.provide(PageReaderLive.layer(), Layer.succeed(Launcher, watched)))
+      const fiber = yield* Effect.forkChild(
+        Context.get(reader, PageReader).read("<div>".repeat(100_000), "http://pages.test/")
+      )
+      const pid = yield* Deferred.await(started)
+      yield* Fiber.interrupt(fiber)
+      assert.throws(() => process.kill(pid, 0), /ESRCH/)
+      const directory = yield* watched.directory
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.startsWith("page-")),
+        []
+      )
     })
   )
 
