@@ -1,7 +1,9 @@
 /**
  * The first process of a pid namespace, as the program that makes the namespace reports it.
  *
- * It is written into a file without a name, and not into a pipe: it can be read at any moment without waiting.
+ * It is written into a file, and not into a pipe: it can be read at any moment without waiting. The file has a name as
+ * long as the process runs, so that the watcher finds it when this program is killed. A namespace should end with the
+ * program that made it, but what runs inside can trace its first process and talk it out of that.
  */
 import * as NFS from "node:fs"
 
@@ -30,7 +32,6 @@ const namespaceOf = (pid: string): string | undefined => {
 /** `path` is a name that is free. Throws what the system throws. */
 export const openUnsafe = (path: string): Init => {
   const fd = NFS.openSync(path, "wx+", 0o600)
-  NFS.unlinkSync(path)
   return {
     fd,
     pid: () => {
@@ -40,6 +41,9 @@ export const openUnsafe = (path: string): Init => {
       const [pid, namespace] = ["child-pid", "pid-namespace"].map((key) => fieldOf(report, key))
       return pid === undefined || namespace !== namespaceOf(pid) ? undefined : Number(pid)
     },
-    close: () => NFS.closeSync(fd)
+    close: () => {
+      NFS.closeSync(fd)
+      NFS.rmSync(path, { force: true })
+    }
   }
 }

@@ -3,8 +3,8 @@
  *
  * A small shell outside of all groups reads a pipe whose only write end is here. It is told of every group that starts
  * and ends; when the pipe ends, it kills the groups that are left, and whatever still writes into one of our pipes: a
- * process that had just been started, or one that left its group. Then it removes the directory of the pipes and is
- * gone. It is started with the first command and runs no other program while it waits.
+ * process that had just been started, or one that left its group; and the first process of every pid namespace that was
+ * reported. Then it removes the directory of the pipes and is gone. It is started with the first command and runs no other program while it waits.
  */
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -36,6 +36,15 @@ while read -r sign group; do
   esac
 done
 for group in $groups; do kill -s KILL -- "-$group"; done
+for file in "$1"/*.init; do
+  while read -r key pid; do
+    [ "$key" = '"child-pid":' ] || continue
+    pid=\${pid%,}
+    while read -r name numbers; do
+      case "$name $numbers" in "NSpid: "*[!0-9]1) kill -s KILL "$pid" ;; esac
+    done < "/proc/$pid/status"
+  done < "$file"
+done
 ls -l /proc/[0-9]*/fd/[12] | while read -r line; do
   case $line in
     *" -> $1/"*)

@@ -10,7 +10,8 @@ import * as NFS from "node:fs"
 import * as LauncherLive from "../../../layers/runtime/Launcher.ts"
 import { Launcher, type LaunchSpec } from "../../../src/runtime/Launcher.ts"
 import { tempDir } from "../../scope/support.ts"
-import { bash, canary, eventually, isRunning, textOf, watchers } from "./LauncherSupport.ts"
+import { canFence } from "../../support/bubblewrap.ts"
+import { bash, canary, eventually, isRunning, obstinate, textOf, watchers } from "./LauncherSupport.ts"
 
 const start = (spec: LaunchSpec) => Launcher.use((launcher) => launcher.start(spec))
 
@@ -156,6 +157,24 @@ describe("what cannot start", () => {
 })
 
 describe("closing the scope", () => {
+  it.live.skipIf(!canFence)(
+    "ends a pid namespace that would outlive the program that made it",
+    live(
+      Effect.gen(function* () {
+        const held = canary(yield* tempDir)
+        const inside = `exec 9>${held.path}; trap "" TERM; echo up >&8; exec 8>&-; sleep 300; sleep 300`
+        const scope = yield* Scope.make()
+        const running = yield* Scope.provide(
+          start({ ...bash(`exec 8>&1; ${obstinate(inside)}`), reportsInit: true }),
+          scope
+        )
+        yield* Stream.runHead(running.output)
+        yield* Scope.close(scope, Exit.void)
+        yield* Effect.promise(() => held.ended)
+      })
+    )
+  )
+
   it.live(
     "ends the whole group, background jobs and pipelines with it",
     live(

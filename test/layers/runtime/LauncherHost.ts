@@ -1,4 +1,4 @@
-/** A program that starts one command and waits for it: what is killed in `LauncherLeash.test.ts`. Arguments: the script. */
+/** A program that starts one command and waits for it: what is killed in `LauncherLeash.test.ts`. Arguments: the script; whether it reports an init. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -11,7 +11,8 @@ Effect.gen(function* () {
     command: "bash",
     args: ["-c", process.argv[2] ?? ""],
     cwd: "/",
-    env: { PATH: process.env.PATH ?? "/usr/bin:/bin" }
+    env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
+    reportsInit: process.argv[3] === "init"
   })
   yield* Stream.runForEach(running.output, (chunk) => Effect.sync(() => process.stdout.write(chunk)))
 }).pipe(Effect.scoped, Effect.provide(LauncherLive.layer), NodeRuntime.runMain)

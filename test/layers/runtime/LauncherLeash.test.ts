@@ -6,16 +6,17 @@ import * as NFS from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { tempDir } from "../../scope/support.ts"
-import { canary, eventually } from "./LauncherSupport.ts"
+import { canFence } from "../../support/bubblewrap.ts"
+import { canary, eventually, obstinate } from "./LauncherSupport.ts"
 
 const root = fileURLToPath(new URL("../../../", import.meta.url))
 
 /** A program of its own that runs `script` through the launcher; `told` is what the script has said so far. */
-const host = (script: string) =>
+const host = (script: string, ...more: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const file = Path.join(root, "test/layers/runtime/LauncherHost.ts")
-      const child = spawn(process.execPath, [Path.join(root, "scripts/run-ts.mjs"), file, script], {
+      const child = spawn(process.execPath, [Path.join(root, "scripts/run-ts.mjs"), file, script, ...more], {
         stdio: ["ignore", "pipe", "inherit"]
       })
       let told = ""
@@ -58,6 +59,16 @@ describe("when the program is killed", () => {
       // The end of the pipe that all of them hold: it comes when the last one is gone.
       assert.strictEqual(yield* Effect.promise(() => held.ended), "held\n")
       assert.isTrue(eventually(() => !NFS.existsSync(pipesOf(told))))
+    })
+  )
+
+  it.live.skipIf(!canFence)("and every pid namespace ends, also one that would outlive the program that made it", () =>
+    Effect.gen(function* () {
+      const held = canary(yield* tempDir)
+      const inside = `exec 9>${held.path}; echo held >&9; echo ready >&8; exec 8>&-; setsid sleep 300; sleep 300`
+      const { child } = yield* host(`exec 8>&1; ${obstinate(inside)}`, "init")
+      child.kill("SIGKILL")
+      assert.strictEqual(yield* Effect.promise(() => held.ended), "held\n")
     })
   )
 

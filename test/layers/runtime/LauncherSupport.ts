@@ -13,6 +13,11 @@ export const bash = (script: string, cwd = "/"): LaunchSpec => ({
   env: { PATH: process.env.PATH ?? "/usr/bin:/bin" }
 })
 
+/** A fence whose first process outlives whoever made it, as one does that was talked into it. Its output goes nowhere. */
+export const obstinate = (script: string): string =>
+  `exec bwrap --info-fd 3 --new-session --unshare-user-try --unshare-pid --bind / / --dev /dev --proc /proc bash -c '${script}' ` +
+  "> /dev/null 2>&1"
+
 /** Everything that the process writes, as text. */
 export const textOf = (running: RunningProcess) =>
   Stream.runCollect(running.output).pipe(Effect.map((chunks) => new TextDecoder().decode(Buffer.concat(chunks))))
