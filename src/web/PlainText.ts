@@ -33,6 +33,15 @@ const decodeEntities = (text: string): string =>
     return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : "\uFFFD"
   })
 
+/** Of a page, for a place where a line means something: on one line, and not longer than that. */
+export const oneLine = (text: string, limit: number): string =>
+  text
+    .slice(0, 4 * limit)
+    .replace(/[\s\p{Cc}]+/gu, " ")
+    .trim()
+    .slice(0, limit)
+    .toWellFormed()
+
 export const plainText = (html: string): string => {
   const parts: Array<string> = []
   for (let at = 0; at < html.length; ) {
