@@ -57,7 +57,9 @@ const failed = Effect.fnUntraced(function* (
 ) {
   const steps: Array<Step> = []
   const timestamp_ms = yield* Clock.currentTimeMillis
-  const follows = failsClosed(point) ? "the call is not run" : "the run goes on without it"
+  const follows = failsClosed(point)
+    ? "the call is not run"
+    : `the run ${point === "on_abort" ? "ends" : "goes on"} without it`
   for (const { hook, problem } of failures) {
     const message = `hook "${hook}" failed at ${point}: ${problem}; ${follows}`
     steps.push({ emit: { event: "alert", data: { level: "warn", source: "pod", message, timestamp_ms } } })

@@ -195,6 +195,9 @@ export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): 
   }
 }
 
+/** An input that is refused is taken back behind the record; where it could not be, hooks keep it from the model again. */
+const leavesUnasked: ReadonlySet<string> = new Set(["failed", "cancel"])
+
 const addItems = (
   state: SessionState,
   entry: LogEntry,
@@ -315,7 +318,7 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       state.rewound = record.payload.rewound === undefined ? undefined : { _tag: "Segment", ...record.payload.rewound }
       return
     case "pod.hook":
-      if (record.payload.point === "on_prompt_submit" && record.payload.decision !== "failed") state.unasked = []
+      if (record.payload.point === "on_prompt_submit" && !leavesUnasked.has(record.payload.decision)) state.unasked = []
       return
     case "pod.approval":
       state.approvals.apply(record.payload)

@@ -8,7 +8,7 @@ import type { LogEntry } from "../../src/protocol/LogEntry.ts"
 import { counting } from "../support/benchTools.ts"
 import { fileOf, fresh, isEvent, isStatus, names, open, rest, until } from "../support/podBench.ts"
 import { badRequest } from "../support/ProbeModel.ts"
-import { entriesOf, inputs, say } from "../support/talk.ts"
+import { back, entriesOf, inputs, say } from "../support/talk.ts"
 
 type Bench = Effect.Success<ReturnType<typeof open>>
 
@@ -370,7 +370,13 @@ describe("hooks", () => {
       yield* TestClock.adjust("5 seconds")
       const seen = yield* until(slow.take, isEvent("run_end"))
       expect(seen.filter(isEvent("alert"))).toMatchObject([
-        { data: { message: expect.stringContaining('"hangs" failed at on_abort: it did not answer within 5s') } }
+        {
+          data: {
+            message: expect.stringMatching(
+              /"hangs" failed at on_abort: it did not answer within 5s; the run ends without it$/
+            )
+          }
+        }
       ])
     }).pipe(Effect.scoped)
   )
@@ -505,6 +511,34 @@ describe("a restart in the middle of a hook", () => {
       const bench = yield* open(memory, { hooks, onInterrupted: "resume" })
       yield* bench.model.next
       expect(asked).toEqual(["go"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("asks again about an input that was refused, and not taken back: the model never sees it", () =>
+    Effect.gen(function* () {
+      const memory = MemoryStore.make()
+      const reached = yield* Deferred.make<void>()
+      const guard: Hook = {
+        name: "guard",
+        onPromptSubmit: ({ input_text }) =>
+          Effect.succeed(input_text === "bad" ? { decision: "cancel", reason: "no" } : undefined)
+      }
+      // Between the verdict and its effect.
+      const slow: Hook = {
+        name: "slow",
+        onAbort: () => Effect.andThen(Deferred.succeed(reached, undefined), Effect.never)
+      }
+      const first = yield* open(memory, { hooks: [guard, slow] })
+      yield* first.handle.run("bad")
+      yield* Deferred.await(reached)
+      const bench = yield* open(memory, { hooks: [guard], onInterrupted: "resume" })
+      const { take } = yield* bench.handle.attach
+      if ((yield* bench.handle.status) !== "idle") yield* until(take, isStatus("idle"))
+      // Nor does it come along with the next one, until a rewind has taken it out.
+      expect(yield* bench.handle.runToEnd("next")).toMatchObject({ result: "rolled_back", by_hook: "guard" })
+      yield* back(bench.handle, "bad")
+      expect((yield* say(bench, "good")).messages).toEqual([{ role: "user", text: "good" }])
+      yield* TestClock.adjust("5 seconds")
     }).pipe(Effect.scoped)
   )
 
