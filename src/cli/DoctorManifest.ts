@@ -145,11 +145,7 @@ export const examineManifest = (invocation: Invocation): Effect.Effect<ManifestR
   prepare(invocation).pipe(
     Effect.flatMap((prepared) =>
       Effect.map(
-        Effect.all([
-          modelFindings(prepared),
-          checkSandbox(prepared),
-          checkHooks(invocation.env, prepared.manifest.hooks?.command ?? [])
-        ]),
+        Effect.all([modelFindings(prepared), checkSandbox(prepared), checkHooks(invocation.env, prepared.manifest)]),
         (findings) => [prepared, findings.flat()] as const
       )
     ),

@@ -1,9 +1,11 @@
 /** Checks of `doctor` on the programs that a pod calls. */
-import { constants } from "node:fs"
+import { constants, statSync } from "node:fs"
 import { access } from "node:fs/promises"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
+import type { Manifest } from "../manifest/Manifest.ts"
 import type { HookCommand } from "../manifest/tables/Hooks.ts"
+import { canWrite } from "../scope/Scope.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -22,18 +24,32 @@ const onPath = async (env: Env, program: string): Promise<string | undefined> =>
 }
 
 /** Of the commands that the manifest asks. A hook that cannot be started stops every call that it is asked about. */
-export const checkHooks = (env: Env, hooks: ReadonlyArray<HookCommand>): Effect.Effect<ReadonlyArray<Finding>> =>
-  Effect.promise(() =>
-    Promise.all(
-      hooks.map(async ({ command: [program = ""], name, on }) => {
-        const check = `hook ${name}`
-        const found = program.startsWith("/") ? await executable(program) : (await onPath(env, program)) !== undefined
-        if (found) return ok(check, `${program}, asked at ${on.join(", ")}`)
-        const where = program.startsWith("/") ? "it is not there, or may not be executed" : "it is not on the PATH"
-        return fail(check, `${program} cannot be started: ${where}`, "install it, or take it out of [hooks]")
-      })
-    )
+export const checkHooks = (
+  env: Env,
+  { hooks, scope }: Pick<Manifest, "hooks" | "scope">
+): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.promise(async () => {
+    const findings = await Promise.all((hooks?.command ?? []).map((hook) => checkHook(env, hook, scope)))
+    return findings.flat()
+  })
+
+const checkHook = async (env: Env, hook: HookCommand, scope: Manifest["scope"]): Promise<ReadonlyArray<Finding>> => {
+  const [program = "", ...args] = hook.command
+  const check = `hook ${hook.name}`
+  const path = program.startsWith("/") ? program : await onPath(env, program)
+  if (path === undefined || !(await executable(path))) {
+    const where = path === undefined ? "it is not on the PATH" : "it is not there, or may not be executed"
+    return [fail(check, `${program} cannot be started: ${where}`, "install it, or take it out of [hooks]")]
+  }
+  const found = ok(check, `${program}, asked at ${hook.on.join(", ")}`)
+  const cwd = scope.allow[0]?.target ?? "/"
+  const written = [path, ...args.map((arg) => resolve(cwd, arg))].find(
+    (file) => canWrite(scope, file) && statSync(file, { throwIfNoEntry: false })?.isFile() === true
   )
+  if (written === undefined) return [found]
+  const hint = "keep it outside of the scope, or deny its writing with [[scope.deny]]"
+  return [found, warn(check, `the pod may write ${written}, which then runs outside of the sandbox`, hint)]
+}
 
 const checkRipgrep = async (): Promise<Finding> => {
   const hint = "npm install in the directory of effect-pod brings it; Glob and Grep do not work without"

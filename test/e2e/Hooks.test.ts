@@ -42,6 +42,11 @@ describe("hooks and tasks over processes", () => {
     const { code, stdout } = await run(place, ["doctor", "--manifest", manifest])
     assert.strictEqual(code, 1)
     assert.match(stdout, /ok +hook guard: .*\/guard\.sh, asked at on_abort/)
+    // Whoever may write the guard may have it say anything, and do anything.
+    assert.match(stdout, /warn +hook guard: the pod may write .*\/guard\.sh, which then runs outside of the sandbox/)
+    const denied = '[[scope.deny]]\ntarget = "guard.sh"\npermission = "write"\n'
+    const kept = scriptedManifest(place.cwd, [], `${denied}${hook("on_abort", "./guard.sh")}`)
+    assert.notInclude((await run(place, ["doctor", "--manifest", kept])).stdout, "the pod may write")
     assert.match(stdout, /fail +hook guard: no-such-guard cannot be started: it is not on the PATH/)
   })
 
