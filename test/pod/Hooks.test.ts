@@ -534,8 +534,10 @@ describe("a restart in the middle of a hook", () => {
       const bench = yield* open(memory, { hooks: [guard], onInterrupted: "resume" })
       const { take } = yield* bench.handle.attach
       if ((yield* bench.handle.status) !== "idle") yield* until(take, isStatus("idle"))
-      // Nor does it come along with the next one, until a rewind has taken it out.
-      expect(yield* bench.handle.runToEnd("next")).toMatchObject({ result: "rolled_back", by_hook: "guard" })
+      // Nor does it come along with any other, until a rewind has taken it out.
+      for (const text of ["next", "and again"]) {
+        expect(yield* bench.handle.runToEnd(text)).toMatchObject({ result: "rolled_back", by_hook: "guard" })
+      }
       yield* back(bench.handle, "bad")
       expect((yield* say(bench, "good")).messages).toEqual([{ role: "user", text: "good" }])
       yield* TestClock.adjust("5 seconds")
