@@ -21,6 +21,7 @@ import type { LlmRequest } from "../llm/LlmRequest.ts"
 import { patient } from "../llm/Patience.ts"
 import * as Pieces from "../llm/Pieces.ts"
 import * as Response from "../llm/Response.ts"
+import * as Shown from "../llm/Shown.ts"
 import { limitNote } from "../llm/Transcript.ts"
 import { merge } from "../llm/Usage.ts"
 import type { BroadcastEvent } from "../protocol/Event.ts"
@@ -92,9 +93,13 @@ export const receive = Effect.fnUntraced(function* (
       })
       const asked = request(client, items(client), note)
       const patience = { limits: limitsOf(services, client), hasElsewhere: next !== undefined }
-      const { ending, usage } = yield* piece(services, progress, client, patience, llmCall, asked, (events) =>
-        follow(events.flatMap(pieces.push))
-      )
+      const ask = (wanted: LlmRequest) =>
+        piece(services, progress, client, patience, llmCall, wanted, (events) => follow(events.flatMap(pieces.push)))
+      const first = yield* ask(asked)
+      const { ending, usage } =
+        isRefusedWithMedia(first.ending, asked) && (yield* Budget.usedUp(services, progress)) === undefined
+          ? yield* Effect.andThen(warn(services, refusedWithMedia(first.ending)), ask(Shown.inWords(asked)))
+          : first
       if (ending._tag === "Failed" && next !== undefined && mayBeElsewhere(ending.error)) {
         const used = yield* Budget.usedUp(services, progress)
         if (used !== undefined) {
@@ -140,6 +145,19 @@ export const receive = Effect.fnUntraced(function* (
 /** Some vendors refuse without a word in the answer. */
 const refusal = (detail: string | undefined): string =>
   `the model refused to answer${detail === undefined ? "" : ` (${detail})`}; its answer is the refusal`
+
+/** What cannot be read by the vendor stays in the journal: without this it would end every further run. */
+const isRefusedWithMedia = (ending: Ending.Ending, request: LlmRequest): boolean =>
+  ending._tag === "Failed" &&
+  ending.error.reason === "Status" &&
+  unreadable.has(ending.error.status ?? 0) &&
+  Shown.showsAny(request)
+
+/** The statuses with which vendors answer an image or a document that they do not take. */
+const unreadable: ReadonlySet<number> = new Set([400, 413, 415, 422])
+
+const refusedWithMedia = (ending: Ending.Ending): string =>
+  `${Ending.reasonOf(ending)}; asking again without the images and documents of the conversation`
 
 const isProof = (item: Response.GeneratedItem): boolean =>
   item.kind === "reasoning" && (item.signature !== undefined || item.encrypted_content !== undefined)

@@ -2,7 +2,7 @@
  * From the items of a session to the messages of a request.
  *
  * Pure: the same history gives the same messages, and a longer history the same ones followed by more, which is what
- * vendors' prompt caches rely on. Every call is answered right after the generation that made it, in call order,
+ * vendors' prompt caches rely on; only old images and documents make room for new ones (`Shown`). Every call is answered right after the generation that made it, in call order,
  * every result has exactly one earlier call, and call ids are unique, whatever the history looks like.
  *
  * A generation is an unbroken stretch of assistant-side items of one `turn` (all of them, where `turn` is missing).
@@ -10,6 +10,7 @@
 import { type LoggedItem, resultText, type ToolCallItem, type ToolResultItem } from "../protocol/Item.ts"
 import type { Media } from "../protocol/Media.ts"
 import type { AssistantBlock, LlmMessage } from "./LlmRequest.ts"
+import { newest } from "./Shown.ts"
 
 /** What the pod itself says (`SystemItem.body`) comes as a message of role `system`. */
 export interface HistoryItem {
@@ -73,7 +74,7 @@ export const transcript = (
         }
     }
   }
-  return plan.messages(note)
+  return newest(plan.messages(note))
 }
 
 const reasoningBlock = (item: Extract<LoggedItem, { kind: "reasoning" }>): AssistantBlock => ({
