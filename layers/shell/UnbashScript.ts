@@ -33,7 +33,10 @@ const plainTypes: ReadonlySet<SyntaxNode["type"]> = new Set<SyntaxNode["type"]>(
 ])
 
 /** Bash runs their values, or lets them decide what is run. */
-const evaluated = /^(?:BASH_ENV|BASH_FUNC_.*|BASHOPTS|ENV|PROMPT_COMMAND|PS[0-4]|SHELLOPTS)$/
+const evaluated = /^(?:BASH_ALIASES|BASH_CMDS|BASH_ENV|BASH_FUNC_.*|BASHOPTS|ENV|PROMPT_COMMAND|PS[0-4]|SHELLOPTS)$/
+
+/** Bash evaluates what they are set to as an expression. */
+const numbers = new Set(["HISTCMD", "OPTIND", "RANDOM"])
 
 const numeric = new Set(["-eq", "-ne", "-lt", "-le", "-gt", "-ge"])
 const isNumber = (text: string): boolean => /^\s*-?\d+\s*$/.test(text)
@@ -78,6 +81,10 @@ class Walk {
       case "ParameterExpansion":
         this.parameter(node)
         break
+      case "For":
+      case "Select":
+        this.sets(node.name.value)
+        break
       case "ArithmeticWord":
         if (!isNumber(node.value)) this.hide("an arithmetic expression with names can run commands")
         break
@@ -112,14 +119,25 @@ class Walk {
 
   private assignment({ index, name, value }: Node<"Assignment">): void {
     if (evaluated.test(name)) this.hide(`bash acts on the value of ${name}`)
+    if (numbers.has(name) && !(value.type === "Word" && isNumber(value.value))) {
+      this.hide(`the value of ${name} is evaluated`)
+    }
     if (index !== undefined && !isNumber(index.value)) this.hide("a subscript is evaluated")
     if (value.type !== "ArrayValue") return
     this.isPlain = false
     if (value.elements.some((element) => element.text.startsWith("["))) this.hide("a subscript is evaluated")
   }
 
-  private parameter({ index, operation, prefix }: Node<"ParameterExpansion">): void {
+  /** Something else than an assignment gives it a value. */
+  private sets(name: string): void {
+    if (evaluated.test(name) || numbers.has(name)) this.hide(`bash acts on the value of ${name}`)
+    if (!isName(name)) this.hide("a subscript is evaluated")
+    this.commands.push({ assignments: [{ name, value: [null] }], words: [] })
+  }
+
+  private parameter({ index, operation, parameter, prefix }: Node<"ParameterExpansion">): void {
     if (operation !== undefined) this.isPlain = this.isPlain && operation.type === "Default"
+    if (operation?.type === "Default" && operation.operator.endsWith("=")) this.sets(parameter)
     if (prefix === "!") this.hide("${!name} takes a name from a value")
     if (index !== undefined && !(isNumber(index.value) || index.value === "@" || index.value === "*")) {
       this.hide("a subscript is evaluated")
@@ -133,6 +151,7 @@ class Walk {
 
   private redirect({ descriptor, operator, target }: Node<"Redirect">): void {
     if (operator === "&>" || operator === "&>>" || descriptor?.type === "FileDescriptorVariable") this.isPlain = false
+    if (descriptor?.type === "FileDescriptorVariable") this.sets(descriptor.name)
     if (target === undefined) return
     const path = templateOf(target)
     const isDuplicate = (operator === ">&" || operator === "<&") && path.length === 1 && /^\d*-?$/.test(path[0] ?? "")
@@ -159,8 +178,10 @@ const templateOf = (word: Node<"Word">): Template => {
       case "Literal":
         return unquoted(part.value, starts)
       case "SingleQuoted":
-      case "AnsiCQuoted":
         return [part.value]
+      case "AnsiCQuoted":
+        // The parser and bash differ about these.
+        return [/\\(?:c|x\{)/.test(part.text) ? null : part.value]
       case "DoubleQuoted":
         return part.parts.map((child) => (child.type === "Literal" ? child.value : null))
       default:

@@ -6,7 +6,7 @@
  * it through.
  */
 import type { ParseShell, ShellCommand, ShellRedirect, ShellScript, Template } from "../runtime/ShellSyntax.ts"
-import { type Inner, innerOf, isCarrier, wrapperOf } from "./ShellWrappers.ts"
+import { type Inner, innerOf, isCarrier, startsShell, wrapperOf } from "./ShellWrappers.ts"
 import { literal, shortened, written } from "./ShellWords.ts"
 import { readable } from "./Wildcard.ts"
 
@@ -31,6 +31,8 @@ const maxCommands = 256
 const maxDepth = 8
 /** Ends of a carrier's words that are tried. */
 const maxEnds = 64
+/** UTF-16 units of all that is matched against the rules: they are looked at once for every rule, without a pause. */
+const maxUnits = 256 * 1024
 
 export const shellSubjects = (text: string, parse: ParseShell): ShellSubjects => {
   const found = new Finder(parse)
@@ -78,6 +80,7 @@ class Finder {
   /** The directory may not be the one any more that it was. */
   moves = false
   private readonly parse: ParseShell
+  private units = 0
 
   constructor(parse: ParseShell) {
     this.parse = parse
@@ -91,6 +94,14 @@ class Finder {
     if (this.commands.length + script.commands.length > maxCommands) return this.hide("it holds too many commands")
     for (const command of script.commands) this.command(command, around)
     this.files.push(...script.redirects.filter(({ path }) => !isStream(literal(path))))
+  }
+
+  private push(found: Subject): void {
+    for (const template of [...found.written, ...found.also]) {
+      for (const piece of template) this.units += piece?.length ?? 1
+    }
+    if (this.units > maxUnits) return this.hide("it is too much to be looked at")
+    this.commands.push(found)
   }
 
   private hide(why: string): void {
@@ -108,6 +119,8 @@ class Finder {
   }
 
   private words(words: ReadonlyArray<Template>, around: Around): void {
+    if (this.units > maxUnits) return
+    if (around.depth > 2 * maxDepth) return this.hide("it is nested too deeply")
     const given = literal(words[0] as Template)
     if (given === undefined || given === "" || /\s/.test(given)) {
       return this.hide(`the name of a command is not certain: ${readable(written(words))}`)
@@ -120,21 +133,23 @@ class Finder {
       set: around.set,
       all: around.all
     }
-    if (moving.has(name)) this.moves = true
+    if (moving.has(name) || movesInner(name, args)) this.moves = true
     const wrapper = asksOnly(name, args) ? undefined : wrapperOf(name)
-    const inner = wrapper === undefined ? undefined : innerOf(wrapper, args)
+    const isAmbiguous = name === "xargs" && args.filter((word) => literal(word)?.startsWith("-I") === true).length > 1
+    const inner = wrapper === undefined || isAmbiguous ? undefined : innerOf(wrapper, args)
     if (wrapper !== undefined && inner === undefined) {
       this.hide(`what ${name} runs is not certain: ${readable(written(words))}`)
     }
     const runsText = this.hidden(name, args, within)
     const passes = given === name && (runsText || (wrapper?.kind === "passes" && (inner?.words.length ?? 0) > 0))
-    if (!passes) this.commands.push(subject(words, name, around))
+    if (!passes) this.push(subject(words, name, around))
     if (inner !== undefined) this.inner(inner, name === "xargs" ? replacedBy(args) : undefined, within)
   }
 
   /** `mark` is what is replaced by what the command gets besides, if it gets anything. */
   private inner({ assignments, words }: Inner, mark: string | undefined, around: Around): void {
     if (words.length === 0) return
+    if (assignments.some((text) => evaluatedNames.test(text))) this.hide("bash acts on a variable that is set")
     const all = assignments.map((text): Template => [text])
     const set = all.filter(([text]) => !harmless.test(text?.slice(0, text.indexOf("=")) ?? ""))
     const known = mark === undefined ? words : [...words.map((word) => replaced(word, mark)), [null]]
@@ -148,7 +163,7 @@ class Finder {
     if (otherShells.has(name)) this.hide(`${name} is not a shell that can be read`)
     if (name === "eval") {
       if (texts.includes(undefined)) this.hide("eval runs what is not certain")
-      else this.text(texts.join(" "), "bash", around)
+      else this.text(texts.slice(texts[0] === "--" ? 1 : 0).join(" "), "bash", around)
       return true
     }
     if (name === "trap" && !/^-[pl]?$/.test(texts[0] ?? "x")) {
@@ -160,10 +175,11 @@ class Finder {
     }
     if (name === "find") this.find(args, around)
     if (hiding.has(name) && texts.length > 0) this.hide(`${name} can change what runs`)
-    if ((name === "source" || name === ".") && !/^[^-/]|^\/(?!dev\/|proc\/)/.test(texts[0] ?? "")) {
+    if ((name === "source" || name === ".") && (/^(?:-|$)/.test(texts[0] ?? "") || isDevice(texts[0]))) {
       this.hide(`${name} runs what is not certain`)
     }
-    if (name === "jobs" && texts.includes("-x")) this.hide("jobs -x runs a command")
+    if (name === "set" && changesReading(texts)) this.hide("set changes how bash reads what follows")
+    if (name === "jobs" && texts.some((text) => /^-\w*x/.test(text ?? "-x"))) this.hide("jobs -x runs a command")
     if (namers.has(name) && evaluates(name, args)) this.hide(`${name} evaluates what it is given`)
     if (isCarrier(name) && texts.some((text) => text !== undefined && isShellText(text))) {
       this.hide(`${name} may hand a text to a shell`)
@@ -184,14 +200,16 @@ class Finder {
       }
       if (word !== undefined && !/^[-+]/.test(word)) break
       if (/^--(?:norc|noprofile|posix|login)$/.test(word ?? "")) continue
-      if (!/^[-+][abcefhiklmnpruvxBCEHPTo]+$/.test(word ?? "")) return this.hideShell(name)
-      if (word?.startsWith("-c") || /^-[^-]*c/.test(word ?? "")) runsText = true
-      if (word?.includes("o")) at += 1
+      if (!/^[-+][abcefhilmnpruvxBCEPTo]+$/.test(word ?? "")) return this.hideShell(name)
+      if (word?.includes("c") === true) runsText = true
+      for (let values = word?.split("o").length ?? 1; values > 1; values--) {
+        if (/^(?:histexpand|keyword)$/.test(texts[++at] ?? "keyword")) return this.hideShell(name)
+      }
     }
     const word = texts[at]
     if (!runsText) {
       // A script is a program like any other, what comes in is not.
-      return word === undefined || /^\/(?:dev|proc)\//.test(word) ? this.hideShell(name) : false
+      return word === undefined || isDevice(word) ? this.hideShell(name) : false
     }
     if (word === undefined) return at < texts.length ? this.hideShell(name) : false
     this.text(word, name, around)
@@ -204,7 +222,8 @@ class Finder {
   }
 
   private find(args: ReadonlyArray<Template>, around: Around): void {
-    if (args.some((word) => word[0] === null)) this.hide("what find runs is not certain")
+    if (args.some((word) => word.includes(null) && /^(?:-|$)/.test(word[0] ?? "")))
+      this.hide("what find runs is not certain")
     for (let i = 0; i < args.length; i++) {
       if (!/^-(?:exec|execdir|ok|okdir)$/.test(literal(args[i] as Template) ?? "")) continue
       const rest = args.slice(i + 1)
@@ -238,13 +257,29 @@ const evaluates = (name: string, args: ReadonlyArray<Template>): boolean =>
     if (text === undefined) {
       const before = literal(args[i - 1] ?? [])
       return trusting.has(name)
-        ? before === "-v" || before === "-R" || before === "-p"
-        : !/^[A-Za-z_]\w*\+?=/.test(word[0] ?? "")
+        ? before === "-v" || before === "-R" || before === "-p" || word[0]?.startsWith("-") === true
+        : !/^[A-Za-z_]\w*\+?=/.test(word[0] ?? "") || evaluatedNames.test(word[0] ?? "")
     }
-    return optionsThatRun[name]?.test(text) === true || /\w\[.*[$`(]/.test(text) || evaluatedNames.test(text)
+    if (optionsThatRun[name]?.test(text) === true || evaluatedNames.test(text)) return true
+    const isName = !trusting.has(name) || literal(args[i - 1] ?? []) === "-v" || text.startsWith("-v")
+    return isName ? /\w\[(?!\d*\]|[@*]\])/.test(text) : /\w\[.*[$`(]/.test(text)
   })
 
-const evaluatedNames = /^(?:BASH_ENV|BASHOPTS|ENV|PROMPT_COMMAND|PS[0-4]|SHELLOPTS)(?:=|$)/
+/** Bash runs their values, evaluates them as numbers, or lets them decide what is run. */
+const evaluatedNames =
+  /^(?:BASH_(?:ALIASES|CMDS|ENV)|BASH_FUNC_.*|BASHOPTS|ENV|HISTCMD|OPTIND|PROMPT_COMMAND|PS[0-4]|RANDOM|SHELLOPTS)(?:[[+=]|$)/
+
+/** Standard input and its like by any spelling: what stands there is no script that somebody could have looked at. */
+const isDevice = (path: string | undefined): boolean =>
+  /^\/(?:\.{0,2}\/)*(?:dev|proc)\/|(?:^|\/)\.\.\/(?:.*\/)?(?:dev|proc)\//.test(path ?? "")
+
+/** `-k` takes arguments for assignments, `-H` replaces what begins with `!`. */
+const changesReading = (texts: ReadonlyArray<string | undefined>): boolean => {
+  const end = texts.findIndex((text) => text === "--" || text === "-")
+  return (end < 0 ? texts : texts.slice(0, end)).some(
+    (text) => text === undefined || /^-\w*[kH]/.test(text) || /^(?:-\w*o)?(?:histexpand|keyword)$/.test(text)
+  )
+}
 
 /** What xargs puts its input in place of. */
 const replacedBy = (args: ReadonlyArray<Template>): string => {
@@ -252,6 +287,11 @@ const replacedBy = (args: ReadonlyArray<Template>): string => {
   const text = literal(args[at] ?? []) ?? ""
   return (text === "-I" ? literal(args[at + 1] ?? []) : text.slice(2)) || "{}"
 }
+
+/** The command that it runs starts in another directory. */
+const movesInner = (name: string, args: ReadonlyArray<Template>): boolean =>
+  (name === "env" || name === "sudo" || name === "find") &&
+  args.some((word) => /^(?:-[CDR]|--ch|-execdir$|-okdir$)/.test(literal(word) ?? ""))
 
 /** `command -v git` looks for a program and runs none. */
 const asksOnly = (name: string, args: ReadonlyArray<Template>): boolean =>
@@ -274,6 +314,7 @@ const subject = (words: ReadonlyArray<Template>, name: string, { all, set, texts
       ...(isNamed ? [] : [shortened([[name], ...words.slice(1)])]),
       ...(all.length === 0 ? [] : [shortened([...all, ...words])]),
       ...(isCarrier(name) ? ends(words) : []),
+      ...(startsShell(name) || (isCarrier(name) && words.length > maxEnds) ? [[null]] : []),
       ...texts
     ]
   }

@@ -61,23 +61,32 @@ const wrappers: ReadonlyMap<string, Wrapper> = new Map([
     wrapper(
       "adds",
       "-0 -o -p -r -t -x --null --open-tty --interactive --no-run-if-empty --verbose --exit",
-      "-a -d -E -I -L -n -P -s --arg-file --delimiter --max-lines --max-args --max-procs --max-chars --replace"
+      "-a -d -E -I -L -n -P -s --arg-file --delimiter --max-args --max-procs --max-chars"
     )
   ]
 ])
 
 const carriers: ReadonlySet<string> = new Set(
   split(
-    "apptainer arch ash bwrap busybox bsdtime catchsegv chpst chroot chronic chrt cpulimit crun daemonize dbus-run-session " +
+    "apptainer arch ash bwrap busybox bsdtime catchsegv choom chpst chroot chronic chrt coresched cpulimit crun daemonize dbus-run-session " +
       "docker entr eatmydata expect faketime fakeroot fd firejail flatpak flock gdb gosu gtimeout i386 kubectl ld.so lldb " +
-      "linux32 linux64 ltrace mosh nix-shell nsenter numactl parallel perf pkexec podman pppd prlimit proot proxychains " +
-      "proxychains4 rlwrap runcon runuser runc s6-setuidgid schedtool screen script setarch setpriv setuidgid softlimit ssh su " +
+      "linux32 linux64 ltrace mosh nix-shell nsenter numactl parallel perf pipesz pkexec podman pppd prlimit proot proxychains " +
+      "proxychains4 rlwrap run-parts runcon runuser runc s6-setuidgid schedtool screen script setarch setpriv setuidgid sg softlimit ssh su " +
       "start-stop-daemon strace su-exec sudoedit systemd-run taskset tini tmux toybox torsocks tsocks trickle tsp unbuffer unshare " +
-      "uname26 valgrind viddy watch watchexec x86_64 xvfb-run"
+      "uclampset uname26 valgrind viddy watch watchexec x86_64 xvfb-run"
   )
 )
 
-export const isCarrier = (name: string): boolean => carriers.has(name)
+export const isCarrier = (name: string): boolean => carriers.has(name) || name.startsWith("ld-linux")
+
+const shellStarters: ReadonlySet<string> = new Set(
+  split(
+    "chroot fakeroot i386 linux32 linux64 newgrp nsenter parallel runuser script setarch sg su uname26 unshare x86_64"
+  )
+)
+
+/** Without a command they run a shell, or take commands from their input. */
+export const startsShell = (name: string): boolean => shellStarters.has(name)
 
 export const wrapperOf = (name: string): Wrapper | undefined => wrappers.get(name)
 
@@ -112,7 +121,8 @@ export const innerOf = (
   for (; assigns === true && at < args.length; at++) {
     const word = literal(args[at] as Template)
     if (word === undefined) return undefined
-    if (!/^[^=/]+=/.test(word)) break
+    if (!word.includes("=")) break
+    if (!/^[A-Za-z_][\w%]*=/.test(word)) return undefined
     assignments.push(word)
   }
   const skipped = args.slice(at, at + operands)

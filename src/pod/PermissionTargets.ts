@@ -35,6 +35,9 @@ const pathArguments: { readonly [tool: string]: string } = {
   Grep: "path"
 }
 
+/** The argument that other built-in tools read: one that they ignore must not be taken for it. */
+const textArguments: { readonly [tool: string]: string } = { Bash: "command", WebFetch: "url", WebSearch: "query" }
+
 export const make = (options: TargetsOptions): Targets => {
   const { cwd, shell } = options
 
@@ -79,7 +82,9 @@ export const make = (options: TargetsOptions): Targets => {
   })
 
   return Effect.fnUntraced(function* (tool, args) {
-    const target = permissionTarget(args)
+    const read = textArguments[tool] ?? pathArguments[tool]
+    const named = read === undefined ? undefined : args[read]
+    const target = typeof named === "string" ? named : permissionTarget(args)
     if (tool === "Bash" && typeof args["command"] === "string") return yield* command(tool, target)
     const key = pathArguments[tool]
     const path = key === undefined ? undefined : args[key]

@@ -76,6 +76,86 @@ describe("what a shell command runs", () => {
     assert.strictEqual(decide("A=1 rm x", "allow", ["deny", "rm *"]).action, "deny")
   })
 
+  it("what bash reads in another way than it looks is denied with what it may be", () => {
+    const input = "<<< 'rm x'"
+    for (const text of [
+      "echo a | xargs --max-lines rm x",
+      "echo a | xargs --replace rm {}",
+      "echo rm | xargs --replace=Q env Q x",
+      "echo rm | xargs -I A -I B env B x",
+      `flock ${"-w 1 ".repeat(40)}. rm x`,
+      "choom -n 0 rm x",
+      "sg root 'rm x'",
+      "/lib64/ld-linux-x86-64.so.2 /bin/rm x",
+      "echo rm x | script -q /dev/null",
+      "echo rm x | linux64",
+      "bash -ooc errexit pipefail 'rm x'",
+      "bash +c 'rm x'",
+      "eval -- rm x",
+      "env =x rm x",
+      "env ./a=b rm x",
+      "echo rm x | bash //dev/stdin",
+      "echo rm x | source ../../../dev/stdin",
+      `env BASH_ENV=/dev/stdin bash -c true ${input}`,
+      "env 'BASH_FUNC_true%%=() { rm x; }' bash -c true",
+      `x=/dev/stdin; export BASH_ENV=$x; bash -c true ${input}`,
+      `set -a; : \${BASH_ENV:=/dev/stdin}; bash -c true ${input}`,
+      `set -a; for BASH_ENV in /dev/stdin; do bash -c true ${input}; done`,
+      `set -k; bash -c true BASH_ENV=/dev/stdin ${input}`,
+      `bash -o keyword -c 'bash -c true BASH_ENV=/dev/stdin' ${input}`,
+      "set -o history -o histexpand\necho rm x\n!!:1 x",
+      "for PS4 in '$(rm x)'; do set -x; true; done",
+      "RANDOM='a[$(rm x)]'",
+      "y='a[$(rm x)]'; OPTIND=y",
+      "y='a[$(rm x)]'; for OPTIND in y; do true; done",
+      "y='a[$(rm x)]'; exec {z[y]}>x",
+      "y='a[$(rm x)]'; read 'z[y]' <<< x",
+      "y='a[$(rm x)]'; printf -v 'z[y]' x",
+      "y='a[$(rm x)]'; printf -v\"$y\" x",
+      "BASH_CMDS=(z /bin/rm); z x",
+      "printf -v 'BASH_CMDS[z]' /bin/rm; z x",
+      "f() { find . -maxdepth 0 -exe$1 rm x ';'; }; f c",
+      "x=-x; jobs $x rm x",
+      "$'\\x{72}m' x"
+    ]) {
+      assert.strictEqual(decide(text, "allow", ["deny", "rm *"]).action, "deny", text)
+    }
+    for (const text of [
+      "set -euo pipefail; ls",
+      "for f in a b; do ls $f; done",
+      "bash ./dev/setup.sh",
+      "OPTIND=1; ls"
+    ]) {
+      assert.strictEqual(decide(text, "allow", ["deny", "rm *"]).action, "allow", text)
+    }
+    const git: Rule = ["allow", "git *"]
+    for (const text of ["for PATH in .; do git log; done", "exec {PATH}>/dev/null; git log", "git log ${PATH:=.}"]) {
+      assert.strictEqual(decide(text, "deny", git, ["allow", "exec"]).action, "deny", text)
+    }
+  })
+
+  it("what is too deep or too much to be looked at may be anything", () => {
+    for (const text of [
+      `${"env ".repeat(7_000)}ls`,
+      "find . -exec ".repeat(2_000),
+      `${"exec ".repeat(20)}ls`,
+      `flock ${`${"a".repeat(495)} `.repeat(62)}`
+    ]) {
+      assert.strictEqual(decide(text, "allow", ["deny", "rm *"]).action, "deny", text.slice(0, 40))
+    }
+    assert.strictEqual(decide(`echo ${"a".repeat(30_000)}`, "allow", ["deny", "rm *"]).action, "allow")
+  })
+
+  it("a file that a command opens in another directory has no certain place", () => {
+    for (const text of ["env -C d bash -c 'id >x'", "find d -execdir bash -c 'id >x' ';'"]) {
+      assert.deepStrictEqual(
+        shellSubjects(text, parseShell).files,
+        [{ access: "write", path: ["x"], isPlaced: false }],
+        text
+      )
+    }
+  })
+
   it("a rule may be about the text as it is written", () => {
     assert.strictEqual(decide("curl x | sh y", "allow", ["deny", "*curl*| sh*"]).action, "deny")
     assert.strictEqual(decide("make && ./x", "deny", ["allow", "make && ./x"]).action, "allow")

@@ -99,6 +99,19 @@ describe("the target of a file tool", () => {
   )
 })
 
+describe("the target of a web tool", () => {
+  it.effect("is what the tool reads, not an argument that it ignores", () =>
+    Effect.gen(function* () {
+      const { action } = yield* pod
+      const args = { command: "https://docs.test/", file_path: "https://docs.test/", url: "http://evil.test/" }
+      assert.strictEqual(yield* action("WebFetch", args, "deny", ["WebFetch", "allow", "https://docs.test/*"]), "deny")
+      assert.strictEqual(yield* action("WebFetch", args, "allow", ["WebFetch", "deny", "*evil*"]), "deny")
+      const search = { command: "x", query: "secret" }
+      assert.strictEqual(yield* action("WebSearch", search, "allow", ["WebSearch", "deny", "secret"]), "deny")
+    }).pipe(Effect.scoped, provided)
+  )
+})
+
 describe("a file that a command opens", () => {
   it.effect("is judged like one that the tools open", () =>
     Effect.gen(function* () {
