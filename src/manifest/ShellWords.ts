@@ -21,3 +21,19 @@ export const shortened = (words: ReadonlyArray<Template>): Template => {
   }
   return out
 }
+
+/** The same text with nothing known beside something known. */
+export const compact = (template: Template): Template => {
+  const out: Array<string | null> = []
+  let known: Array<string> = []
+  for (const piece of [...template, null]) {
+    if (piece !== null) known.push(piece)
+    else {
+      if (known.length > 0) out.push(known.join(""))
+      out.push(null)
+      known = []
+    }
+  }
+  out.pop()
+  return out
+}
