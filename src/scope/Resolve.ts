@@ -55,6 +55,9 @@ const errnoTexts: { readonly [code: string]: string } = {
   ENXIO: "nothing is listening behind it"
 }
 
+/** In characters; the system counts bytes, and refuses what passes here. */
+const maxPath = 4096
+
 /**
  * `path` is absolute. A `..` is followed out of a directory only if `mayLeave` says so: else a path through places that
  * may not be seen would tell what is there, by arriving or not.
@@ -66,6 +69,10 @@ export const resolve = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Resolution> {
   if (path.includes("\0")) {
     return { _tag: "Unresolvable", why: "the path holds a NUL character", real: undefined } as const
+  }
+  // Of a longer text every part would be looked at for nothing. The system's own limit, which counts a NUL too.
+  if (path.length >= maxPath) {
+    return { _tag: "Unresolvable", why: "the path is too long", real: undefined } as const
   }
   const direct = yield* withoutDotDot(fs, path, mayLeave)
   if (direct._tag === "Stuck") {

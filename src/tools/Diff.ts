@@ -129,12 +129,57 @@ const span = (start: number, count: number): string =>
 const countWithout = (lines: ReadonlyArray<Line>, side: Side): number =>
   lines.filter((line) => line.side !== side).length
 
+/** Where the line that is `count` lines before the one at `at` begins. */
+const back = (text: string, at: number, count: number): number => {
+  let start = text.lastIndexOf("\n", at - 1) + 1
+  if (at === 0) start = 0
+  for (let n = 0; n < count && start > 0; n++) start = start === 1 ? 0 : text.lastIndexOf("\n", start - 2) + 1
+  return start
+}
+
+/** Where the line that is `count` lines behind the one at `at` ends. */
+const ahead = (text: string, at: number, count: number): number => {
+  let end = at
+  for (let n = 0; n <= count && end < text.length; n++) {
+    const next = text.indexOf("\n", end)
+    end = next < 0 ? text.length : next + 1
+  }
+  return end
+}
+
+/** The part that differs, with the lines around it; `skipped` is the number of lines before it. */
+const changedPart = (before: string, after: string) => {
+  const most = Math.min(before.length, after.length)
+  let head = 0
+  while (head < most && before.charCodeAt(head) === after.charCodeAt(head)) head++
+  let tail = 0
+  while (
+    tail < most - head &&
+    before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)
+  ) {
+    tail++
+  }
+  const from = back(before, head, around)
+  const same = before.length - ahead(before, before.length - tail, around)
+  let skipped = 0
+  for (let at = before.indexOf("\n"); at >= 0 && at < from; at = before.indexOf("\n", at + 1)) skipped++
+  return { old: before.slice(from, before.length - same), fresh: after.slice(from, after.length - same), skipped }
+}
+
+/** Larger changes are not taken apart into lines, in UTF-16 units: nobody is shown so much of them. */
+const maxPart = 2 * 1024 * 1024
+
 /** Empty if nothing changed. At most about `maxBytes` bytes; what is left out is said. */
 export const unified = (before: string, after: string, maxBytes: number): string => {
-  const lines = compare(before, after)
+  if (before === after) return ""
+  const part = changedPart(before, after)
+  if (part.old.length + part.fresh.length > maxPart) {
+    return `[The change is too large to show: ${part.fresh.length} characters in place of ${part.old.length}.]\n`
+  }
+  const lines = compare(part.old, part.fresh)
   const out: Array<string> = []
   let bytes = 0
-  let [old, fresh, done] = [0, 0, 0]
+  let [old, fresh, done] = [part.skipped, part.skipped, 0]
   for (const { from, to } of hunksOf(lines)) {
     const skipped = lines.slice(done, from)
     old += countWithout(skipped, "+")

@@ -38,15 +38,24 @@ const notFound = (path: string, content: string): string =>
     ? " Some of its lines end with CRLF (\\r\\n) and some with LF (\\n): use the same."
     : " Read the file again and copy the text exactly, without line numbers.")
 
-/** The content after the edit, and how often the text occurred; `count` 0 changes nothing. */
+/**
+ * The content after the edit, and how often the text occurred; `count` 0 changes nothing. Nothing is made of what would
+ * be larger than a file may be.
+ */
 export const replaceText = (
   content: string,
   given: { readonly old: string; readonly replacement: string }
-): { readonly edited: string; readonly count: number } => {
+): { readonly edited: string | undefined; readonly count: number } => {
   const ends = lineEndsOf(content)
-  const parts = content.split(withEnds(given.old, ends))
-  return { edited: parts.join(withEnds(given.replacement, ends)), count: parts.length - 1 }
+  const [old, replacement] = [withEnds(given.old, ends), withEnds(given.replacement, ends)]
+  const parts = content.split(old)
+  const count = parts.length - 1
+  const length = content.length + count * (replacement.length - old.length)
+  return { edited: length > maxFileBytes ? undefined : parts.join(replacement), count }
 }
+
+const tooLarge = (path: string) =>
+  invalid(`${path} would become larger than ${maxFileBytes} bytes, the limit for a file that is edited.`)
 
 export const make = (options: {
   readonly fs: ScopedFsShape
@@ -78,6 +87,7 @@ export const make = (options: {
           const content = Text.decodeStrict(yield* current(path))
           if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
           const { count, edited } = replaceText(content, { old, replacement })
+          if (edited === undefined) return yield* tooLarge(path)
           if (count === 0) return yield* invalid(notFound(path, content))
           if (count > 1 && !args.replace_all) {
             return yield* invalid(
@@ -86,6 +96,7 @@ export const make = (options: {
           }
           if (edited === content) return yield* invalid("Nothing would change but line ends, which stay as they are.")
           const bytes = Text.encode(edited)
+          if (bytes.length > maxFileBytes) return yield* tooLarge(path)
           const written = yield* fs
             .writeAtomic(path, bytes, () => Effect.asVoid(current(path)))
             .pipe(Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error))))

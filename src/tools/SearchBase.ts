@@ -27,6 +27,9 @@ export interface Base {
 /** ripgrep's name of a hit, without what it puts in front. */
 const relative = (hit: Uint8Array): string => Text.decodeLossy(hit).replace(/^\.\//, "")
 
+/** As JSON where it has line ends: one name must not look like two, or like a line that was found. */
+const onOneLine = (path: string): string => (/[\n\r]/.test(path) ? JSON.stringify(path) : path)
+
 /** One scope for the whole search: a walk does not change its mind half way. */
 export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string | undefined) {
   const shown = path === undefined ? fs.cwd : path
@@ -55,7 +58,7 @@ export const open = Effect.fnUntraced(function* (fs: ScopedFsShape, path: string
       const name = relative(hit)
       if (unaliased !== undefined && !(looked?.name === name && looked.mayShow)) return undefined
       // ripgrep follows no link, so what lies below a real directory is real.
-      return scope.access(Lexical.join(real, name)) === "none" ? undefined : Lexical.join(base, name)
+      return scope.access(Lexical.join(real, name)) === "none" ? undefined : onOneLine(Lexical.join(base, name))
     }
   } satisfies Base
 })

@@ -43,6 +43,17 @@ const patched = (before: string, diff: string): string => {
 }
 
 describe("a diff", () => {
+  it("of texts that hardly differ takes only what lies around the change apart, and counts the rest", () => {
+    const lines = "\n".repeat(1_000_000)
+    const shown = "@@ -999998,6 +999998,7 @@\n \n \n \n+x\n \n \n \n"
+    assert.strictEqual(unified(`${lines}${lines}`, `${lines}x\n${lines}`, 1000), shown)
+  })
+
+  it("of what is changed from one end to the other says only how much that is", () => {
+    const [one, two] = ["a\n".repeat(500_000), "b\n".repeat(700_000)]
+    assert.match(unified(one, two, 1000), /^\[The change is too large to show: 1400000 characters in place of 1000000/)
+  })
+
   it.prop(
     "has both texts in it, and is as short as can be",
     { before: Text, after: Text },

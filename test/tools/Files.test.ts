@@ -276,6 +276,23 @@ layer(live)("file tools", (it) => {
       })
     )
 
+    it.effect("makes no file of more than 16 MiB, and nothing of the text of one", () =>
+      Effect.gen(function* () {
+        const bench = yield* workbench({ files: { "a.txt": "ab".repeat(100_000) } })
+        yield* bench.call("Read", { file_path: bench.at("a.txt") })
+        for (const size of [168, 1_000_000]) {
+          const args = {
+            file_path: bench.at("a.txt"),
+            old_string: "a",
+            new_string: "x".repeat(size),
+            replace_all: true
+          }
+          assert.include((yield* Effect.flip(bench.call("Edit", args))).message, "larger than 16777216 bytes")
+        }
+        assert.strictEqual(bench.text("a.txt").length, 200_000)
+      })
+    )
+
     it.effect("deletes, edits at both ends, and replaces all when asked", () =>
       Effect.gen(function* () {
         const { at, call, text } = yield* workbench({ files: { "a.txt": "aXbXc" } })

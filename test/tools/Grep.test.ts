@@ -194,9 +194,9 @@ layer(live)("Grep", (it) => {
       const bench = yield* workbench({ files: { "latin.txt": new Uint8Array([0x78, 0xe9, 10]) } })
       NFS.writeFileSync(Buffer.concat([Buffer.from(`${bench.work}/n`), Buffer.from([0xe9]), Buffer.from("\nm")]), "x\n")
       const { content } = yield* bench.call("Grep", { pattern: "x", output_mode: "content" })
-      assert.strictEqual(content, `${bench.at("latin.txt")}:1:x\ufffd\n${bench.at("n\ufffd\nm")}:1:x`)
+      assert.strictEqual(content, `${bench.at("latin.txt")}:1:x\ufffd\n${JSON.stringify(bench.at("n\ufffd\nm"))}:1:x`)
       const files = yield* bench.call("Grep", { pattern: "x" })
-      assert.strictEqual(files.content, `${bench.at("latin.txt")}\n${bench.at("n\ufffd\nm")}`)
+      assert.strictEqual(files.content, `${bench.at("latin.txt")}\n${JSON.stringify(bench.at("n\ufffd\nm"))}`)
     })
   )
 

@@ -264,9 +264,17 @@ layer(live)("hostile", (it) => {
       Effect.gen(function* () {
         const bench = yield* workbench({ files: { "a\"b'c$(x).txt": "needle\n" } })
         assert.include((yield* said(bench, "Grep", { pattern: "needle" })).text, "a\"b'c$(x).txt")
+        bench.put({ "two\nlines:1:root": "other\n" })
+        const odd = JSON.stringify(bench.at("two\nlines:1:root"))
+        assert.strictEqual((yield* bench.call("Glob", { pattern: "two*" })).content, odd)
+        const grep = yield* bench.call("Grep", { pattern: "other", output_mode: "content" })
+        assert.strictEqual(grep.content, `${odd}:1:other`)
         yield* refused(bench, "Read", { file_path: bench.at("x".repeat(300)) })
         yield* refused(bench, "Read", { file_path: bench.at("a\0b") })
         yield* refused(bench, "Write", { file_path: bench.at("x".repeat(300)), content: "" })
+        for (const [tool, args] of everyTool(bench.at("a/".repeat(1_000_000)))) {
+          assert.include(yield* refused(bench, tool, args), "too long")
+        }
       })
     )
   })
