@@ -14,7 +14,7 @@ import * as InboxDrain from "./InboxDrain.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
 import { modelCall } from "./ModelCall.ts"
 import { resolveReferences } from "./ResolveInput.ts"
-import type { RunFailure } from "./RunFailure.ts"
+import { ofStorage, type RunFailure } from "./RunFailure.ts"
 import * as TaskReminder from "./TaskReminder.ts"
 import { runBatch, runOpenCalls } from "./ToolBatch.ts"
 
@@ -35,6 +35,16 @@ export type LegEnd =
 /** It is about what waits in the inbox, which may have been removed since: then there is nothing to ask the model. */
 const isSelfStarted = ({ state }: LegServices["journal"]): boolean =>
   state.run?.kind === "notify" || state.run?.kind === "pod_event"
+
+/**
+ * The last word is the model's own: the leg was ended behind a whole answer. There is nothing to ask it, and some vendors
+ * refuse a conversation that ends so.
+ */
+const isAnswered = Effect.fnUntraced(function* ({ journal }: LegServices) {
+  const history = yield* Effect.mapError(journal.state.history.items, ofStorage)
+  const last = history.findLast(({ item }) => item.kind !== "reasoning")?.item
+  return last?.kind === "message" && last.role === "assistant"
+})
 
 /** Time that is used up ends the leg wherever it is; what it waits for and the tools that it runs are interrupted. */
 export const run = Effect.fn("Leg.run")(function* (
@@ -67,7 +77,7 @@ const rounds = Effect.fnUntraced(function* (
   const pausedAgain = input.resumed ? yield* runOpenCalls(services, progress) : undefined
   if (pausedAgain !== undefined) return pausedAgain
   let continued = 0
-  let mayBeAboutNothing = isSelfStarted(journal)
+  let mayBeAboutNothing = isSelfStarted(journal) || (input.resumed && (yield* isAnswered(services)))
   for (;;) {
     const used = yield* Budget.usedUp(services, progress)
     if (used !== undefined) return { _tag: "LimitReached", ...used }

@@ -1,8 +1,8 @@
 /**
  * Replaces or creates one file at a real path, so that a reader sees the old content or the new and nothing between.
  *
- * The new content goes to a temporary file beside the target, is synced and renamed over it. Mode, and owner where
- * the system permits it, are those of the old file. A failure or an interruption leaves the target as it was.
+ * The new content goes to a temporary file beside the target, is synced and renamed over it. Mode, and owner and
+ * group where the system permits it, are those of the old file. A failure or an interruption leaves the target as it was.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,6 +18,28 @@ import { scopeError, type ScopeError } from "./ScopeError.ts"
 
 const permissionBits = 0o7777
 
+/** The owner where the system permits it, else the group alone. False if the file has another group than before. */
+const keepOwner = Effect.fnUntraced(function* (
+  fs: FileSystem.FileSystem,
+  temporary: string,
+  fresh: FileSystem.File.Info,
+  old: FileSystem.File.Info
+) {
+  const [uid, gid] = [Option.getOrUndefined(old.uid), Option.getOrUndefined(old.gid)]
+  const [ownUid, ownGid] = [Option.getOrUndefined(fresh.uid), Option.getOrUndefined(fresh.gid)]
+  if (uid === undefined || gid === undefined || ownUid === undefined) return true
+  if (uid === ownUid && gid === ownGid) return true
+  if (yield* succeeds(fs.chown(temporary, uid, gid))) return true
+  return gid === ownGid || (yield* succeeds(fs.chown(temporary, ownUid, gid)))
+})
+
+const succeeds = (effect: Effect.Effect<void, unknown>): Effect.Effect<boolean> =>
+  Effect.match(effect, { onFailure: () => false, onSuccess: () => true })
+
+/** What the old group might do is not for another one, which may do what everybody may. */
+const modeFor = (mode: number, isGroups: boolean): number =>
+  isGroups ? mode & permissionBits : (mode & 0o1707) | ((mode & 0o007) << 3)
+
 const fill = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
   path: string,
@@ -29,12 +51,9 @@ const fill = Effect.fnUntraced(function* (
   yield* Effect.mapError(file.writeAll(bytes), failed(path, "written"))
   if (old !== undefined) {
     const fresh = yield* Effect.mapError(file.stat, failed(path, "written"))
-    const uid = Option.getOrUndefined(old.uid)
-    const gid = Option.getOrUndefined(old.gid)
-    const isOwners = Option.getOrUndefined(fresh.uid) === uid && Option.getOrUndefined(fresh.gid) === gid
-    if (!isOwners && uid !== undefined && gid !== undefined) yield* Effect.ignore(fs.chown(temporary, uid, gid))
+    const isGroups = yield* keepOwner(fs, temporary, fresh, old)
     // After the owner: a change of owner takes the set-id bits away.
-    yield* Effect.mapError(fs.chmod(temporary, old.mode & permissionBits), failed(path, "written"))
+    yield* Effect.mapError(fs.chmod(temporary, modeFor(old.mode, isGroups)), failed(path, "written"))
   }
   yield* Effect.mapError(file.sync, failed(path, "written"))
 })

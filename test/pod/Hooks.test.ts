@@ -327,6 +327,11 @@ describe("hooks", () => {
       yield* next.answer("done")
       yield* until(again.take, isStatus("paused"))
       expect(second.journal.state.run?.state).toBe("paused")
+      // The answer is there: nobody is asked for it again.
+      isOpen = true
+      yield* second.handle.resume
+      const ended = yield* until(again.take, isStatus("idle"))
+      expect(ended.find(isEvent("run_end"))).toMatchObject({ data: { result: "finished", run_id } })
     }).pipe(Effect.scoped)
   )
 

@@ -31,6 +31,25 @@ describe("writing", () => {
     })
   )
 
+  it.effect.skipIf(process.getuid?.() !== 0)("gives another group no more than everybody has", () =>
+    Effect.gen(function* () {
+      const { at, work } = yield* world
+      for (const directory of [at("."), work]) NFS.chmodSync(directory, 0o777)
+      NFS.chownSync(at("work/a.txt"), 0, 12_345)
+      NFS.chmodSync(at("work/a.txt"), 0o764)
+      const { fs } = yield* scoped({ cwd: work })
+      yield* Effect.acquireUseRelease(
+        Effect.sync(() => process.seteuid?.(65_534)),
+        () => fs.writeAtomic(at("work/a.txt"), encode("new")),
+        () => Effect.sync(() => process.seteuid?.(0))
+      )
+      const after = NFS.statSync(at("work/a.txt"))
+      assert.strictEqual(after.uid, 65_534)
+      assert.notStrictEqual(after.gid, 12_345)
+      assert.strictEqual(after.mode & 0o7777, 0o744)
+    })
+  )
+
   it.effect("creates with the mode that the umask leaves, and missing directories with it", () =>
     Effect.gen(function* () {
       const { at, work } = yield* world
