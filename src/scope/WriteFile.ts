@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Lexical from "./Lexical.ts"
@@ -33,7 +34,7 @@ const keepOwner = Effect.fnUntraced(function* (
   return gid === ownGid || (yield* succeeds(fs.chown(temporary, ownUid, gid)))
 })
 
-const succeeds = (effect: Effect.Effect<void, unknown>): Effect.Effect<boolean> =>
+const succeeds = (effect: Effect.Effect<void, PlatformError>): Effect.Effect<boolean> =>
   Effect.match(effect, { onFailure: () => false, onSuccess: () => true })
 
 /** What the old group might do is not for another one, which may do what everybody may. */
