@@ -66,7 +66,7 @@ const program = async () => {
 }
 
 /** By themselves: what they need is no part of a start, and shares nothing with it. */
-const threadFiles = async () => {
+const workerFiles = async () => {
   const bundle = await rolldown({ cwd: root, input: workers, platform: "node", transform: { target: "node20.19" } })
   await bundle.write({
     dir: join(stage, "chunks"),
@@ -116,7 +116,7 @@ try {
   writeCatalog()
   const stamp = sourceStamp()
   // Both to their end: a person wants to see what both say, and neither may write behind the clean-up.
-  const [bundled, ...others] = await Promise.allSettled([program(), threadFiles(), library()])
+  const [bundled, ...others] = await Promise.allSettled([program(), workerFiles(), library()])
   const reasons = [bundled, ...others].flatMap((result) =>
     result.status === "rejected" ? [result.reason.message] : []
   )

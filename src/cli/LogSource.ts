@@ -90,7 +90,7 @@ export const fromDisk = Effect.fnUntraced(function* (
 export const unanswered = (error: Client.Unreachable): CliError => failed(error.message)
 
 /** For a reader that takes what there is: a pod that goes away in the middle leaves it without the rest. */
-export const settled = (live: LiveSource): LogSource => ({
+const settled = (live: LiveSource): LogSource => ({
   ...live,
   entries: (from, to) =>
     live.entries(from, to).pipe(Stream.catchTag("Unreachable", (error) => Stream.fail(unanswered(error))))
