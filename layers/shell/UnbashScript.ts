@@ -36,7 +36,7 @@ const plainTypes: ReadonlySet<SyntaxNode["type"]> = new Set<SyntaxNode["type"]>(
 const evaluated = /^(?:BASH_ALIASES|BASH_CMDS|BASH_ENV|BASH_FUNC_.*|BASHOPTS|ENV|PROMPT_COMMAND|PS[0-4]|SHELLOPTS)$/
 
 /** Bash evaluates what they are set to as an expression. */
-const numbers = new Set(["HISTCMD", "OPTIND", "RANDOM"])
+const numbers = new Set(["HISTCMD", "OPTIND", "RANDOM", "SRANDOM"])
 
 const numeric = new Set(["-eq", "-ne", "-lt", "-le", "-gt", "-ge"])
 const isNumber = (text: string): boolean => /^\s*-?\d+\s*$/.test(text)

@@ -267,7 +267,7 @@ const evaluates = (name: string, args: ReadonlyArray<Template>): boolean =>
 
 /** Bash runs their values, evaluates them as numbers, or lets them decide what is run. */
 const evaluatedNames =
-  /^(?:BASH_(?:ALIASES|CMDS|ENV)|BASH_FUNC_.*|BASHOPTS|ENV|HISTCMD|OPTIND|PROMPT_COMMAND|PS[0-4]|RANDOM|SHELLOPTS)(?:[[+=]|$)/
+  /^(?:BASH_(?:ALIASES|CMDS|ENV)|BASH_FUNC_.*|BASHOPTS|ENV|HISTCMD|OPTIND|PROMPT_COMMAND|PS[0-4]|RANDOM|SHELLOPTS|SRANDOM)(?:[[+=]|$)/
 
 /** Standard input and its like by any spelling: what stands there is no script that somebody could have looked at. */
 const isDevice = (path: string | undefined): boolean =>

@@ -106,6 +106,8 @@ describe("what a shell command runs", () => {
       "set -o history -o histexpand\necho rm x\n!!:1 x",
       "for PS4 in '$(rm x)'; do set -x; true; done",
       "RANDOM='a[$(rm x)]'",
+      "y='a[$(rm x)]'; SRANDOM=y",
+      "read SRANDOM <<< 'a[$(rm x)]'",
       "y='a[$(rm x)]'; OPTIND=y",
       "y='a[$(rm x)]'; for OPTIND in y; do true; done",
       "y='a[$(rm x)]'; exec {z[y]}>x",
