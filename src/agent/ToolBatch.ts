@@ -15,7 +15,7 @@ import { interruptedBeforeResult } from "../knowledge/Wrappers.ts"
 import { parseArguments } from "../llm/Response.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
-import type { Tool, ToolOutput } from "../tools/Tool.ts"
+import type { Tool, ToolError, ToolOutput } from "../tools/Tool.ts"
 import { cap } from "../tools/Truncate.ts"
 import * as HookPoints from "./HookPoints.ts"
 import type { LegEnd } from "./Leg.ts"
@@ -127,7 +127,10 @@ const prepare = Effect.fnUntraced(function* (
   // A log of another program may hold anything.
   const { problem, text } = parseArguments(item.arguments)
   if (problem !== undefined) return badArguments(item.name, problem)
-  const args = JSON.parse(text) as Schema.JsonObject
+  const accepted = yield* Effect.exit(Effect.suspend(() => tool.accept(JSON.parse(text) as Schema.JsonObject)))
+  // Nobody is asked about a call that the tool would only send back.
+  if (Exit.isFailure(accepted)) return refuse(yield* failureOf(tool, accepted.cause))
+  const args = accepted.value
   const verdict = yield* services.permit({ callId: item.call_id, tool: item.name, args })
   if (verdict._tag === "Deny") return refuse(verdict.message)
   const call = { call_id: item.call_id, tool_name: item.name, arguments: args }
@@ -142,10 +145,7 @@ const prepare = Effect.fnUntraced(function* (
     }
     case "Runs": {
       const paths = yield* Effect.exit(Effect.sync(() => tool.mutates(args)))
-      if (Exit.isFailure(paths)) {
-        yield* Effect.logError("tool broke before it ran", { tool: item.name }, paths.cause)
-        return { ...refuse(defect(item.name)), steps }
-      }
+      if (Exit.isFailure(paths)) return { ...refuse(yield* failureOf(tool, paths.cause)), steps }
       const plan: Planned = { item, tool, args, paths: paths.value }
       if (verdict._tag === "Allow") return { ...plan, steps }
       // Nobody is asked about a call that would not run anyway.
@@ -156,8 +156,13 @@ const prepare = Effect.fnUntraced(function* (
   }
 })
 
-/** Nothing of it is for the model: a stack says where things lie on this machine. */
-const defect = (tool: string): string => `${tool} broke; this is a defect of the tool`
+/** What the model reads. Of a defect nothing is for the model: a stack says where things lie on this machine. */
+const failureOf = Effect.fnUntraced(function* ({ spec: { name } }: Tool, cause: Cause.Cause<ToolError>) {
+  const failure = Cause.findErrorOption(cause)
+  if (failure._tag === "Some") return failure.value.message
+  yield* Effect.logError("tool broke", { tool: name }, cause)
+  return `${name} broke; this is a defect of the tool`
+})
 
 /** Who must be done before a call may change its paths, and how it says that it is done itself. */
 interface PathTurn {
@@ -245,9 +250,7 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
     return { result: { ...whole, output: yield* capped(services, item.name, exit.value) }, whole }
   }
   // An interrupt of the run does not come back here; one that does is the tool's own.
-  const failure = Cause.findErrorOption(exit.cause)
-  if (failure._tag === "None") yield* Effect.logError("tool broke", { tool: item.name }, exit.cause)
-  const summary = failure._tag === "Some" ? failure.value.message : defect(item.name)
+  const summary = yield* failureOf(tool, exit.cause)
   const result: Result = { output: { summary }, isError: true, durationMs }
   return { result, whole: result }
 })

@@ -9,15 +9,17 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
 import * as Prompt from "effect/ai/Prompt"
 import * as AiTool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
+import * as Arguments from "../tools/Arguments.ts"
 import * as Output from "../tools/Output.ts"
 import { parameterSchema } from "../tools/ParameterSchema.ts"
-import { dropNulls, type Tool, type ToolCallContext, ToolError, type ToolOutput } from "../tools/Tool.ts"
+import { type Tool, type ToolCallContext, ToolError, type ToolOutput } from "../tools/Tool.ts"
 import { ToolDefinitionError } from "../tools/ToolDefinitionError.ts"
 
 /** What a Toolkit does not say about a tool. */
@@ -84,10 +86,8 @@ const asTool = (
   declared: Declared<any>
 ): Tool => {
   const { name } = tool
-  const decode = Schema.decodeUnknownResult(tool.parametersSchema as Schema.Codec<unknown, unknown>)
+  const { accept, decode } = Arguments.make(tool.parametersSchema as Schema.Codec<unknown, unknown>)
   const encodeFailure = Schema.encodeUnknownEffect(tool.failureSchema as Schema.Codec<unknown, unknown>)
-  /** Models send null for an argument that they leave out. Where null is a value of its own, it stays one. */
-  const arrange = (args: Schema.JsonObject) => (decode(args)._tag === "Success" ? args : dropNulls(args))
   const { annotations } = tool
 
   const explain = Effect.fnUntraced(function* (error: unknown) {
@@ -103,11 +103,14 @@ const asTool = (
       declared.idempotent ?? (Context.get(annotations, AiTool.Idempotent) || Context.get(annotations, AiTool.Readonly)),
     ...(declared.replaces === true ? { replaces: true } : {}),
     mutates: (args) => {
-      const decoded = decode(arrange(args))
+      const decoded = decode(args)
       return decoded._tag === "Success" ? (declared.mutates?.(decoded.success) ?? []) : []
     },
-    run: Effect.fnUntraced(function* (given, context) {
-      const args = arrange(given)
+    accept: (sent) =>
+      Effect.suspend(() =>
+        Effect.fromResult(Result.mapError(accept(sent), (problem) => fail("InvalidArgument", `${name}: ${problem}`)))
+      ),
+    run: Effect.fnUntraced(function* (args, context) {
       if (yield* needsApproval(tool, decode(args), context.callId)) {
         return yield* fail("ExecutionFailed", `${name} needs an approval, and nobody can be asked: it was not run.`)
       }

@@ -12,6 +12,7 @@ import type { ToolSpec } from "../llm/LlmRequest.ts"
 import type { Media } from "../protocol/Media.ts"
 import type { Task } from "../protocol/Task.ts"
 import * as Lexical from "../scope/Lexical.ts"
+import * as Arguments from "./Arguments.ts"
 import { failureText, fromEncoded } from "./Output.ts"
 import { parameterSchema } from "./ParameterSchema.ts"
 
@@ -59,7 +60,12 @@ export interface Tool {
    * decode change nothing.
    */
   readonly mutates: (args: Schema.JsonObject) => ReadonlyArray<string>
-  /** `args` is the parsed JSON object of the call. */
+  /**
+   * What of the arguments that were sent the call is about: all that the tool will read, and nothing else. Permissions,
+   * hooks and people judge this, and `mutates` and `run` get it. Fails where the call could not run anyway.
+   */
+  readonly accept: (sent: Schema.JsonObject) => Effect.Effect<Schema.JsonObject, ToolError>
+  /** `args` is a JSON object. */
   readonly run: (args: Schema.JsonObject, context: ToolCallContext) => Effect.Effect<ToolOutput, ToolError>
 }
 
@@ -101,7 +107,8 @@ type AnyCodec = Schema.Codec<any, any>
 
 /**
  * Builds a tool from schemas: the JSON Schema for the model, the decoder of its arguments and the text of its results
- * come from them. Optional arguments accept null as absent; unknown ones are ignored.
+ * come from them. Optional arguments accept null as absent; those that the schema does not declare are dropped before
+ * anybody judges the call.
  */
 export const make = <
   Parameters extends Schema.Codec<unknown, unknown> = typeof noParameters,
@@ -111,7 +118,9 @@ export const make = <
   options: ToolOptions<Parameters, Success, Failure>
 ): Tool => {
   const parameters: Schema.Codec<unknown, unknown> = options.parameters ?? noParameters
-  const decode = decoder(parameters)
+  const { accept, decode } = Arguments.make(Schema.toCodecJson(parameters))
+  const unfit = (problem: string) =>
+    new ToolError({ reason: "InvalidArgument", message: `${options.name}: ${problem}` })
   const tell = teller(options.name, options.success)
   const explain = explainer(options.name, options.failure)
   return {
@@ -123,28 +132,17 @@ export const make = <
       if (Result.isFailure(decoded) || options.mutates === undefined) return []
       return options.mutates(decoded.success).map((path) => (Lexical.isAbsolute(path) ? Lexical.normalize(path) : path))
     },
+    accept: (sent) => Effect.suspend(() => Effect.fromResult(Result.mapError(accept(sent), unfit))),
     run: (args, context) =>
       Effect.suspend(() => {
         const decoded = decode(args)
-        if (Result.isFailure(decoded)) {
-          const message = `${options.name}: ${decoded.failure.message}`
-          return Effect.fail(new ToolError({ reason: "InvalidArgument", message }))
-        }
+        if (Result.isFailure(decoded)) return Effect.fail(unfit(decoded.failure.message))
         return options.run(decoded.success, context).pipe(Effect.mapError(explain), Effect.flatMap(tell))
       })
   }
 }
 
 const noParameters = Schema.Struct({})
-
-/** Models send null for an argument that they leave out. Where null is a value of its own, it stays one. */
-const decoder = (parameters: Schema.Codec<unknown, unknown>) => {
-  const decode = Schema.decodeUnknownResult(Schema.toCodecJson(parameters))
-  return (args: Schema.JsonObject) => {
-    const whole = decode(args)
-    return Result.isSuccess(whole) ? whole : decode(dropNulls(args))
-  }
-}
 
 /** The result of a call, for the model. One that its schema does not fit is a defect of the tool. */
 const teller = (name: string, success: AnyCodec | undefined) => {
@@ -180,6 +178,3 @@ const lazySpec = (name: string, description: string, parameters: Schema.Constrai
     }
   }
 }
-
-export const dropNulls = (args: Schema.JsonObject): Schema.JsonObject =>
-  Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null))

@@ -22,8 +22,8 @@ export const counting = (name: string, idempotent = false) => {
   let runs = 0
   const tool = Tool.make({
     name,
-    description: "has an effect",
-    parameters: Schema.Struct({}),
+    description: "has an effect, and takes whatever it is given",
+    parameters: Schema.Record(Schema.String, Schema.Json),
     idempotent,
     run: () =>
       Effect.sync(() => {
