@@ -19,7 +19,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { connect as connectSocket } from "node:net"
-import { tmpdir } from "node:os"
+import { constants, tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { root } from "./project.mjs"
 
@@ -60,6 +60,18 @@ const within = (promise, what) => {
 // --- The service -------------------------------------------------------------------------------------------------------
 
 const services = new Set()
+
+/** However this ends: nothing that was started here goes on. In one step, because nobody waits for more at an exit. */
+const leave = () => {
+  for (const child of services) child.kill("SIGKILL")
+  if (!keep) rmSync(place, { recursive: true, force: true, maxRetries: 10 })
+}
+process.once("exit", leave)
+for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"]) {
+  process.once(signal, () => process.exit(128 + constants.signals[signal]))
+}
+// Whoever was reading has gone: there is nobody left to tell.
+process.stdout.once("error", () => process.exit(128 + constants.signals.SIGPIPE))
 
 /** The model's answers from the next start on, one per call. */
 const teach = (...calls) => writeFileSync(script, calls.map((steps) => `${JSON.stringify({ steps })}\n`).join(""))
@@ -349,11 +361,8 @@ try {
 } catch (error) {
   failures.push(error.message)
   say(`${red("FAIL")}  ${error.message}`)
-} finally {
-  for (const child of services) child.kill("SIGKILL")
-  if (keep) say(`\nleft in place: ${place}`)
-  else rmSync(place, { recursive: true, force: true })
 }
+if (keep) say(`\nleft in place: ${place}`)
 say(
   failures.length === 0
     ? `\n${green("Everything holds.")}`

@@ -1,9 +1,11 @@
 /** What a newcomer runs first: the quickstart, the demonstration of a crash, the examples. */
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
 import { makePlace, type Place, serve } from "../support/cli.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -89,6 +91,36 @@ describe("npm run demo:crash", () => {
     expect(stdout).toMatch(/Everything holds\.\n$/)
     expect(stdout.match(/^ok /gm)?.length).toBeGreaterThan(15)
     expect(code).toBe(0)
+    expect(readdirSync(place.cwd).filter((name) => !name.startsWith("effect-pod-pipes-"))).toEqual([])
+  })
+
+  const ways: ReadonlyArray<readonly [string, (demo: ChildProcess) => unknown, number]> = [
+    ["nobody reads it any more", ({ stdout }) => stdout?.destroy(), 141],
+    ["SIGHUP", (demo) => demo.kill("SIGHUP"), 129],
+    ["SIGINT", (demo) => demo.kill("SIGINT"), 130],
+    ["SIGTERM", (demo) => demo.kill("SIGTERM"), 143],
+    ["an error that nobody catches", (demo) => demo.kill("SIGUSR2"), 1]
+  ]
+  it.each(ways)("leaves nothing running when it is ended by: %s", async (_, end, status) => {
+    const throwing = `data:text/javascript,process.on("SIGUSR2", () => { throw new Error("out of the blue") })`
+    const demo = spawn(process.execPath, ["--import", throwing, join(root, "scripts/demo-crash.mjs")], {
+      cwd: place.cwd,
+      env: { ...place.env, TMPDIR: place.cwd },
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    const ended = once(demo, "exit")
+    const pid = await new Promise<string>((resolve, reject) => {
+      let said = ""
+      demo.stdout.setEncoding("utf8").on("data", (piece: string) => {
+        said += piece
+        const [, service] = /the service runs: process (\d+)\n/.exec(said) ?? []
+        if (service !== undefined) resolve(service)
+      })
+      demo.once("exit", () => reject(new Error(`it ended before its service ran:\n${said}`)))
+    })
+    end(demo)
+    expect(await ended).toEqual([status, null])
+    expect(eventually(() => !isRunning(Number(pid)))).toBe(true)
     expect(readdirSync(place.cwd).filter((name) => !name.startsWith("effect-pod-pipes-"))).toEqual([])
   })
 })
