@@ -22,7 +22,7 @@ import { uncountable } from "../manifest/tables/Budget.ts"
 import * as Pod from "../pod/Pod.ts"
 import type { PodHandle } from "../pod/PodHandle.ts"
 import { RuntimeDir } from "../runtime/RuntimeDir.ts"
-import { PodStore } from "../session/PodStore.ts"
+import { type ActiveSegment, PodStore } from "../session/PodStore.ts"
 import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { version } from "../Version.ts"
 import { type CliError, failed, held } from "./CliError.ts"
@@ -51,7 +51,7 @@ export const host = Effect.fn("Host.host")(function* (
   const world = yield* Layer.build(PodLive.world({ directories, ephemeral, socket: true }))
   const pods = Context.get(world, PodStore)
   const known = Option.getOrUndefined(yield* Effect.mapError(pods.get(name), storageError))
-  const session = yield* segmentOf(prepared, known?.active?.session_id, Context.get(world, SessionStore))
+  const session = yield* segmentOf(prepared, known?.active, Context.get(world, SessionStore))
   if (known === undefined && flags["require-pod-state"] === true) {
     return yield* failed(
       `there is no pod ${name}, and --require-pod-state was given`,
@@ -67,7 +67,18 @@ export const host = Effect.fn("Host.host")(function* (
     const uncounted = uncountable(manifest.budget, prices)
     if (uncounted !== undefined) return yield* hostFailure(modelError(uncounted, origin(prepared)))
   }
-  const notes = Array.from(new Set([...prepared.notes, ...[model, ...fallbacks].flatMap((each) => each.notes)]))
+  const left = known?.active?.segment_id
+  const notes = Array.from(
+    new Set([
+      ...prepared.notes,
+      ...(session === undefined || left === undefined || left === session.segmentId
+        ? []
+        : [
+            `the pod goes on from segment ${session.segmentId}; it was in ${left}, and --session ${left} goes back to it`
+          ]),
+      ...[model, ...fallbacks].flatMap((each) => each.notes)
+    ])
+  )
   const services = Context.merge(
     world,
     yield* Effect.mapError(Layer.build(Model.layer(model, fallbacks)).pipe(Effect.provideContext(world)), hostFailure)
@@ -125,22 +136,31 @@ const leaveForOthers = (directory: string, manifest: Manifest): Effect.Effect<vo
 
 /**
  * `--session`: the pod goes on from that segment, and its metadata will name it. A fork has the segments of its source
- * in its own session, too: what is meant is the pod's own, or else where the segment was written.
+ * in its own session, too: what is meant is the pod's own, or else where the segment was written. A pod that has written
+ * to a session is not taken out of it: nothing would name that session any more.
  */
 const segmentOf = Effect.fnUntraced(function* (
-  { segmentId }: Prepared,
-  ownSession: string | undefined,
+  { name, segmentId }: Prepared,
+  active: ActiveSegment | undefined,
   sessions: SessionStore["Service"]
 ): Effect.fn.Return<SegmentRef | undefined, CliError> {
   if (segmentId === undefined) return undefined
   const all = yield* Effect.mapError(sessions.list, storageError)
   const named = all.filter((candidate) => candidate.segmentId === segmentId)
   // Newest first: a session that came by a segment is younger than the one that it was written in.
-  const segment = named.find(({ sessionId }) => sessionId === ownSession) ?? named.at(-1)
+  const segment = named.find(({ sessionId }) => sessionId === active?.session_id) ?? named.at(-1)
   if (segment === undefined) {
     return yield* failed(
       `--session ${segmentId}: there is no such segment`,
       "effect-pod status NAME shows the segment of a pod"
+    )
+  }
+  if (segment.sessionId !== active?.session_id && all.some(({ sessionId }) => sessionId === active?.session_id)) {
+    return yield* failed(
+      `--session ${segmentId}: that segment is in session ${segment.sessionId}, and the pod ${name} has a session of ` +
+        `its own, ${active?.session_id}, to which there would be no way back`,
+      `go on from it as another pod, --pod NEW-NAME --session ${segmentId}; or, if what ${name} has is not needed, ` +
+        `remove that first: effect-pod delete ${name}`
     )
   }
   return { sessionId: segment.sessionId, segmentId }

@@ -13,7 +13,6 @@ import { dirname, join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { parseToml } from "../../src/manifest/ManifestToml.ts"
 import { type Ended, makePlace, type Place, run, serve, start } from "../support/cli.ts"
-import { connectNative } from "../support/e2eClient.ts"
 import { scriptedManifest } from "../support/script.ts"
 
 let place: Place
@@ -99,40 +98,9 @@ describe("serve", () => {
     await again.kill("SIGTERM")
   })
 
-  it("restores exactly the segment that is asked for, and refuses one that is not there", async () => {
-    const manifest = scriptedManifest(place.cwd, [[{ text: "one" }]])
-    await run(place, ["run", "--manifest", manifest, "go"])
-    const { segment_id } = json(await run(place, ["status", "scripted", "--json"]))
-    const pod = await serve(place, ["--pod", "copy", "--session", String(segment_id)])
-    assert.deepInclude(json(await run(place, ["status", "copy", "--json"])), { segment_id, state: "live" })
-    await pod.kill("SIGTERM")
-    const unknown = "01990000-0000-7000-8000-000000000000"
-    assert.strictEqual((await run(place, ["serve", "--session", unknown])).code, 1)
-    assert.strictEqual((await run(place, ["serve", "--session", "latest"])).code, 2)
+  it("refuses a start without state where that is asked for, and a time that is none", async () => {
     assert.strictEqual((await run(place, ["serve", "--pod", "new", "--require-pod-state"])).code, 1)
     assert.strictEqual((await run(place, ["serve", "--grace", "soon"])).code, 2)
-  })
-
-  it("of the sessions that share a segment takes the pod's own, and for another pod the one it was written in", async () => {
-    const manifest = scriptedManifest(place.cwd, [[{ text: "one" }]])
-    const pod = await serve(place, ["--manifest", manifest])
-    const { client } = await connectNative(pod.socket)
-    await client.run("go")
-    await client.next("status", ({ data }) => data.status === "idle")
-    await client.request("fork", { pod_name: "copy" })
-    await pod.kill("SIGTERM")
-    const status = async (name: string) => json(await run(place, ["status", name, "--json"]))
-    const [source, copy] = [await status("scripted"), await status("copy")]
-    assert.notStrictEqual(source["session_id"], copy["session_id"])
-    for (const [name, session] of [
-      ["scripted", source["session_id"]],
-      ["copy", copy["session_id"]],
-      ["third", source["session_id"]]
-    ] as const) {
-      const again = await serve(place, ["--pod", name, "--session", String(source["segment_id"])])
-      assert.strictEqual((await status(name))["session_id"], session, name)
-      await again.kill("SIGTERM")
-    }
   })
 
   it("names file, line and byte of a corrupt log and exits with 5", async () => {
