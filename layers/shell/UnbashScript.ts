@@ -42,6 +42,14 @@ const numeric = new Set(["-eq", "-ne", "-lt", "-le", "-gt", "-ge"])
 const isNumber = (text: string): boolean => /^\s*-?\d+\s*$/.test(text)
 const isName = (text: string): boolean => /^[A-Za-z_]\w*$/.test(text)
 
+/** Expanding it changes nothing. */
+const isSamePath = /^[\w./+,:@%=-]+$/
+
+const codeQuoted = /`|\$[\w({[@*#?!-]/
+const codeUnquoted = /`|\$[\w({[@*#?!-]|[<>]\(/
+/** What a backslash stands in front of is text. */
+const isCode = (text: string, code: RegExp): boolean => code.test(text.replace(/\\[^]/g, "_"))
+
 class Walk {
   private readonly commands: Array<ShellCommand> = []
   private readonly redirects: Array<ShellRedirect> = []
@@ -60,6 +68,9 @@ class Walk {
     switch (node.type) {
       case "Script":
         if ((node as ParsedScript).errors !== undefined) this.error ??= (node as ParsedScript).errors?.[0]?.message
+        break
+      case "Word":
+        this.word(node)
         break
       case "Command":
         this.command(node)
@@ -128,6 +139,20 @@ class Walk {
     if (value.elements.some((element) => element.text.startsWith("["))) this.hide("a subscript is evaluated")
   }
 
+  /** What the parser takes for plain text must look like that. It does not look into all that bash looks into. */
+  private word({ parts, text }: Node<"Word">): void {
+    const isDeep =
+      parts === undefined
+        ? isCode(text, codeUnquoted)
+        : parts.some((part) =>
+            part.type === "Literal"
+              ? isCode(part.text, codeUnquoted)
+              : part.type === "DoubleQuoted" &&
+                part.parts.some((child) => child.type === "Literal" && isCode(child.text, codeQuoted))
+          )
+    if (isDeep) this.hide("a part of it cannot be read")
+  }
+
   /** Something else than an assignment gives it a value. */
   private sets(name: string): void {
     if (evaluated.test(name) || numbers.has(name)) this.hide(`bash acts on the value of ${name}`)
@@ -154,9 +179,15 @@ class Walk {
     if (descriptor?.type === "FileDescriptorVariable") this.sets(descriptor.name)
     if (target === undefined) return
     const path = templateOf(target)
-    const isDuplicate = (operator === ">&" || operator === "<&") && path.length === 1 && /^\d*-?$/.test(path[0] ?? "")
-    if (isDuplicate) return
+    const known = path.length === 1 ? path[0] : undefined
+    if ((operator === ">&" || operator === "<&") && /^(?:\d+-?|-)$/.test(known ?? "")) return
     if (operator === ">&") this.isPlain = false
+    // Bash expands this word a second time, without its quotes.
+    if (operator === ">&" && !isSamePath.test(known ?? "")) {
+      this.hide("the word behind >& is evaluated")
+      this.redirects.push({ access: "write", path: [null] })
+      return
+    }
     if (operator === "<" || operator === "<>" || operator === "<&") this.redirects.push({ access: "read", path })
     if (operator !== "<" && operator !== "<&") this.redirects.push({ access: "write", path })
   }

@@ -180,7 +180,8 @@ class Finder {
     }
     if (name === "set" && changesReading(texts)) this.hide("set changes how bash reads what follows")
     if (name === "jobs" && texts.some((text) => /^-\w*x/.test(text ?? "-x"))) this.hide("jobs -x runs a command")
-    if (namers.has(name) && evaluates(name, args)) this.hide(`${name} evaluates what it is given`)
+    if (namers.has(name) && (evaluates(name, args) || setsArray(name, args)))
+      this.hide(`${name} evaluates what it is given`)
     if (isCarrier(name) && texts.some((text) => text !== undefined && isShellText(text))) {
       this.hide(`${name} may hand a text to a shell`)
     }
@@ -249,6 +250,16 @@ const optionsThatRun: { readonly [name: string]: RegExp } = {
   typeset: /^-\w*[in]/
 }
 const trusting = new Set(["[", "printf", "test", "wait"])
+
+/** They may set an array that is there already; others only one that they are told to make. */
+const arraySetters = new Set(["declare", "local", "typeset"])
+const makesArray = (word: Template): boolean =>
+  /^[-+]\w*[aA]/.test(word[0] ?? "") || (word.includes(null) && /^(?:$|[-+])/.test(word[0] ?? ""))
+
+/** What stands in brackets is read as code, also where it was quoted. */
+const setsArray = (name: string, args: ReadonlyArray<Template>): boolean =>
+  (arraySetters.has(name) || ((name === "export" || name === "readonly") && args.some(makesArray))) &&
+  args.some(([start, next]) => /^\w+\+?=\(/.test(start ?? "") || (/^\w+\+?=$/.test(start ?? "") && next === null))
 
 const evaluates = (name: string, args: ReadonlyArray<Template>): boolean =>
   args.some((word, i) => {

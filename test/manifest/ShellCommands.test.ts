@@ -114,6 +114,20 @@ describe("what a shell command runs", () => {
       "y='a[$(rm x)]'; read 'z[y]' <<< x",
       "y='a[$(rm x)]'; printf -v 'z[y]' x",
       "y='a[$(rm x)]'; printf -v\"$y\" x",
+      "echo >&'$(rm x)'",
+      "echo 1>&'`rm x`'",
+      "exec >&'z[$(rm x)]'",
+      "y='$(rm x)'; echo >&\"$y\"",
+      "declare -a z='($(rm x))'",
+      "declare -a 'z=($(rm x))'",
+      "declare -A z='([y]=$(rm x))'",
+      "z=(); declare z='($(rm x))'",
+      "y='($(rm x))'; z=(); declare z=$y",
+      "f() { local -a z; local z='($(rm x))'; }; f",
+      "export -a z='($(rm x))'",
+      "y=-a; readonly $y z='($(rm x))'",
+      "z=($(rm x))-v",
+      "declare z=($(rm x))-v",
       "BASH_CMDS=(z /bin/rm); z x",
       "printf -v 'BASH_CMDS[z]' /bin/rm; z x",
       "f() { find . -maxdepth 0 -exe$1 rm x ';'; }; f c",
@@ -126,7 +140,10 @@ describe("what a shell command runs", () => {
       "set -euo pipefail; ls",
       "for f in a b; do ls $f; done",
       "bash ./dev/setup.sh",
-      "OPTIND=1; ls"
+      "OPTIND=1; ls",
+      "export z=$y w='a (b)'; readonly v=$(pwd)",
+      "echo \"\\$(z) \\`y\\`\" \\$z '`$(' \"${z:-'a'}\" a$",
+      "ls >&out.txt 2>&1"
     ]) {
       assert.strictEqual(decide(text, "allow", ["deny", "rm *"]).action, "allow", text)
     }
@@ -174,5 +191,7 @@ describe("what a shell command runs", () => {
     assert.deepStrictEqual(files("cd d; bash -c 'id >$x/y'"), [
       { access: "write", path: [null, "/y"], isPlaced: false }
     ])
+    assert.deepStrictEqual(files("ls >&'~/x'"), [{ access: "write", path: [null], isPlaced: false }])
+    assert.deepStrictEqual(files("ls >&all.txt"), [{ access: "write", path: ["all.txt"], isPlaced: true }])
   })
 })
