@@ -324,7 +324,7 @@ const subject = (words: ReadonlyArray<Template>, name: string, { all, set, texts
       shortened(words),
       ...(isNamed ? [] : [shortened([[name], ...words.slice(1)])]),
       ...(all.length === 0 ? [] : [shortened([...all, ...words])]),
-      ...(isCarrier(name) ? ends(words) : []),
+      ...(isCarrier(name) || shells.has(name) || name === "." || name === "source" ? ends(words) : []),
       ...(startsShell(name) || (isCarrier(name) && words.length > maxEnds) ? [[null]] : []),
       ...texts
     ]
