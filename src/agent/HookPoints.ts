@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Inputs } from "../hooks/Hook.ts"
 import { type Asked, type Failure, failsClosed } from "../hooks/Hooks.ts"
 import { hookAddition } from "../knowledge/Wrappers.ts"
@@ -15,24 +16,27 @@ import { flatten } from "../protocol/Segment.ts"
 import * as Text from "../scope/Text.ts"
 import type { Step } from "../session/Journal.ts"
 import type { LegEnd } from "./Leg.ts"
-import { type LegProgress, type LegServices, warn } from "./LegContext.ts"
+import { type LegProgress, type LegServices, type StopReason, warn } from "./LegContext.ts"
 import { ofStorage, RunFailure } from "./RunFailure.ts"
 
 const previewBytes = 512
-/** Times in a leg that hooks may send the model back to work, so that two that disagree come to an end. */
+/** Times in a run that hooks may send the model back to work, so that two that disagree come to an end. */
 const maxContinued = 16
 
 type InputOf<P extends HookPoint> = Omit<Inputs[P], "run_id" | "leg">
 
 /** Undefined if no hook has anything to do with the point. `steps` is what is to be committed with what follows. */
 export const ask = Effect.fnUntraced(function* <P extends HookPoint>(
-  { hooks }: LegServices,
+  services: LegServices,
   progress: LegProgress,
   point: P,
   input: InputOf<P>
 ) {
+  const { hooks } = services
   if (!hooks.has(point)) return undefined
-  const asked: Asked<P> = yield* hooks.ask(point, { ...inRun(progress), ...input } as Inputs[P])
+  const left = (hook: string) =>
+    warn(services, `hook "${hook}" did not end at ${point} when the run was stopped: it was left behind`)
+  const asked: Asked<P> = yield* hooks.ask(point, { ...inRun(progress), ...input } as Inputs[P], left)
   const callId = "call_id" in input ? { call_id: String(input.call_id) } : {}
   const steps = yield* failed(progress, point, asked.failures, callId)
   if (asked.decided !== undefined) {
@@ -231,10 +235,12 @@ export const postCall = Effect.fnUntraced(function* (
 export const turnEnd = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
-  { continued, text }: { readonly turn: number; readonly text: string; readonly continued: number }
+  text: string
 ): Effect.fn.Return<LegEnd | undefined, RunFailure> {
   const finished: LegEnd = { _tag: "Finished" }
   const { counts } = services.hooks
+  // Counted in the journal, so that a pause or a restart gives a run no new ones.
+  const continued = services.journal.state.run?.continued ?? 0
   const asked = yield* ask(services, progress, "on_turn_end", {
     turn_index: counts.prompts,
     tool_calls_count: counts.toolCalls,
@@ -269,7 +275,7 @@ const preview = (text: string): string => {
     : Text.decodeLossy(bytes.subarray(0, Text.boundaryBefore(bytes, previewBytes)))
 }
 
-/** Hooks hear of it when the work fails, is interrupted, or its input is refused. What they say changes nothing. */
+/** Hooks hear of it when the work fails or is cut, or its input is refused. What they say changes nothing. */
 export const toldOfAbort = (
   services: LegServices,
   progress: LegProgress,
@@ -282,14 +288,23 @@ export const toldOfAbort = (
       Effect.flatMap((steps) => commit(services, steps)),
       Effect.ignore
     )
-  return work.pipe(
-    Effect.tap((end) => (end._tag === "Refused" ? tell(end.failure.message) : Effect.void)),
-    Effect.onError((cause) => tell(reasonOf(cause)))
-  )
+  return Effect.onExit(work, (exit) => {
+    const reason = Exit.isSuccess(exit) ? endedBy(exit.value) : brokenBy(exit.cause, progress.stop)
+    return reason === undefined ? Effect.void : tell(reason)
+  })
 }
 
-const reasonOf = (cause: Cause.Cause<RunFailure>): string => {
+const endedBy = (end: LegEnd): string | undefined => {
+  if (end._tag === "Refused") return end.failure.message
+  return end._tag === "LimitReached" && end.isCut === true ? `The limit ${end.limit} is reached` : undefined
+}
+
+const stops: { readonly [R in StopReason]: string } = { cancel: "Cancelled", pause: "Paused", shutdown: "Shut down" }
+
+const brokenBy = (cause: Cause.Cause<RunFailure>, stop: StopReason | undefined): string => {
   const failure = Cause.findErrorOption(cause)
   if (failure._tag === "Some") return failure.value.message
-  return Cause.hasInterruptsOnly(cause) ? "Cancelled" : "the turn broke; this is a defect of effect-pod"
+  return stop !== undefined && Cause.hasInterruptsOnly(cause)
+    ? stops[stop]
+    : "the turn broke; this is a defect of effect-pod"
 }

@@ -26,7 +26,8 @@ export interface LegInput {
 
 export type LegEnd =
   | { readonly _tag: "Finished" }
-  | { readonly _tag: "LimitReached"; readonly limit: string; readonly hint?: string }
+  /** `isCut`: in the middle of what it did. */
+  | { readonly _tag: "LimitReached"; readonly limit: string; readonly hint?: string; readonly isCut?: true }
   /** A hook wants somebody to look first; the run waits for `resume`. */
   | { readonly _tag: "Paused"; readonly hook: string }
   /** A hook would not have the input, and the model has not seen it. */
@@ -54,16 +55,20 @@ export const run = Effect.fn("Leg.run")(function* (
 ): Effect.fn.Return<LegEnd, RunFailure> {
   const used = yield* Budget.usedUp(services, progress)
   if (used !== undefined) return { _tag: "LimitReached", ...used }
-  const work = HookPoints.toldOfAbort(services, progress, rounds(services, progress, input))
   const now = yield* Clock.currentTimeMillis
   const left = Budget.timeLeft(services.budget, services.journal.state, progress.usage, now)
-  if (left === undefined) return yield* work
-  const { millis, ...limit } = left
-  return yield* Effect.timeoutOrElse(work, {
-    duration: Math.max(0, millis),
-    orElse: () => Effect.succeed<LegEnd>({ _tag: "LimitReached", ...limit })
-  })
+  return yield* HookPoints.toldOfAbort(services, progress, withinTime(rounds(services, progress, input), left))
 })
+
+const withinTime = (
+  work: Effect.Effect<LegEnd, RunFailure>,
+  left: ReturnType<typeof Budget.timeLeft>
+): Effect.Effect<LegEnd, RunFailure> => {
+  if (left === undefined) return work
+  const { millis, ...limit } = left
+  const ended: LegEnd = { _tag: "LimitReached", ...limit, isCut: true }
+  return Effect.timeoutOrElse(work, { duration: Math.max(0, millis), orElse: () => Effect.succeed(ended) })
+}
 
 const rounds = Effect.fnUntraced(function* (
   services: LegServices,
@@ -76,7 +81,6 @@ const rounds = Effect.fnUntraced(function* (
   yield* resolveReferences(services, progress, input.segments)
   const pausedAgain = input.resumed ? yield* runOpenCalls(services, progress) : undefined
   if (pausedAgain !== undefined) return pausedAgain
-  let continued = 0
   let mayBeAboutNothing = isSelfStarted(journal) || (input.resumed && (yield* isAnswered(services)))
   for (;;) {
     const used = yield* Budget.usedUp(services, progress)
@@ -97,7 +101,7 @@ const rounds = Effect.fnUntraced(function* (
       const paused = yield* runBatch(services, progress, turn, response.calls)
       if (paused !== undefined) return paused
     } else {
-      const end = yield* HookPoints.turnEnd(services, progress, { turn, text: response.text, continued: continued++ })
+      const end = yield* HookPoints.turnEnd(services, progress, response.text)
       if (end !== undefined) return end
     }
     // Counted in the journal, so that a pause or a restart gives a run no new turns.

@@ -42,6 +42,9 @@ export interface LegServices {
   readonly inboxLock: Semaphore.Semaphore
 }
 
+/** Why somebody outside ends a leg. */
+export type StopReason = "cancel" | "pause" | "shutdown"
+
 /** What is written down about a leg while it goes on; it belongs to the leg's fiber, and to the controller after it. */
 export interface LegProgress {
   readonly runId: string
@@ -49,6 +52,8 @@ export interface LegProgress {
   /** Something was produced: from here on an interrupted run is not rolled back. */
   active: boolean
   usage: RunUsage
+  /** Why it is being interrupted, if it is. */
+  stop: StopReason | undefined
   /** Inbox items that this leg took, to be given back if it is rolled back. */
   readonly taken: Array<InboxRecord>
 }

@@ -1,5 +1,6 @@
 /** Errors of the rooms below as errors of a command: the exit code that the contract gives them, and what to do. */
 import type { ListenError } from "../../layers/runtime/SocketServer.ts"
+import type { HookDefinitionError } from "../hooks/HookDefinitionError.ts"
 import type { PromptError } from "../knowledge/PromptError.ts"
 import type { LlmError } from "../llm/LlmError.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
@@ -22,6 +23,7 @@ export type HostFailure =
   | ListenError
   | ScopeError
   | ToolDefinitionError
+  | HookDefinitionError
   | SandboxError
 
 export const hostFailure = (error: HostFailure): CliError => {
@@ -39,6 +41,7 @@ export const hostFailure = (error: HostFailure): CliError => {
     case "ListenError":
     case "ScopeError":
     case "ToolDefinitionError":
+    case "HookDefinitionError":
       return failed(error.message)
   }
 }

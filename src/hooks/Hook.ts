@@ -53,9 +53,9 @@ export interface Inputs {
 type Handler<P extends HookPoint> = (input: Inputs[P]) => Effect.Effect<Decisions[P] | undefined | void, HookError>
 
 export interface Hook {
-  /** In records and alerts. */
+  /** In records and alerts; no other hook of the pod has it. */
   readonly name: string
-  /** For one answer; it is then interrupted. Default: 30 seconds. */
+  /** For one answer; it is then interrupted, and left behind if it does not end by that. Default: 30 seconds. */
   readonly timeout?: Duration.Input
   /** A user's input was accepted, and the model has not seen it. */
   readonly onPromptSubmit?: Handler<"on_prompt_submit">
@@ -67,7 +67,7 @@ export interface Hook {
   readonly postToolCall?: Handler<"post_tool_call">
   /** The model has answered without a call. */
   readonly onTurnEnd?: Handler<"on_turn_end">
-  /** A run ends by a failure, a pause, a cancel or a shutdown. All hooks together have 5 seconds. */
+  /** A run ends by a failure, a pause, a cancel, a shutdown, or in its middle by the end of its time. 5 seconds for all. */
   readonly onAbort?: Handler<"on_abort">
 }
 

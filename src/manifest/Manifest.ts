@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import { defaulted, optional, required } from "./Fields.ts"
+import { formatKeyPath } from "./KeyPath.ts"
 import { ManifestError, type ManifestProblem } from "./ManifestError.ts"
 import { normalise } from "./Normalise.ts"
 import { rebase } from "./Paths.ts"
@@ -94,10 +95,23 @@ export const check = (
   const problems = [
     ...normal.problems,
     ...(decoded._tag === "Failure" ? problemsOf(decoded.failure.issue, encoded, paths.value) : []),
+    ...(decoded._tag === "Success" ? repeatedHooks(decoded.success) : []),
     ...paths.problems
   ]
   const repeated = new Set<string>()
   const distinct = problems.filter(({ key }) => !repeated.has(key) && repeated.add(key))
   if (decoded._tag === "Success" && distinct.length === 0) return Result.succeed(decoded.success)
   return Result.fail(distinct)
+}
+
+/** Records and alerts name a hook. Two of one name could not be told apart. */
+const repeatedHooks = ({ hooks }: Manifest): ReadonlyArray<ManifestProblem> => {
+  const names = (hooks?.command ?? []).map(({ name }) => name)
+  return names.flatMap((name, index) => {
+    const first = names.indexOf(name)
+    if (first === index) return []
+    const key = formatKeyPath(["hooks", "command", index, "name"])
+    const other = formatKeyPath(["hooks", "command", first])
+    return [{ key, message: `\`${key}\`: \`${other}\` has this name too`, hint: "give each a name of its own" }]
+  })
 }

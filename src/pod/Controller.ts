@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Leg from "../agent/Leg.ts"
-import type { LegProgress, LegServices } from "../agent/LegContext.ts"
+import type { LegProgress, LegServices, StopReason } from "../agent/LegContext.ts"
 import { noUsage, type Outcome } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Segment } from "../protocol/Segment.ts"
@@ -25,7 +25,7 @@ import type { StorageError } from "../session/StorageError.ts"
 import * as Answering from "./Answering.ts"
 import { decide, type Decision, type Phase, validate } from "./Decide.ts"
 import { owing } from "./Owing.ts"
-import { closeLeg, isDefect, leavesNothing, outcomeOf, type StopReason } from "./Ending.ts"
+import { closeLeg, isDefect, leavesNothing, outcomeOf } from "./Ending.ts"
 import * as Editing from "./Editing.ts"
 import type { Approving } from "./Approving.ts"
 import type { Fork } from "./Forking.ts"
@@ -41,7 +41,6 @@ interface Current {
   /** Where the run's first line stands and what was true before it; a resumed leg cannot be undone. */
   readonly undo: Pick<Rollback, "segmentId" | "from" | "checkpoint"> | undefined
   readonly fiber: Fiber.Fiber<void>
-  reason: StopReason | undefined
 }
 
 export interface ControllerOptions {
@@ -91,7 +90,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
       Effect.flatMap((exit) => mailbox.post({ _tag: "LegEnded", exit })),
       Effect.forkIn(options.scope, { uninterruptible: true })
     )
-    current = { progress, kind, undo, fiber, reason: undefined }
+    current = { progress, kind, undo, fiber }
   })
 
   const startRun = Effect.fnUntraced(function* (run: NewRun, onAccepted: (committed: Committed, at: number) => void) {
@@ -102,7 +101,14 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     const committed = yield* commit(steps, { onPublish: (result) => onAccepted(result, at) })
     const undo =
       run.segments === undefined ? undefined : { segmentId: journal.segmentId(), from: committed.line, checkpoint }
-    const progress: LegProgress = { runId: run.runId, leg: 1, active: false, usage: noUsage, taken: [] }
+    const progress: LegProgress = {
+      runId: run.runId,
+      leg: 1,
+      active: false,
+      usage: noUsage,
+      stop: undefined,
+      taken: []
+    }
     yield* launch(progress, run.kind, { segments: run.segments ?? [], resumed: false }, undo)
   })
 
@@ -222,7 +228,7 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
         : refuseStorage(mail)(error)
     )
     if (!ok) return
-    const progress: LegProgress = { runId: run.runId, leg, active: true, usage: noUsage, taken: [] }
+    const progress: LegProgress = { runId: run.runId, leg, active: true, usage: noUsage, stop: undefined, taken: [] }
     yield* launch(progress, "resume", { segments: [], resumed: true }, undefined)
   })
 
@@ -235,8 +241,9 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
     Effect.sync(() => {
       if (current === undefined) return
       // A cancel or a shutdown is final, a pause is not: the stronger wish wins.
-      if (current.reason === undefined || current.reason === "pause") current.reason = reason
-      current.fiber.interruptUnsafe()
+      const { fiber, progress } = current
+      if (progress.stop === undefined || progress.stop === "pause") progress.stop = reason
+      fiber.interruptUnsafe()
     })
 
   const abandon = Effect.fnUntraced(function* (mail: MethodMail) {
@@ -320,10 +327,10 @@ export const make = Effect.fn("Controller.make")(function* (options: ControllerO
   const onLegEnded = Effect.fnUntraced(function* ({ exit }: LegEnded) {
     const leg = current
     if (leg === undefined) return
-    const { progress, reason, undo } = leg
+    const { progress, undo } = leg
     // A result that was on its way when the leg was interrupted is written before the leg is closed.
     yield* Effect.ignore(journal.commit([], false))
-    const outcome = outcomeOf(exit, reason, progress.usage)
+    const outcome = outcomeOf(exit, progress.stop, progress.usage)
     if (outcome.error?.code === "internal" && isDefect(exit)) yield* Effect.logError("a turn broke", exit.cause)
     const undone = undo !== undefined && !progress.active && leavesNothing(exit, outcome)
     const status: PodStatus = outcome.result === "paused" && !undone ? "paused" : "idle"

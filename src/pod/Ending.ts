@@ -6,6 +6,7 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type { LegEnd } from "../agent/Leg.ts"
+import type { StopReason } from "../agent/LegContext.ts"
 import type { RunFailure } from "../agent/RunFailure.ts"
 import { interruptedBeforeResult, interruptedByUser, neverStarted, outcomeUnknown } from "../knowledge/Wrappers.ts"
 import type { ApprovalAnswer } from "../protocol/Approval.ts"
@@ -13,8 +14,6 @@ import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
 import type { RunResult } from "../protocol/Status.ts"
 import type { Draft } from "../session/Announce.ts"
 import type { SessionState } from "../session/Fold.ts"
-
-export type StopReason = "cancel" | "pause" | "shutdown"
 
 /** `reason` is why the controller interrupted the leg, if it did; a leg that ended by itself first wins. */
 export const outcomeOf = (

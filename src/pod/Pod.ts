@@ -125,6 +125,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))
   const toolbox = yield* Toolbox.withOwn(tools, options.tools ?? [])
+  // Those that are remembered may have a name again that the manifest has given away since.
+  yield* Hooks.distinct(options.hooks ?? [], manifest.hooks?.command ?? [])
   const config = isNew ? requestConfig(manifest.worker) : restored.content.state.config
   yield* Fiber.join(claim)
   const journal = yield* Session.open({

@@ -54,6 +54,8 @@ export const CarriedRun = Schema.Struct({
   usage: RunUsage,
   attempts: Count,
   cut: Schema.Boolean,
+  /** Times that hooks have sent the model back to work. */
+  continued: Schema.optionalKey(Count),
   /** What its legs before the current one have spent. */
   spent: Schema.optionalKey(Spending),
   /** When its current leg began, in Unix milliseconds. */

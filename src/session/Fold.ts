@@ -36,6 +36,8 @@ export interface LiveRun {
   readonly state: "open" | "paused"
   /** Generations of this run so far, over all its legs. */
   readonly turns: number
+  /** Times that hooks have sent the model back to work, over all legs. */
+  readonly continued: number
   /** Legs that a start of the pod began by itself, since a person last had a say in this run. */
   readonly attempts: number
   /** It is paused because a crash cut it, not because somebody asked for it. */
@@ -268,8 +270,8 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       const { attempt, kind, leg, released, run_id } = record.payload
       // A leg that a start began by itself is not the person that what is queued waits for.
       if (kind === "run" || (kind === "resume" && attempt === undefined) || released === true) state.held = false
-      const { spent, turns } = state.run?.runId === run_id ? state.run : newRun(entry.ts)
-      state.run = { ...newRun(entry.ts), runId: run_id, leg, kind, turns, spent, attempts: attempt ?? 0 }
+      const { continued, spent, turns } = state.run?.runId === run_id ? state.run : newRun(entry.ts)
+      state.run = { ...newRun(entry.ts), runId: run_id, leg, kind, turns, continued, spent, attempts: attempt ?? 0 }
       state.rewound = undefined
       return
     }
@@ -319,6 +321,9 @@ const applyExtension = (state: SessionState, entry: Extract<LogEntry, { readonly
       return
     case "pod.hook":
       if (record.payload.point === "on_prompt_submit" && !leavesUnasked.has(record.payload.decision)) state.unasked = []
+      if (record.payload.decision === "continue_with_messages" && state.run !== undefined) {
+        state.run = { ...state.run, continued: state.run.continued + 1 }
+      }
       return
     case "pod.approval":
       state.approvals.apply(record.payload)

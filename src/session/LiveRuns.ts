@@ -9,6 +9,7 @@ export const newRun = (ts: number) =>
   ({
     state: "open",
     turns: 0,
+    continued: 0,
     usage: noUsage,
     spent: noSpending,
     attempts: 0,

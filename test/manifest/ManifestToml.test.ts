@@ -27,6 +27,18 @@ describe("a manifest file", () => {
     })
   )
 
+  it.effect("cannot give one name to two hooks", () =>
+    Effect.gen(function* () {
+      const hook = (name: string) => `[[hooks.command]]\nname = "${name}"\non = ["on_abort"]\ncommand = ["true"]\n`
+      const text = yield* message(least + hook("guard") + hook("other") + hook("guard"))
+      assert.strictEqual(
+        text,
+        "pod.toml, line 15: `hooks.command[2].name`: `hooks.command[0]` has this name too (give each a name of its own)"
+      )
+      yield* parse(least + hook("guard") + hook("Guard"))
+    })
+  )
+
   it.effect("may leave its name to others, and others may have the last word", () =>
     Effect.gen(function* () {
       const nameless = least.slice(least.indexOf("[[scope"))

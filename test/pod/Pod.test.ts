@@ -409,6 +409,28 @@ describe("Pod.make", () => {
     )
   )
 
+  it.effect("two hooks of one name are refused, those of the manifest included", () =>
+    Effect.gen(function* () {
+      const cwd = yield* workspace
+      const guard = { name: "guard" }
+      const manifest = yield* manifestFor(cwd)
+      const command = yield* Manifest.make({
+        ...Manifest.toInput(manifest),
+        hooks: { command: [{ name: "guard", on: ["on_abort"], command: ["true"] }] }
+      })
+      const cases = [
+        [manifest, [guard, guard], "two of the given hooks have this name"],
+        [command, [guard], "a command of the manifest has this name"]
+      ] as const
+      for (const [given, hooks, problem] of cases) {
+        const opening = Effect.scoped(Effect.asVoid(Pod.make(given, { hooks })))
+        const error = yield* Effect.flip(opening)
+        expect(error).toMatchObject({ _tag: "HookDefinitionError", reason: "NameTaken", hook: "guard" })
+        expect(error.message).toBe(`hook "guard": ${problem} (give each one of its own)`)
+      }
+    }).pipe(Effect.scoped, Effect.provide(PodTest.layer([])))
+  )
+
   it.effect("interrupting a wait for the end cancels the run", () =>
     Effect.gen(function* () {
       const cwd = yield* workspace
