@@ -5,7 +5,7 @@
  * back than where its answer was given.
  */
 import type { Command } from "./Command.ts"
-import { targets } from "./Seen.ts"
+import { fork, remove, rewind, undo } from "./Editing.ts"
 import {
   cutBy,
   type Entry,
@@ -17,13 +17,9 @@ import {
   type Pod,
   type Result,
   type Run,
-  type Segment,
-  type Undo
+  type Segment
 } from "./State.ts"
-
-export type Answer =
-  | { readonly ok: true; readonly result: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly code: string }
+import { acknowledged, type Answer, isHeld, log, settle, Walk } from "./Walk.ts"
 
 export interface Way {
   /** Undefined for what is no method. */
@@ -34,88 +30,6 @@ export interface Way {
   readonly accepted: number
   /** A pod that was forked off. */
   readonly forked: Pod | undefined
-}
-
-/** Collects the states of a pod on its way. */
-class Walk {
-  readonly states: Array<Pod>
-  answer: Answer | undefined
-  accepted = 0
-  forked: Pod | undefined
-
-  constructor(from: Pod) {
-    this.states = [from]
-  }
-
-  get pod(): Pod {
-    return this.states.at(-1) as Pod
-  }
-
-  /** Not on disk, and therefore part of the same state. */
-  set(fields: Partial<Pod>): void {
-    this.states[this.states.length - 1] = { ...this.pod, ...fields }
-  }
-
-  name(what: string): Name {
-    this.set({ made: this.pod.made + 1 })
-    return `§${what}${this.pod.made}`
-  }
-
-  /** One write. Behind what somebody else has written the pod does not go on: it begins another segment. */
-  write(change: (pod: Pod) => Partial<Pod>): void {
-    this.push(this.pod.chain.length === 0 || !isOurs(this.pod) ? this.another() : {}, change)
-  }
-
-  /** Leaves a segment that somebody else has written to, before anything else happens. */
-  leave(): void {
-    if (!isOurs(this.pod)) this.push(this.another(), () => ({}))
-  }
-
-  private another(): Partial<Pod> {
-    const { chain, undo: last } = this.pod
-    const [first, ...under] = chain
-    const undo: Undo | undefined =
-      last?.is === "entries" && first !== undefined
-        ? { is: "chain", chain: [{ ...first, entries: last.entries }, ...under] }
-        : last
-    return { chain: behind(this.name("segment"), chain), foreign: 0, torn: false, undo }
-  }
-
-  /** One write, of a segment that takes the place of the one that is written now. */
-  goOnBehind(chain: ReadonlyArray<Segment>, fields: Partial<Pod>): void {
-    this.push({ ...fields, chain: behind(this.name("segment"), chain) }, () => ({}))
-  }
-
-  private push(before: Partial<Pod>, change: (pod: Pod) => Partial<Pod>): void {
-    const ready = { ...this.pod, ...before }
-    this.states.push({ ...ready, ...change(ready) })
-  }
-
-  accept(result: Readonly<Record<string, unknown>>): void {
-    this.answer = { ok: true, result }
-    this.accepted = this.states.length - 1
-  }
-
-  refuse(code: string): void {
-    this.answer = { ok: false, code }
-  }
-}
-
-/** Nobody else has written to the file. */
-const isOurs = ({ foreign, torn }: Pod): boolean => foreign === 0 && !torn
-
-const opened = (name: Name): Segment => ({ name, entries: [{ is: "start" }, { is: "scope" }], cutsRun: false })
-
-/** A segment that goes on behind others. Those that say nothing themselves are passed over. */
-const behind = (name: Name, chain: ReadonlyArray<Segment>, cutsRun = false): ReadonlyArray<Segment> => {
-  const [first, ...under] = chain
-  const saysNothing = under.length > 0 && first?.entries.every(({ is }) => is === "start" || is === "scope") === true
-  return saysNothing ? behind(name, under, cutsRun || first.cutsRun) : [{ ...opened(name), cutsRun }, ...chain]
-}
-
-const log = ({ chain }: Pod, ...entries: ReadonlyArray<Entry>): Pick<Pod, "chain"> => {
-  const [first, ...under] = chain as [Segment, ...ReadonlyArray<Segment>]
-  return { chain: [{ ...first, entries: [...first.entries, ...entries] }, ...under] }
 }
 
 const answers = (pod: Pod, crashed: boolean): ReadonlyArray<Entry> =>
@@ -187,7 +101,6 @@ export const step = (pod: Pod, command: Command): Way => {
 }
 
 const runId = (walk: Walk) => ({ run_id: walk.name("run") })
-const accepted = (walk: Walk) => ({ accepted_seq: walk.name("seq"), synced: true })
 
 /** True if the key is known, and the answer therefore given. */
 const isKnown = (walk: Walk, key: string | undefined, payload: string): boolean => {
@@ -215,7 +128,7 @@ const run = (walk: Walk, { delivery, key, text }: Extract<Command, { do: "run" }
     const result = {
       item_id: walk.name("item"),
       run_id: delivery === "steer" ? current.id : walk.name("run"),
-      ...accepted(walk)
+      ...acknowledged(walk)
     }
     const item: Item = {
       id: result.item_id,
@@ -229,7 +142,7 @@ const run = (walk: Walk, { delivery, key, text }: Extract<Command, { do: "run" }
     walk.accept(result)
     return settle(walk)
   }
-  const result = { ...runId(walk), ...accepted(walk) }
+  const result = { ...runId(walk), ...acknowledged(walk) }
   begin(walk, { id: result.run_id, text }, (at) => receipt(at, key, payload, result))
   walk.accept(result)
   ask(walk)
@@ -238,7 +151,7 @@ const run = (walk: Walk, { delivery, key, text }: Extract<Command, { do: "run" }
 const notify = (walk: Walk, { key, text, wake }: Extract<Command, { do: "notify" }>): void => {
   const payload = JSON.stringify(["notify", text, wake])
   if (isKnown(walk, key, payload)) return
-  const result = { item_id: walk.name("item"), ...accepted(walk) }
+  const result = { item_id: walk.name("item"), ...acknowledged(walk) }
   const item: Item = {
     id: result.item_id,
     kind: "notify",
@@ -374,14 +287,7 @@ const startNext = (walk: Walk, asked: boolean): void => {
   ask(walk)
 }
 
-/** Where nothing waits that would start by itself, nothing is held. */
-const isHeld = ({ held, inbox }: Pod): boolean => held && inbox.some(({ mode }) => mode !== "quiet")
-
 const put = (at: Pod, item: Item): Partial<Pod> => ({ inbox: [...at.inbox, item], held: isHeld(at) })
-
-const settle = (walk: Walk): void => {
-  if (phase(walk.pod) !== "running") walk.set({ held: isHeld(walk.pod) })
-}
 
 const stop = (walk: Walk, command: Extract<Command, { do: "pause" | "cancel" }>): void => {
   const current = walk.pod.run
@@ -454,92 +360,6 @@ const goOn = (walk: Walk): void => {
   const rest = open.filter((id) => !lost.includes(id))
   if (rest.length > 0) work(walk, rest)
   else ask(walk)
-}
-
-/** The target that `pick` means among those that there are. */
-export const pickOf = <A>(values: ReadonlyArray<A>, pick: number): A | undefined =>
-  values[Math.min(values.length - 1, Math.floor(pick * values.length))]
-
-const rewind = (walk: Walk, { how, pick }: Extract<Command, { do: "rewind" }>): void => {
-  const now = phase(walk.pod)
-  if (now === "running") return walk.refuse("already_running")
-  if (now === "paused") return walk.refuse("invalid_request")
-  const target = pickOf(targets(walk.pod), pick)
-  if (target === undefined || how === "no segment") return walk.refuse("not_found")
-  if (how === "stale") return walk.refuse("conflict")
-  if (how === "no input") return walk.refuse("not_found")
-  if (!target.eligible) return walk.refuse("invalid_request")
-  const gone = walk.pod.chain.slice(0, walk.pod.chain.findIndex(({ name }) => name === target.segment) + 1)
-  const result = {
-    truncated_to_entries: target.left,
-    discarded_entries: gone.reduce((sum, { entries }) => sum + entries.length, 0) - target.left,
-    tool_side_effect_warning: target.warns,
-    ...accepted(walk)
-  }
-  walk.leave()
-  const { chain } = walk.pod
-  const at = chain.findIndex(({ name }) => name === target.segment)
-  const kept = chain[at] as Segment
-  const cut = { ...kept, entries: kept.entries.slice(0, target.left) }
-  const under = chain.slice(at + 1)
-  const back = { held: true, run: undefined }
-  if (at === 0) walk.write(() => ({ ...back, chain: [cut, ...under], undo: { is: "entries", entries: kept.entries } }))
-  else walk.goOnBehind([cut, ...under], { ...back, undo: { is: "chain", chain } })
-  walk.accept(result)
-  settle(walk)
-}
-
-const undo = (walk: Walk): void => {
-  const state = phase(walk.pod)
-  if (state === "running") return walk.refuse("already_running")
-  if (state === "paused") return walk.refuse("invalid_request")
-  if (walk.pod.undo === undefined) return walk.refuse("conflict")
-  const seq = accepted(walk)
-  walk.leave()
-  const [first, ...under] = walk.pod.chain as [Segment]
-  const now = walk.pod.undo as Undo
-  const back = { undo: undefined, held: true }
-  if (now.is === "chain") walk.goOnBehind(now.chain, back)
-  else walk.write(() => ({ ...back, chain: [{ ...first, entries: now.entries }, ...under] }))
-  walk.accept({ entries: walk.pod.chain[0]?.entries.length, ...seq })
-  settle(walk)
-}
-
-const fork = (walk: Walk, { how, pick }: Extract<Command, { do: "fork" }>): void => {
-  const { chain, pods } = walk.pod
-  if (chain.length === 0) return walk.refuse("invalid_request")
-  if (how === "no input") return walk.refuse("not_found")
-  const target = pick === undefined ? undefined : pickOf(targets(walk.pod), pick)
-  if (pick !== undefined && target?.eligible !== true) return walk.refuse("not_found")
-  if (how === "taken") return walk.refuse("conflict")
-  const name = `fork${pods.length}`
-  const segment = walk.name("segment")
-  walk.accept({ pod_name: name, session_id: walk.name("session"), segment_id: segment })
-  const place = target === undefined ? 0 : chain.findIndex((under) => under.name === target.segment)
-  const base = chain[place] as Segment
-  const known = target === undefined ? base.entries : base.entries.slice(0, target.left)
-  const cutsRun = target === undefined && phase(walk.pod) === "running"
-  walk.set({ pods: [...pods, name] })
-  walk.forked = {
-    ...walk.pod,
-    name,
-    chain: behind(segment, [{ ...base, entries: known }, ...chain.slice(place + 1)], cutsRun),
-    foreign: 0,
-    torn: false,
-    inbox: [],
-    receipts: {},
-    run: undefined,
-    held: false,
-    undo: undefined
-  }
-}
-
-const remove = (walk: Walk, { how, pick }: Extract<Command, { do: "remove" }>): void => {
-  const item = how === "gone" ? undefined : pickOf(walk.pod.inbox, pick)
-  if (item === undefined) return walk.refuse("not_found")
-  walk.write((at) => ({ inbox: at.inbox.filter(({ id }) => id !== item.id) }))
-  walk.accept({ item_id: item.id })
-  settle(walk)
 }
 
 /** Asked to stop, a pod cancels what it is at, and starts nothing any more. */

@@ -12,20 +12,12 @@ import * as NFS from "node:fs"
 import * as Scripted from "../../layers/llm/Scripted.ts"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import * as Manifest from "../../src/manifest/Manifest.ts"
+import type * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 import { isEvent, isStatus, until } from "../support/podBench.ts"
 import * as Workspace from "../support/workspace.ts"
-
-const workspace = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const cwd = yield* Workspace.directory
-  yield* fs.writeFileString(`${cwd}/notes.md`, "alpha\n")
-  yield* fs.writeFileString(`${cwd}/AGENTS.md`, "Always be brief.\n")
-  return cwd
-})
 
 const manifestFor = (cwd: string, name = "tester", extra?: Partial<Manifest.ManifestInput>) =>
   Workspace.manifestFor(cwd, name, extra)
@@ -43,7 +35,7 @@ const scriptWithPaths = Scripted.layer([
 describe("Pod.make", () => {
   it.effect("a pod inside a program: one call, one answer, nothing left when its Scope closes", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const scope = yield* Scope.make()
       const pod = yield* Scope.provide(Pod.make(yield* manifestFor(cwd)), scope)
       const end = yield* pod.runToEnd("hello")
@@ -73,7 +65,7 @@ describe("Pod.make", () => {
 
   it.effect("file references of the input are attached in its scope; what cannot be had is an alert", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const pod = yield* Pod.make(yield* manifestFor(cwd))
       const { take } = yield* pod.attach
       yield* pod.run([
@@ -99,7 +91,7 @@ describe("Pod.make", () => {
 
   it.effect("real tools work on real files in the scope, and refuse what lies outside", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const pod = yield* Pod.make(yield* manifestFor(cwd))
       yield* pod.runToEnd("go")
       const requests = yield* (yield* Scripted.Script).requests
@@ -117,7 +109,7 @@ describe("Pod.make", () => {
 
   it.effect("minutes of back-off pass in no time under TestClock, and the waits are told", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const pod = yield* Pod.make(yield* manifestFor(cwd))
       const { take } = yield* pod.attach
       const fiber = yield* Effect.forkChild(pod.runToEnd("patience"))
@@ -141,7 +133,7 @@ describe("Pod.make", () => {
 
   it.effect("permissions of the manifest are kept: a denied call is answered and not run", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const pod = yield* Pod.make(
         yield* manifestFor(cwd, "careful", {
           permissions: { default_action: "allow", rule: [{ tool: "Bash", pattern: "*", action: "deny" }] }
@@ -162,64 +154,9 @@ describe("Pod.make", () => {
     )
   )
 
-  it.effect("a start that names no manifest is no way around the permissions of the one that did", () =>
-    Effect.gen(function* () {
-      const store = MemoryStore.make()
-      const cwd = yield* workspace
-      const denying = manifestFor(cwd, "tester", { permissions: { default_action: "deny" } })
-      const start = (input: ReturnType<typeof manifestFor>, named: boolean) =>
-        Effect.scoped(
-          Effect.gen(function* () {
-            const pod = yield* Pod.make(yield* input, { cwd, named: { manifest: named } })
-            yield* pod.runToEnd("go")
-            const requests = yield* (yield* Scripted.Script).requests
-            return { notes: pod.greeting.notes ?? [], last: JSON.stringify(requests.at(-1)?.messages.at(-1)) }
-          })
-        ).pipe(
-          Effect.provide(
-            PodTest.layer(
-              [{ steps: [{ tool: "Glob", id: "c1", args: { pattern: "*" } }] }, { steps: [{ text: "ok" }] }],
-              store
-            )
-          )
-        )
-      expect((yield* start(denying, true)).last).toContain("deny this call")
-      const again = yield* start(manifestFor(cwd), false)
-      expect(again.last).toContain("deny this call")
-      expect(again.notes.join("\n")).toContain("permissions")
-      // Named on purpose, they may be lifted.
-      expect((yield* start(manifestFor(cwd), true)).last).toContain("notes.md")
-      expect((yield* start(manifestFor(cwd), false)).last).toContain("notes.md")
-    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
-  )
-
-  it.effect("a start that names no manifest has the budget of the one that did, and its own if that is smaller", () =>
-    Effect.gen(function* () {
-      const store = MemoryStore.make()
-      const cwd = yield* workspace
-      const start = (budget: Manifest.ManifestInput["budget"], named: boolean) =>
-        Effect.scoped(
-          Effect.gen(function* () {
-            const manifest = yield* manifestFor(cwd, "tester", budget === undefined ? {} : { budget })
-            const pod = yield* Pod.make(manifest, { cwd, named: { manifest: named } })
-            return { ...(yield* pod.runToEnd("go")), notes: pod.greeting.notes?.join("\n") ?? "" }
-          })
-        ).pipe(Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }], store)))
-      expect(yield* start({ session: { turns: 2 } }, true)).toMatchObject({ result: "finished" })
-      const smaller = yield* start({ session: { turns: 1 } }, false)
-      expect(smaller).toMatchObject({ limit: "budget.session.turns" })
-      expect(smaller.notes).toContain("the budget that this pod was last given still holds")
-      expect(yield* start({ session: { turns: 9 } }, false)).toMatchObject({ result: "finished" })
-      expect(yield* start(undefined, false)).toMatchObject({ limit: "budget.session.turns" })
-      // Named on purpose, it may be lifted.
-      expect(yield* start(undefined, true)).toMatchObject({ result: "finished" })
-      expect(yield* start(undefined, false)).toMatchObject({ result: "finished" })
-    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
-  )
-
   it.effect("a budget in dollars for a model without prices is refused", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const manifest = yield* manifestFor(cwd, "tester", { budget: { session: { cost_usd: 1 } } })
       const refused = yield* Effect.flip(Effect.scoped(Pod.make(manifest)))
       expect(refused.message).toMatch(/`budget\.session\.cost_usd`: the prices of the model are not known/)
@@ -230,7 +167,7 @@ describe("Pod.make", () => {
     "the greeting tells the scope as it is enforced, links resolved and denies with it; so does the prompt",
     () =>
       Effect.gen(function* () {
-        const cwd = yield* workspace
+        const cwd = yield* Workspace.withNotes
         NFS.mkdirSync(`${cwd}/real`)
         NFS.symlinkSync("real", `${cwd}/alias`)
         const manifest = yield* manifestFor(cwd, "tester", {
@@ -260,7 +197,7 @@ describe("Pod.make", () => {
   it.effect("an image that a tool returned is in every later request, and in those after a restart", () =>
     Effect.gen(function* () {
       const store = MemoryStore.make()
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       NFS.writeFileSync(`${cwd}/a.png`, new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]))
       const shown = (calls: ReadonlyArray<Scripted.ScriptCall>) =>
         Effect.scoped(
@@ -280,52 +217,10 @@ describe("Pod.make", () => {
     }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
   )
 
-  it.effect("the same name goes on with its session, its prompt and its place; a named manifest can only narrow", () =>
-    Effect.gen(function* () {
-      const store = MemoryStore.make()
-      const cwd = yield* workspace
-      const other = yield* workspace
-      const start = (input: ReturnType<typeof manifestFor>, options?: Pod.PodOptions) =>
-        Effect.scoped(
-          Effect.gen(function* () {
-            const pod = yield* Pod.make(yield* input, options)
-            yield* pod.runToEnd("go")
-            return {
-              greeting: pod.greeting,
-              sessionId: pod.sessionId,
-              requests: yield* (yield* Scripted.Script).requests
-            }
-          })
-        ).pipe(Effect.provide(PodTest.layer([{ steps: [{ text: "ok" }] }], store)))
-      const first = yield* start(manifestFor(cwd), { cwd })
-      const second = yield* start(manifestFor(other), { cwd: other })
-      expect(second.sessionId).toBe(first.sessionId)
-      expect(second.greeting.cwd).toBe(cwd)
-      expect(second.greeting.notes?.join("\n")).toContain(cwd)
-      expect(second.requests[0]?.system).toBe(first.requests[0]?.system)
-      expect(second.requests[0]?.messages).toHaveLength(3)
-      const narrow = Manifest.make({
-        pod: { name: "tester" },
-        scope: {
-          allow: [
-            { target: cwd, permission: "read" },
-            { target: other, permission: "write" }
-          ]
-        }
-      })
-      const third = yield* start(narrow, { cwd, named: { manifest: true } })
-      expect(third.greeting.scope_summary).toBe(`Readable:\n  - ${cwd}\nWritable:`)
-      expect(third.greeting.notes?.join("\n")).toContain("narrows")
-      // It is recorded: what was given up once does not come back by itself.
-      const fourth = yield* start(manifestFor(cwd), { cwd })
-      expect(fourth.greeting.scope_summary).toBe(third.greeting.scope_summary)
-    }).pipe(Effect.scoped, Effect.provide(PodTest.world()))
-  )
-
   it.effect("what a start found changed in the store is said to every client", () =>
     Effect.gen(function* () {
       const store = MemoryStore.make()
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const start = Effect.scoped(
         Effect.gen(function* () {
           const pod = yield* Pod.make(yield* manifestFor(cwd, "tester", { sandbox: { mode: "off" } }))
@@ -350,7 +245,7 @@ describe("Pod.make", () => {
 
   it.effect("two live pods of one name are refused, and so are two that write the same place", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       yield* Pod.make(yield* manifestFor(cwd, "one"))
       const same = yield* Effect.flip(Pod.make(yield* manifestFor(cwd, "one")))
       expect(same).toMatchObject({ _tag: "LeaseError", reason: "PodHeld" })
@@ -361,7 +256,7 @@ describe("Pod.make", () => {
 
   it.effect("own tools stand beside the built-in ones, and events can be followed as a stream", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const called = yield* Deferred.make<string>()
       const shout = Tool.make({
         name: "Shout",
@@ -390,7 +285,7 @@ describe("Pod.make", () => {
 
   it.effect("a tool with the name of a built-in one is refused by name, and nothing is left of the start", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const read = Tool.make({ name: "Read", description: "mine", run: () => Effect.succeed("mine") })
       const opening = Effect.scoped(Effect.asVoid(Pod.make(yield* manifestFor(cwd), { tools: [read] })))
       expect(yield* Effect.flip(opening)).toMatchObject({
@@ -433,7 +328,7 @@ describe("Pod.make", () => {
 
   it.effect("interrupting a wait for the end cancels the run", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.withNotes
       const pod = yield* Pod.make(yield* manifestFor(cwd))
       const { take } = yield* pod.attach
       const fiber = yield* Effect.forkChild(pod.runToEnd("go"))

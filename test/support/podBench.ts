@@ -160,6 +160,10 @@ export const rest = Effect.forEach(Array.from({ length: 2_000 }), () => Effect.y
 export const fileOf = (memory: MemoryStore.MemoryStore, ref: SegmentRef): ReadonlyArray<LogEntry> =>
   memory.lines(ref).map((line) => JSON.parse(line) as LogEntry)
 
+/** What the store knows of the pod of this name. */
+export const metadataOf = (memory: MemoryStore.MemoryStore, name: string) =>
+  Effect.flatMap(PodStore, (pods) => pods.get(name)).pipe(Effect.provide(memory.layer))
+
 /** Short names of entries: the kind, and for records of ours the domain and what they do. */
 export const names = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<string> =>
   entries.map((entry) => {

@@ -26,6 +26,10 @@ export const inputs = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<string> 
     entry.kind === "user_input" && entry.segments[0]?.kind === "text" ? [entry.segments[0].content] : []
   )
 
+/** What the model was asked, message by message: the words, or who has said what is more than words. */
+export const texts = (messages: ReadonlyArray<{ readonly role: string; readonly text?: string }>) =>
+  messages.map((message) => message.text ?? message.role)
+
 /** The place before the input with these words, as it is listed now. */
 export const target = Effect.fnUntraced(function* (handle: PodHandle, words: string) {
   const { head_entries, targets } = yield* handle.rewindTargets

@@ -10,3 +10,12 @@ export const directory = Effect.flatMap(FileSystem.FileSystem, (fs) =>
 
 export const manifestFor = (cwd: string, name: string, extra: Partial<Manifest.ManifestInput> = {}) =>
   Manifest.make({ pod: { name }, scope: { allow: [{ target: cwd, permission: "write" }] }, ...extra })
+
+/** One with a file and an instruction in it. */
+export const withNotes = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const cwd = yield* directory
+  yield* fs.writeFileString(`${cwd}/notes.md`, "alpha\n")
+  yield* fs.writeFileString(`${cwd}/AGENTS.md`, "Always be brief.\n")
+  return cwd
+})
