@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as NFS from "node:fs"
-import { LaunchError, Launcher, type LaunchSpec, type ProcessExit } from "../../src/runtime/Launcher.ts"
+import { LaunchError, Launcher, type LaunchSpec, type Opening, type ProcessExit } from "../../src/runtime/Launcher.ts"
 import * as Group from "./LauncherGroup.ts"
 import * as Init from "./LauncherInit.ts"
 import * as Leash from "./LauncherLeash.ts"
@@ -60,9 +60,12 @@ const launchError = (spec: LaunchSpec, error: unknown): LaunchError => {
   return new LaunchError({ command: spec.command, message: `${spec.command} could not be started: ${reason}.` })
 }
 
+const nothingOpen: Opening = { args: [], descriptors: [] }
+
 /** Starts the process; whatever is refused leaves no descriptor open. */
 const launch = (
   spec: LaunchSpec,
+  opening: Opening,
   path: string,
   pipes: Pipes.Pipes,
   leash: Leash.Leash
@@ -84,7 +87,7 @@ const launch = (
     }
     let child: ChildProcess
     try {
-      child = spawn(spec.command, [...spec.args], {
+      child = spawn(spec.command, [...opening.args, ...spec.args], {
         cwd: spec.cwd,
         detached: true,
         env: { ...spec.env },
@@ -92,7 +95,8 @@ const launch = (
           spec.input === undefined ? "ignore" : "pipe",
           pipe.write,
           spec.stderr === "none" ? "ignore" : pipe.write,
-          ...(init === undefined ? [] : [init.fd])
+          ...(init === undefined ? opening.descriptors.slice(0, 1).map(() => "ignore" as const) : [init.fd]),
+          ...opening.descriptors
         ]
       })
     } catch (error) {
@@ -185,8 +189,12 @@ const make = Effect.fnUntraced(function* (options: LauncherOptions) {
     start: Effect.fn("Launcher.start")(function* (spec) {
       yield* leash.ready
       const path = yield* pipes.take
-      const running = yield* Effect.acquireRelease(launch(spec, path, pipes, leash), (started) =>
-        end(started, pipes, leash, grace)
+      const opening = Effect.tapError(spec.opening ?? Effect.succeed(nothingOpen), () =>
+        Effect.sync(() => pipes.giveBack(path, true))
+      )
+      const running = yield* Effect.acquireRelease(
+        Effect.scoped(Effect.flatMap(opening, (opened) => launch(spec, opened, path, pipes, leash))),
+        (started) => end(started, pipes, leash, grace)
       )
       return { pid: running.pid, output: running.output.stream, exit: Deferred.await(running.exit) }
     }),

@@ -1,9 +1,12 @@
 /** From a plan of mounts to the command line of bubblewrap. */
-import type { LaunchSpec } from "../../src/runtime/Launcher.ts"
+import * as Effect from "effect/Effect"
+import type { LaunchSpec, Opening } from "../../src/runtime/Launcher.ts"
 import * as Lexical from "../../src/scope/Lexical.ts"
 import * as Scope from "../../src/scope/Scope.ts"
 import type { ScopeRules } from "../../src/protocol/ScopeRule.ts"
+import * as Descriptors from "./SandboxDescriptors.ts"
 import type { Mount, Plan } from "./SandboxPlan.ts"
+import type { Strengths } from "./SandboxStrengths.ts"
 import type { System } from "./SandboxSystem.ts"
 
 export interface Inside {
@@ -13,6 +16,7 @@ export interface Inside {
   /** With those of the system. */
   readonly rules: ScopeRules
   readonly plan: Plan
+  readonly strengths: Strengths
   readonly system: System
   /** The pod's own directories that stay readable within hidden ones. */
   readonly own: ReadonlyArray<string>
@@ -28,6 +32,8 @@ export interface Inside {
 interface Step {
   readonly path: string
   readonly arguments: ReadonlyArray<string>
+  /** What is mounted at the path, instead of arguments. It is given open: by its name it could be another by then. */
+  readonly binds?: { readonly source: string; readonly access: "read" | "write" }
   /** Made read-only when all that lies in it is mounted. */
   readonly closes?: boolean
 }
@@ -41,17 +47,15 @@ const hiddenDirectory = (path: string): Step => ({
 
 const ofMount = ({ access, kind, path }: Mount, at = path): Step => {
   if (kind === "frame") return { path: at, arguments: ["--tmpfs", at], closes: true }
-  // What vanishes before it is mounted is not seen; that is less, not more.
-  if (access !== "hidden")
-    return { path: at, arguments: [access === "write" ? "--bind-try" : "--ro-bind-try", path, at] }
+  if (access !== "hidden") return { path: at, arguments: [], binds: { source: path, access } }
   // A mount without devices: nobody can open it.
   return kind === "directory" ? hiddenDirectory(at) : { path: at, arguments: ["--ro-bind", "/dev/null", at] }
 }
 
 const depth = (path: string): number => Lexical.components(path).length
 
-const namespaces = (network: "allow" | "deny"): ReadonlyArray<string> => [
-  "--unshare-user-try",
+const namespaces = (network: "allow" | "deny", { users }: Strengths): ReadonlyArray<string> => [
+  ...(users ? ["--unshare-user", "--disable-userns"] : ["--unshare-user-try"]),
   "--unshare-ipc",
   "--unshare-pid",
   "--unshare-uts",
@@ -98,17 +102,49 @@ const steps = (
   return found.toSorted((a, b) => depth(a.path) - depth(b.path))
 }
 
-/** The limit is set inside, where only the processes of this sandbox are counted. */
-const limited = (maxProcesses: number | undefined, command: ReadonlyArray<string>): ReadonlyArray<string> =>
-  maxProcesses === undefined
-    ? command
-    : ["bash", "-c", `ulimit -u ${maxProcesses} 2>/dev/null; exec "$0" "$@"`, ...command]
+/**
+ * Run by the shell before the command. What this program was started with open, and does not know of, goes no further: a
+ * directory among it would be a way out. The limit is set in here, where only the processes of this sandbox are counted.
+ */
+const prologue = (maxProcesses: number | undefined): string => {
+  const close =
+    'for d in /proc/self/fd/*; do d=${d##*/}; case $d in [012]) ;; *) eval "exec $d>&-" ;; esac; done; unset d'
+  const limit = maxProcesses === undefined ? "" : `ulimit -u ${maxProcesses} 2>/dev/null; `
+  return `${close}; ${limit}exec "$0" "$@"`
+}
+
+/** The first of those that the program is given. */
+const firstDescriptor = 4
+
+/** What vanishes before it is mounted, or is another by then, is not seen; that is less, not more. */
+const open = Effect.fnUntraced(function* (found: ReadonlyArray<Step>, { network, strengths }: Inside) {
+  const descriptors: Array<number> = []
+  const args: Array<string> = [...namespaces(network, strengths)]
+  const give = (descriptor: number) => String(firstDescriptor + descriptors.push(descriptor) - 1)
+  if (strengths.filter !== undefined) args.push("--seccomp", give(yield* Descriptors.again(strengths.filter)))
+  for (const step of found) {
+    if (step.binds === undefined) {
+      args.push(...step.arguments)
+      continue
+    }
+    const { access, source } = step.binds
+    const bind = access === "write" ? "--bind" : "--ro-bind"
+    if (!strengths.places) {
+      args.push(`${bind}-try`, source, step.path)
+      continue
+    }
+    const place = yield* Descriptors.place(source)
+    if (place !== undefined) args.push(`${bind}-fd`, give(place), step.path)
+  }
+  const closing = found.filter(({ closes }) => closes === true).toReversed()
+  for (const { path } of closing) args.push("--remount-ro", path)
+  if (!found.some(({ path }) => path === "/")) args.push("--remount-ro", "/")
+  return { args, descriptors } satisfies Opening
+})
 
 export const wrap = (spec: LaunchSpec, inside: Inside): LaunchSpec => {
   const { HOME: home, TMPDIR: temporary, ...rest } = spec.env
   const found = steps(inside, home === undefined || !Lexical.isAbsolute(home) ? undefined : Lexical.normalize(home))
-  const isRoot = found.some(({ path }) => path === "/")
-  const closing = found.filter(({ closes }) => closes === true).toReversed()
   const keepsTemporary =
     temporary !== undefined && Scope.permission(inside.rules, Lexical.normalize(temporary)) === "write"
   return {
@@ -116,15 +152,16 @@ export const wrap = (spec: LaunchSpec, inside: Inside): LaunchSpec => {
     command: inside.program,
     args: [
       ...(spec.reportsInit === true ? ["--info-fd", "3"] : []),
-      ...namespaces(inside.network),
-      ...found.flatMap((step) => step.arguments),
-      ...closing.flatMap(({ path }) => ["--remount-ro", path]),
-      ...(isRoot ? [] : ["--remount-ro", "/"]),
       "--chdir",
       spec.cwd,
       "--",
-      ...limited(inside.maxProcesses, [spec.command, ...spec.args])
+      "bash",
+      "-c",
+      prologue(inside.maxProcesses),
+      spec.command,
+      ...spec.args
     ],
+    opening: open(found, inside),
     env: {
       ...rest,
       ...(home === undefined ? {} : { HOME: home }),

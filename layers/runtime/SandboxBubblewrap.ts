@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as EffectScope from "effect/Scope"
 import * as NFS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
@@ -16,10 +17,12 @@ import { type Fence, type FencedScope, Sandbox, SandboxError, type SandboxPolicy
 import * as Lexical from "../../src/scope/Lexical.ts"
 import * as Scope from "../../src/scope/Scope.ts"
 import { type Inside, wrap } from "./SandboxArguments.ts"
+import * as Descriptors from "./SandboxDescriptors.ts"
 import * as Disk from "./SandboxDisk.ts"
 import * as None from "./SandboxNone.ts"
 import { effective, plan } from "./SandboxPlan.ts"
 import { type Probed, probe } from "./SandboxProbe.ts"
+import * as Seccomp from "./SandboxSeccomp.ts"
 import * as System from "./SandboxSystem.ts"
 
 export interface SandboxOptions {
@@ -27,6 +30,8 @@ export interface SandboxOptions {
   readonly hidden: ReadonlyArray<string>
   /** Where `bwrap` is looked for. Default: the PATH of this process. */
   readonly searchPath?: string
+  /** For which system calls are filtered, as in `process.arch`. Default: that of this process. */
+  readonly architecture?: string
 }
 
 /** Enough for a large build; a fork bomb is stopped by it. */
@@ -89,7 +94,7 @@ const withSystem = ({ rules }: FencedScope, system: System.System, hidden: Reado
 const insideOf = (
   options: SandboxOptions,
   system: System.System,
-  settings: Pick<Inside, "maxProcesses" | "network" | "program" | "temporary">,
+  settings: Pick<Inside, "maxProcesses" | "network" | "program" | "strengths" | "temporary">,
   scope: FencedScope
 ): Inside => {
   const hidden = options.hidden.filter((path) => !isToCome(scope.rules, path))
@@ -112,10 +117,13 @@ const trial: LaunchSpec = {
   env: { PATH: "/usr/local/bin:/usr/bin:/bin" }
 }
 
-const reportOf = ({ network, plan: { mounts, narrower }, system }: Inside): SandboxReport => {
+const reportOf = (
+  { network, plan: { mounts, narrower }, system }: Inside,
+  weaker: ReadonlyArray<string>
+): SandboxReport => {
   const isSystem = new Set(system.paths)
   const shown = mounts.filter(({ path }) => !isSystem.has(path))
-  const reach = network === "allow" ? "the network" : "no network"
+  const reach = network === "allow" ? "the network of this machine with its abstract sockets" : "no network"
   return {
     mode: "bubblewrap",
     enforced: true,
@@ -124,7 +132,8 @@ const reportOf = ({ network, plan: { mounts, narrower }, system }: Inside): Sand
       `empty home directory, and ${reach}.`,
     network,
     mounts: shown.slice(0, maxShown).map(({ access, path }) => ({ path, access })),
-    ...(narrower.length === 0 ? {} : { narrower: narrower.slice(0, maxShown) })
+    ...(narrower.length === 0 ? {} : { narrower: narrower.slice(0, maxShown) }),
+    ...(weaker.length === 0 ? {} : { weaker })
   }
 }
 
@@ -154,29 +163,51 @@ const temporaryOf = Effect.fnUntraced(function* (launcher: Launcher["Service"]) 
   }
 })
 
+/** Opened once, for all commands; or why there is none. */
+const filterFor = (architecture: string, scope: EffectScope.Scope) => {
+  const bytes = Seccomp.program(architecture)
+  if (bytes === undefined)
+    return Effect.succeed({ filter: undefined, lacks: { filter: `there is no filter for ${architecture}` } })
+  return Descriptors.unnamed(bytes).pipe(
+    EffectScope.provide(scope),
+    Effect.map((filter) => ({ filter, lacks: {} })),
+    Effect.catch(({ message }) => Effect.succeed({ filter: undefined, lacks: { filter: message } }))
+  )
+}
+
 const make = Effect.fnUntraced(function* (options: SandboxOptions) {
   const launcher = yield* Launcher
   const searchPath = options.searchPath ?? process.env["PATH"] ?? ""
   const system = yield* Effect.cached(Effect.sync(System.look))
 
+  const filter = yield* Effect.cached(filterFor(options.architecture ?? process.arch, yield* Effect.scope))
+
   const tried = (network: SandboxPolicy["network"]) =>
-    Effect.flatMap(system, (found) =>
-      probe(searchPath, (program) =>
+    Effect.flatMap(Effect.all([system, filter]), ([found, wanted]) =>
+      probe(searchPath, wanted, (program, strengths) =>
         wrap(
           trial,
-          insideOf(options, found, { program, network, temporary: undefined, maxProcesses: undefined }, nothing)
+          insideOf(
+            options,
+            found,
+            { program, network, strengths, temporary: undefined, maxProcesses: undefined },
+            nothing
+          )
         )
       )
     ).pipe(Effect.cached)
   const probes = { allow: yield* tried("allow"), deny: yield* tried("deny") }
 
-  const fenceOf = Effect.fnUntraced(function* (program: string, network: SandboxPolicy["network"]) {
+  const fenceOf = Effect.fnUntraced(function* (
+    { program, strengths, weaker }: Probed & { readonly usable: true },
+    network: SandboxPolicy["network"]
+  ) {
     const found = yield* system
     const temporary = yield* temporaryOf(launcher)
-    const settings = { program, network, maxProcesses: countsProcesses() ? maxProcesses : undefined }
+    const settings = { program, network, strengths, maxProcesses: countsProcesses() ? maxProcesses : undefined }
     return {
       report: (scope) =>
-        Effect.sync(() => reportOf(insideOf(options, found, { ...settings, temporary: undefined }, scope))),
+        Effect.sync(() => reportOf(insideOf(options, found, { ...settings, temporary: undefined }, scope), weaker)),
       wrap: Effect.fnUntraced(function* (spec, scope) {
         const place = yield* temporary.ready
         for (const path of options.hidden) if (isToCome(scope.rules, path)) makeEmpty(path)
@@ -195,7 +226,7 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
     open: Effect.fn("Sandbox.open")(function* ({ mode, network }) {
       if (mode === "off") return None.fence("Bash is not fenced: the manifest has switched the sandbox off.")
       const probed = yield* probes[network]
-      if (probed.usable) return yield* fenceOf(probed.program, network)
+      if (probed.usable) return yield* fenceOf(probed, network)
       if (mode === "required") return yield* refusal(probed)
       return None.fence(`Bash is not fenced: ${probed.why} (${probed.hint}).`)
     })

@@ -1,13 +1,20 @@
 /** Whether bubblewrap works here: the only way to know is to run it, in the way in which commands will be run. */
 import * as Effect from "effect/Effect"
-import { execFile } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as NFS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
-import type { LaunchSpec } from "../../src/runtime/Launcher.ts"
+import type { LaunchSpec, Opening } from "../../src/runtime/Launcher.ts"
+import * as Strengths from "./SandboxStrengths.ts"
 
 export type Probed =
-  | { readonly usable: true; readonly program: string }
+  | {
+      readonly usable: true
+      readonly program: string
+      readonly strengths: Strengths.Strengths
+      /** What does not hold here, and would with another bubblewrap or kernel. */
+      readonly weaker: ReadonlyArray<string>
+    }
   | { readonly usable: false; readonly why: string; readonly hint: string }
 
 const limitMillis = 10_000
@@ -28,20 +35,61 @@ const find = (name: string, searchPath: string): string | undefined =>
       }
     })
 
-const run = ({ args, command, cwd, env }: LaunchSpec): Effect.Effect<string | undefined> =>
-  Effect.callback((resume) => {
-    const options = { cwd, env: { ...env }, timeout: limitMillis, killSignal: "SIGKILL" } as const
-    const child = execFile(command, args, options, (error, _, stderr) => {
-      if (error === null) return resume(Effect.undefined)
-      const said = stderr.trim().split("\n", 1)[0] ?? ""
-      const why = error.killed === true ? `it did not end within ${limitMillis / 1000} s` : said || error.message
-      resume(Effect.succeed(why.slice(0, maxReason)))
-    })
-    return Effect.sync(() => void child.kill("SIGKILL"))
+const spawned = ({ args, command, cwd, env }: LaunchSpec, opening: Opening): ChildProcess =>
+  spawn(command, [...opening.args, ...args], {
+    cwd,
+    env: { ...env },
+    stdio: ["ignore", "ignore", "pipe", "ignore", ...opening.descriptors],
+    timeout: limitMillis,
+    killSignal: "SIGKILL"
   })
 
-/** `wrapped` is a small command in the fence of the program that it is given. */
-export const probe = (searchPath: string, wrapped: (program: string) => LaunchSpec): Effect.Effect<Probed> =>
+/** Why it does not work. */
+const run = (spec: LaunchSpec): Effect.Effect<string | undefined> =>
+  Effect.flatMap(spec.opening ?? Effect.succeed({ args: [], descriptors: [] }), (opening) =>
+    Effect.callback<string | undefined>((resume) => {
+      const child = spawned(spec, opening)
+      let said = ""
+      child.stderr?.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(0, maxReason)))
+      child.once("error", (error) => resume(Effect.succeed(error.message)))
+      child.once("close", (code, signal) => {
+        if (code === 0) return resume(Effect.undefined)
+        const ended = child.killed ? `it did not end within ${limitMillis / 1000} s` : `it ended with ${signal ?? code}`
+        resume(Effect.succeed((!child.killed && said.trim().split("\n", 1)[0]) || ended))
+      })
+      return Effect.sync(() => void child.kill("SIGKILL"))
+    })
+  ).pipe(
+    Effect.scoped,
+    Effect.catch(({ message }) => Effect.succeed(message))
+  )
+
+/** First with all that is wanted; where that does not work, with nothing of it, and then with one thing more each time. */
+const strongest = Effect.fnUntraced(function* (
+  wanted: Strengths.Strengths,
+  lacks: Strengths.Lacks,
+  trial: (strengths: Strengths.Strengths) => Effect.Effect<string | undefined>
+) {
+  if ((yield* trial(wanted)) === undefined) return { strengths: wanted, lacks }
+  const trouble = yield* trial(Strengths.none)
+  if (trouble !== undefined) return trouble
+  let strengths = Strengths.none
+  const found = new Map(Object.entries(lacks))
+  for (const name of ["filter", "users", "places"] as const) {
+    const more = { ...strengths, [name]: wanted[name] }
+    const why = yield* trial(more)
+    if (why === undefined) strengths = more
+    else found.set(name, why)
+  }
+  return { strengths, lacks: Object.fromEntries(found) }
+})
+
+/** `wrapped` is a small command in the fence of the program that it is given, as strong as is said. */
+export const probe = (
+  searchPath: string,
+  wanted: { readonly filter: number | undefined; readonly lacks: Strengths.Lacks },
+  wrapped: (program: string, strengths: Strengths.Strengths) => LaunchSpec
+): Effect.Effect<Probed> =>
   Effect.suspend(() => {
     if (OS.platform() !== "linux") {
       return Effect.succeed<Probed>({
@@ -58,15 +106,21 @@ export const probe = (searchPath: string, wrapped: (program: string) => LaunchSp
         hint: "install the package bubblewrap"
       })
     }
+    const all = { filter: wanted.filter, users: true, places: true }
     return Effect.map(
-      run(wrapped(program)),
-      (trouble): Probed =>
-        trouble === undefined
-          ? { usable: true, program }
-          : {
+      strongest(all, wanted.lacks, (strengths) => run(wrapped(program, strengths))),
+      (found): Probed =>
+        typeof found === "string"
+          ? {
               usable: false,
-              why: `${program} does not work here: ${trouble}`,
+              why: `${program} does not work here: ${found}`,
               hint: "it needs user namespaces: see kernel.unprivileged_userns_clone, AppArmor, or the container's settings"
+            }
+          : {
+              usable: true,
+              program,
+              strengths: found.strengths,
+              weaker: Strengths.weaker(found.strengths, found.lacks)
             }
     )
   })

@@ -30,11 +30,14 @@ export const checkSandbox = ({ invocation: { env }, manifest }: Prepared): Effec
         const hint = "run pods as a user or in a container that may do no more than they should"
         return [warn("sandbox", report.reason, hint)]
       }
-      const reach = network === "deny" ? "no network" : "network as this machine has it"
+      const reach = network === "deny" ? "no network" : "network and abstract sockets as this machine has them"
       return [
         ok("sandbox", `bubblewrap works; commands get ${reach}`),
         ok("sandbox mounts", mountsText(report)),
-        ...(report.narrower ?? []).map((line) => warn("sandbox mounts", line))
+        ...(report.narrower ?? []).map((line) => warn("sandbox mounts", line)),
+        ...(report.weaker ?? []).map((line) =>
+          warn("sandbox", line, "see what a newer bubblewrap or kernel can do here")
+        )
       ]
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(layer, Files.layer)))
   }).pipe(Effect.catch(({ hint, message }) => Effect.succeed([fail("sandbox", message, hint)])))

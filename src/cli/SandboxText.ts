@@ -7,5 +7,5 @@ export const mountsText = ({ mounts = [] }: SandboxReport): string =>
 
 export const sandboxText = (report: SandboxReport): string =>
   report.enforced
-    ? `${report.mode}, network ${report.network === "deny" ? "denied" : "allowed"}; ${mountsText(report)}`
+    ? `${report.mode}, network ${report.network === "deny" ? "denied" : "and abstract sockets of this machine"}; ${mountsText(report)}`
     : `not fenced: ${report.reason}`

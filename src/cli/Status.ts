@@ -79,6 +79,7 @@ export const rows = (
       ["tools", tools.join(", ")],
       ["sandbox", sandbox === undefined ? undefined : sandboxText(sandbox)],
       ["narrower", sandbox?.narrower?.join("; ")],
+      ["weaker", sandbox?.weaker?.join("; ")],
       ...approvals.map(
         ({ approval_id, target, tool }) =>
           ["asks for", `${tool} ${oneLine(target, 200)} (approval ${approval_id})`] as const

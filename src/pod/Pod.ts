@@ -287,15 +287,20 @@ const warmUp = ({ specs }: Toolbox.Toolbox) =>
     { discard: true }
   )
 
-/** Said at the start: a fence that was hoped for and is not there, and one that nobody asked for today. */
-const sandboxNotes = ({ enforced, reason }: SandboxReport, policy: SandboxPolicy, { sandbox }: Manifest) => [
+/** Said at the start: a fence that was hoped for and is not there or not whole, and one that nobody asked for today. */
+const sandboxNotes = (
+  { enforced, reason, weaker = [] }: SandboxReport,
+  policy: SandboxPolicy,
+  { sandbox }: Manifest
+) => [
   ...(policy.mode === sandbox.mode && policy.network === sandbox.network
     ? []
     : ["the sandbox that this pod was last given still holds"]),
   ...(enforced || policy.mode !== "auto" ? [] : [reason]),
   ...(enforced || policy.network === "allow"
     ? []
-    : ['sandbox.network = "deny" is not enforced: commands that are not fenced reach the network'])
+    : ['sandbox.network = "deny" is not enforced: commands that are not fenced reach the network']),
+  ...weaker.map((line) => `the sandbox is weaker here: ${line}`)
 ]
 
 /** Said at the start; `run` is as it is after a leg that was cut has been closed. */

@@ -18,7 +18,9 @@ export const SandboxReport = Schema.Struct({
   network: Schema.optionalKey(Schema.Literals(["allow", "deny"])),
   mounts: Schema.optionalKey(Schema.Array(SandboxMount)),
   /** Where commands may do less than the file tools, and why. */
-  narrower: Schema.optionalKey(Schema.Array(Schema.String))
+  narrower: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** What a fence usually stops and this machine's does not, and why. */
+  weaker: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type SandboxReport = typeof SandboxReport.Type
 

@@ -16,6 +16,14 @@ export class LaunchError extends Schema.TaggedError<LaunchError>()("LaunchError"
   message: Schema.String
 }) {}
 
+/** What a process is given open. */
+export interface Opening {
+  /** They come before those of the spec, and may name the descriptors. */
+  readonly args: ReadonlyArray<string>
+  /** They become 4, 5, … of the process. */
+  readonly descriptors: ReadonlyArray<number>
+}
+
 export interface LaunchSpec {
   readonly command: string
   readonly args: ReadonlyArray<string>
@@ -29,6 +37,8 @@ export interface LaunchSpec {
    * that process, KILL to it and to the program, and the close of the Scope returns once the namespace is empty.
    */
   readonly reportsInit?: boolean
+  /** Opened at the moment of the start, and closed when the process has it. */
+  readonly opening?: Effect.Effect<Opening, LaunchError, Scope.Scope>
   /** What it reads on its standard input, as UTF-8. Without it there is nothing to read. */
   readonly input?: string
   /** Where its stderr goes: into `output`, which is the default, or nowhere. */

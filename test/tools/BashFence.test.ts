@@ -1,62 +1,23 @@
 /**
- * The fence of Bash against commands that want out. Each case says what was tried and what stopped it.
+ * The fence of Bash against commands that want out: of the scope, to other pods, to the network. Each case says what was
+ * tried and what stopped it. Processes are in `BashFenceProcesses.test.ts`, system calls in `BashCalls.test.ts`.
  *
  * Without bubblewrap nothing here can be shown, and it counts as skipped; what holds without is in
  * `BashUnfenced.test.ts`.
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { afterAll, assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as TestClock from "effect/testing/TestClock"
-import { spawn } from "node:child_process"
 import * as NFS from "node:fs"
 import * as Net from "node:net"
-import * as OS from "node:os"
 import * as Path from "node:path"
-import * as LauncherLive from "../../layers/runtime/Launcher.ts"
-import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
-import * as SandboxBubblewrap from "../../layers/runtime/SandboxBubblewrap.ts"
-import * as PageReaderLive from "../../layers/web/PageReader.ts"
-import * as WebClientLive from "../../layers/web/WebClient.ts"
-import type { SandboxPolicy } from "../../src/runtime/Sandbox.ts"
-import { canary, eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
 import { fill, read, tempDir, write } from "../scope/support.ts"
 import { canFence } from "../support/bubblewrap.ts"
-import { workbench, type Workbench } from "./support.ts"
+import { allow, bash, deny, fencedBy, podHome, tried } from "./fenceSupport.ts"
+import { workbench } from "./support.ts"
 
-/** What pods keep for themselves, in a place that every test here may put into its scope. */
-const home = NFS.realpathSync(NFS.mkdtempSync(Path.join(OS.tmpdir(), "effect-pod-test-home-")))
+const home = podHome()
 afterAll(() => NFS.rmSync(home, { recursive: true, force: true }))
-const own = { hidden: ["config", "data", "run"].map((name) => Path.join(home, name)) }
-
-const fenced = Layer.mergeAll(
-  NodeFileSystem.layer,
-  LauncherLive.layer,
-  RipgrepLive.layer,
-  Layer.provide(SandboxBubblewrap.layer(own), LauncherLive.layer),
-  WebClientLive.layer(),
-  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
-)
-
-const deny: SandboxPolicy = { mode: "required", network: "deny" }
-const allow: SandboxPolicy = { mode: "required", network: "allow" }
-
-const bash = (bench: Workbench, command: string, timeout?: number) =>
-  bench.call("Bash", { command, ...(timeout === undefined ? {} : { timeout }) })
-
-/** Both what it said and how it ended. */
-const tried = (bench: Workbench, command: string) =>
-  Effect.map(
-    bash(bench, command),
-    ({ content = "", summary }) => `${content}${/\((exit|killed|timed|ended)[^)]*\)$/.exec(summary)?.[0] ?? "(fine)"}`
-  )
-
-const written = Effect.fnUntraced(function* (bench: Workbench, name: string) {
-  while (!NFS.existsSync(bench.at(name)) || !bench.text(name).endsWith("\n")) yield* Effect.yieldNow
-  return bench.text(name).trim()
-})
+const fenced = fencedBy({ hidden: ["config", "data", "run"].map((name) => Path.join(home, name)) })
 
 describe.skipIf(!canFence)("behind the fence", () => {
   layer(fenced)((it) => {
@@ -319,119 +280,6 @@ describe.skipIf(!canFence)("behind the fence", () => {
           )
           const open = yield* workbench({ policy: allow })
           assert.strictEqual((yield* bash(open, `cat < /dev/tcp/127.0.0.1/${port}`)).content, "hello")
-        })
-      )
-    })
-
-    describe("of processes", () => {
-      it.effect("others are not seen, not signalled, and their environment is not read: a pid namespace", () =>
-        Effect.gen(function* () {
-          const key = `canary-${process.pid}`
-          const other = spawn("sleep", ["300"], { env: { ANTHROPIC_API_KEY: key }, stdio: "ignore" })
-          yield* Effect.addFinalizer(() => Effect.sync(() => other.kill("SIGKILL")))
-          const bench = yield* workbench({
-            policy: deny,
-            env: { PATH: process.env.PATH, ANTHROPIC_API_KEY: key, MY_TOKEN: key }
-          })
-          assert.include(yield* tried(bench, `kill -9 ${other.pid} ${process.pid}`), "No such process")
-          assert.isTrue(isRunning(other.pid as number))
-          assert.notInclude(yield* tried(bench, "cat /proc/[0-9]*/environ | tr '\\0' '\\n'; env; set"), key)
-          assert.match(yield* tried(bench, "cat /proc/[0-9]*/comm"), /^bwrap\n(bash\n)*cat\n\(fine\)$/)
-        })
-      )
-
-      it.effect("who leaves session and group, or forks twice, ends with the call: with the namespace", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          const held = canary(bench.work)
-          const escape =
-            "setsid sleep 300 & (setsid sh -c 'sleep 300 & sleep 300' &) ; nohup sleep 300 >/dev/null 2>&1 &"
-          const output = yield* tried(bench, `exec 9>canary; ${escape} disown -a; echo done`)
-          assert.strictEqual(output, "done\n(fine)")
-          yield* Effect.promise(() => held.ended)
-        })
-      )
-
-      it.effect("commands get TERM and a second, then everything in the namespace is killed", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          const polite = yield* Effect.forkChild(
-            bash(bench, "trap 'echo bye; exit 3' TERM; echo > up; while :; do sleep 0.01; done", 5),
-            { startImmediately: true }
-          )
-          yield* written(bench, "up")
-          yield* TestClock.adjust("5 seconds")
-          assert.strictEqual((yield* Fiber.join(polite)).content?.endsWith("bye\n"), true)
-          const held = canary(bench.work)
-          const deaf = "trap '' TERM; (trap '' TERM; setsid sleep 300) & sleep 300 & echo > up2; wait; wait; sleep 300"
-          const stubborn = yield* Effect.forkChild(bash(bench, `exec 9>canary; ${deaf}`, 5), { startImmediately: true })
-          yield* written(bench, "up2")
-          yield* TestClock.adjust("5 seconds")
-          yield* TestClock.adjust("1 second")
-          assert.include((yield* Fiber.join(stubborn)).summary, "timed out")
-          yield* Effect.promise(() => held.ended)
-        })
-      )
-
-      it.effect("a fork bomb dies at once, with all that it has forked", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          const held = canary(bench.work)
-          // Each process that dies is replaced by its brothers; the depth keeps the machine alive if the fence does not.
-          const bomb =
-            "b() { trap '' TERM; [ $1 -gt 5 ] || { b $(($1+1)) & b $(($1+1)) & }; [ $1 -gt 0 ] || echo > up; sleep 300; }"
-          const running = yield* Effect.forkChild(bash(bench, `exec 9>canary; ${bomb}; b 0`, 5), {
-            startImmediately: true
-          })
-          yield* written(bench, "up")
-          yield* TestClock.adjust("5 seconds")
-          yield* TestClock.adjust("1 second")
-          yield* Fiber.join(running)
-          yield* Effect.promise(() => held.ended)
-        })
-      )
-
-      it.effect("an interrupted call leaves nothing", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          const held = canary(bench.work)
-          const running = yield* Effect.forkChild(
-            bash(bench, "exec 9>canary; setsid sleep 300 & echo > up; sleep 300"),
-            {
-              startImmediately: true
-            }
-          )
-          yield* written(bench, "up")
-          yield* Fiber.interrupt(running)
-          yield* Effect.promise(() => held.ended)
-        })
-      )
-
-      it.effect("there is no terminal to type into", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          assert.match(yield* tried(bench, ": > /dev/tty"), /No such device/)
-          assert.strictEqual(yield* tried(bench, "[ -t 0 ]"), "(exit code 1)")
-        })
-      )
-
-      it.effect("a command is as it is with `bash -c`", () =>
-        Effect.gen(function* () {
-          const bench = yield* workbench({ policy: deny })
-          assert.strictEqual(yield* tried(bench, "echo out; echo err >&2; exit 3"), "out\nerr\n(exit code 3)")
-          assert.strictEqual(yield* tried(bench, ""), "(fine)")
-          assert.strictEqual(yield* tried(bench, "# nothing"), "(fine)")
-          assert.strictEqual(yield* tried(bench, "cat <<'E'\n$x\nE"), "$x\n(fine)")
-          assert.include(yield* tried(bench, "echo 'x"), "(exit code 2)")
-          assert.include(yield* tried(bench, "-x"), "(exit code 127)")
-          assert.strictEqual(yield* tried(bench, "cat"), "(fine)")
-          assert.strictEqual(yield* tried(bench, "trap '' TERM; kill 0; echo on"), "on\n(fine)")
-          assert.strictEqual(yield* tried(bench, "kill -9 $$"), "(exit code 137)")
-          assert.strictEqual(yield* tried(bench, "cat <(echo sub)"), "sub\n(fine)")
-          assert.include((yield* Effect.flip(bash(bench, `: ${"x".repeat(200_000)}`))).message, "too long")
-          NFS.rmSync(bench.work, { recursive: true })
-          assert.include((yield* Effect.flip(bash(bench, "true"))).message, `${bench.work} does not exist`)
-          assert.isTrue(eventually(() => true))
         })
       )
     })

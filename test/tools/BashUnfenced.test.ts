@@ -4,20 +4,10 @@
  */
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as TestClock from "effect/testing/TestClock"
-import * as NFS from "node:fs"
 import * as Path from "node:path"
-import { canary, eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
-import { live, workbench, type Workbench } from "./support.ts"
-
-const bash = (bench: Workbench, command: string, timeout?: number) =>
-  bench.call("Bash", { command, ...(timeout === undefined ? {} : { timeout }) })
-
-const written = Effect.fnUntraced(function* (bench: Workbench, name: string) {
-  while (!NFS.existsSync(bench.at(name)) || !bench.text(name).endsWith("\n")) yield* Effect.yieldNow
-  return bench.text(name).trim()
-})
+import { eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
+import { bash, deaf, forkBomb, runIntoLimit, written } from "./fenceSupport.ts"
+import { live, workbench } from "./support.ts"
 
 layer(live)("without a fence", (it) => {
   describe("holds", () => {
@@ -38,33 +28,14 @@ layer(live)("without a fence", (it) => {
     it.effect("a tree that ignores TERM is killed after a second", () =>
       Effect.gen(function* () {
         const bench = yield* workbench()
-        const held = canary(bench.work)
-        const deaf =
-          "trap '' TERM; (trap '' TERM; sleep 300) & (sleep 300 | sleep 300) & echo > up; wait; wait; sleep 300"
-        const running = yield* Effect.forkChild(bash(bench, `exec 9>canary; ${deaf}`, 5), { startImmediately: true })
-        yield* written(bench, "up")
-        yield* TestClock.adjust("5 seconds")
-        yield* TestClock.adjust("1 second")
-        assert.include((yield* Fiber.join(running)).summary, "timed out")
-        yield* Effect.promise(() => held.ended)
+        assert.include((yield* runIntoLimit(bench, deaf)).summary, "timed out")
       })
     )
 
     it.effect("a fork bomb within its group dies at once", () =>
       Effect.gen(function* () {
         const bench = yield* workbench()
-        const held = canary(bench.work)
-        // The depth keeps the machine alive if the group does not end.
-        const bomb =
-          "b() { trap '' TERM; [ $1 -gt 5 ] || { b $(($1+1)) & b $(($1+1)) & }; [ $1 -gt 0 ] || echo > up; sleep 300; }"
-        const running = yield* Effect.forkChild(bash(bench, `exec 9>canary; ${bomb}; b 0`, 5), {
-          startImmediately: true
-        })
-        yield* written(bench, "up")
-        yield* TestClock.adjust("5 seconds")
-        yield* TestClock.adjust("1 second")
-        yield* Fiber.join(running)
-        yield* Effect.promise(() => held.ended)
+        yield* runIntoLimit(bench, forkBomb)
       })
     )
 
