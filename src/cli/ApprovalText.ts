@@ -1,6 +1,6 @@
 /** An approval as a person reads it before answering: all of what would be done, and nothing that hides a part of it. */
 import type { Approval, ApprovalDecision } from "../protocol/Approval.ts"
-import { cut, plain } from "./Text.ts"
+import { cut, plain, visible } from "./Text.ts"
 
 /** A longer one is cut, and says so. */
 const maxLines = 40
@@ -23,7 +23,7 @@ const restOf = (approval: Approval): string => {
 }
 
 const indented = (text: string, max: number): string => {
-  const lines = plain(cut(text, max)).split("\n")
+  const lines = visible(cut(text, max)).split("\n")
   const shown = lines.slice(0, maxLines).map((line) => `    ${line}`)
   const isCut = lines.length > maxLines || text.length > max
   return [...shown, ...(isCut ? ["    [cut: effect-pod status NAME --json shows all of it]"] : [])].join("\n")

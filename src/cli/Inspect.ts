@@ -25,7 +25,7 @@ import {
   sideFilesOf
 } from "./SegmentFacts.ts"
 import { ofSession, rows as statusRows } from "./Status.ts"
-import { oneLine, plural } from "./Text.ts"
+import { oneLine, plural, visibleLine } from "./Text.ts"
 import { usageText } from "./RunEndText.ts"
 import * as Values from "./Values.ts"
 
@@ -179,11 +179,11 @@ const text = ({
   )
   list(
     "asked for",
-    (open_approvals ?? []).map(({ approval_id, target, tool }) => [`  ${approval_id}`, tool, oneLine(target, 120)])
+    (open_approvals ?? []).map(({ approval_id, target, tool }) => [`  ${approval_id}`, tool, visibleLine(target, 120)])
   )
   list(
     "allowed until the session ends",
-    (allowed ?? []).map(({ subject, tool }) => [`  ${tool}`, oneLine(subject, 120)])
+    (allowed ?? []).map(({ subject, tool }) => [`  ${tool}`, visibleLine(subject, 120)])
   )
   list("scope", [
     ...(scope?.allow ?? []).map((rule) => [`  ${rule.permission}`, rule.target, rule.recursive ? "" : "not below it"]),

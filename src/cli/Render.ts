@@ -10,7 +10,7 @@ import type { PodStatus } from "../protocol/Status.ts"
 import { answeredText } from "./ApprovalText.ts"
 import type { PodEvent } from "./Client.ts"
 import { runEndText } from "./RunEndText.ts"
-import { millis, oneLine, plain, plural, style, type Style } from "./Text.ts"
+import { millis, oneLine, plain, plural, style, type Style, visibleLine } from "./Text.ts"
 import { callText, outcomeText, type ToolCall, toolLine } from "./ToolLine.ts"
 
 export interface Chunk {
@@ -154,7 +154,7 @@ export class Renderer {
         if (this.options.asks) return
         return this.line(
           yellow(
-            `? ${callText({ name: event.data.tool, arguments: event.data.arguments }, this.options.cwd, 200)} waits for approval ${event.data.approval_id}`
+            `? ${event.data.tool} ${visibleLine(event.data.target, 200)} waits for approval ${event.data.approval_id}`
           )
         )
       case "approval_resolved":

@@ -8,7 +8,7 @@ import { table } from "./List.ts"
 import * as Machine from "./Machine.ts"
 import { type LiveDetail, type PodReport, type Reported, reportOf } from "./PodReport.ts"
 import { usageText } from "./RunEndText.ts"
-import { oneLine, plural } from "./Text.ts"
+import { oneLine, plural, visibleLine } from "./Text.ts"
 import { sandboxText } from "./SandboxText.ts"
 import * as Values from "./Values.ts"
 
@@ -82,7 +82,7 @@ export const rows = (
       ["weaker", sandbox?.weaker?.join("; ")],
       ...approvals.map(
         ({ approval_id, target, tool }) =>
-          ["asks for", `${tool} ${oneLine(target, 200)} (approval ${approval_id})`] as const
+          ["asks for", `${tool} ${visibleLine(target, 200)} (approval ${approval_id})`] as const
       ),
       ["waits on", waiting_on === null ? undefined : waiting_on.kind],
       ["inbox", inbox === 0 ? undefined : plural(inbox, "item")]

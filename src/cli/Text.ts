@@ -10,6 +10,26 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u
 
 export const plain = (text: string): string => text.replace(sequences, "").replace(controls, "")
 
+/** What a terminal acts on, or does not show at all: controls, marks of direction, characters without a width. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu
+
+/** Nothing is left out: what could not be seen is named, as `<U+001B>`. Only newlines and tabs are kept as they are. */
+export const visible = (text: string): string =>
+  text.replace(unseen, (char) =>
+    char === "\n" || char === "\t"
+      ? char
+      : `<U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}>`
+  )
+
+/** The same in one line, with `⏎` where lines end. */
+export const visibleLine = (text: string, max: number): string =>
+  cut(
+    visible(text)
+      .trim()
+      .replace(/\s*\n\s*/g, " ⏎ "),
+    max
+  )
+
 /** At most `max` characters, with `…` for what was left out. */
 export const cut = (text: string, max: number): string => {
   if (text.length <= max) return text
