@@ -102,7 +102,7 @@ export class AttachInput {
     }
     this.settle()
     const held = status === "idle" && this.over && this.runs.size > 0 ? this.giveUpHeld() : Effect.void
-    return Effect.andThen(this.approvals.seen(event), held)
+    return this.approvals.seen(event).pipe(Effect.andThen(this.giveUpAsking), Effect.andThen(held))
   }
 
   /** What waits for an answer, as a snapshot tells it. */
@@ -136,7 +136,7 @@ export class AttachInput {
       this.over = true
       this.settle()
       return Effect.andThen(
-        this.status === "idle" && this.runs.size > 0 ? this.giveUpHeld() : Effect.void,
+        this.status === "idle" && this.runs.size > 0 ? this.giveUpHeld() : this.giveUpAsking,
         Deferred.await(this.settled)
       )
     })
@@ -187,6 +187,15 @@ export class AttachInput {
             if (typeof id === "string" && !this.finished.includes(id)) this.runs.set(id, reply["item_id"] !== undefined)
           })
       }
+    )
+  }
+
+  /** What a run of ours asks for after the end of the input: nobody is to wait for an answer from here. */
+  private get giveUpAsking(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.over && this.approvals.isAsking && Array.from(this.runs.values()).includes(false)
+        ? this.approvals.answer(this.client, "deny", "the input has ended")
+        : Effect.void
     )
   }
 

@@ -15,6 +15,8 @@ export interface RunApprovals {
 
 /** Lines that were typed and not looked at. */
 const bound = 16
+/** For a terminal to hand over what was typed. */
+const typedBefore = "100 millis"
 
 /** `show` writes a line to stderr, apart from what was begun there. */
 export const make = Effect.fnUntraced(function* (
@@ -46,9 +48,9 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
-  /** Stdin is left alone until there is something to answer. */
+  /** Stdin is left alone until there is something to answer. What was typed before the question is no answer to it. */
   const read = Effect.gen(function* () {
-    if (isReading || !approvals.isAsking) return yield* giveUp
+    if (isReading) return
     isReading = true
     yield* Effect.acquireRelease(
       Effect.sync(() => createInterface({ input: terminal.input(), terminal: false })),
@@ -62,11 +64,27 @@ export const make = Effect.fnUntraced(function* (
         reader.on("line", (line) => Queue.offerUnsafe(lines, line)).on("close", () => Queue.offerUnsafe(lines, null))
       )
     )
+    yield* Effect.sleep(typedBefore)
+    const early = yield* Queue.clear(lines)
+    if (early.includes(null)) Queue.offerUnsafe(lines, null)
     yield* Effect.forkScoped(answers)
   }).pipe(Scope.provide(scope))
 
+  /** Said again for a question that came after the end of the input. */
+  const end = Effect.sync(() => {
+    if (isOver && approvals.isAsking) Queue.offerUnsafe(lines, null)
+  })
+
   return {
-    seen: (event) => Effect.andThen(approvals.seen(event), read),
-    replace: (snapshot) => Effect.andThen(approvals.replace(snapshot.pending_approvals ?? []), read)
+    seen: (event) =>
+      (event.event === "approval_requested" ? read : Effect.void).pipe(
+        Effect.andThen(approvals.seen(event)),
+        Effect.andThen(end)
+      ),
+    replace: ({ pending_approvals = [] }) =>
+      (pending_approvals.length > 0 ? read : Effect.void).pipe(
+        Effect.andThen(approvals.replace(pending_approvals)),
+        Effect.andThen(end)
+      )
   }
 })
