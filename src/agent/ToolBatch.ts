@@ -11,6 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import { interruptedBeforeResult } from "../knowledge/Wrappers.ts"
 import { parseArguments } from "../llm/Response.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
@@ -71,10 +72,12 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
     journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
   }
   yield* Effect.mapError(journal.commit(steps, true), ofStorage)
+  // Who waits for an answer or for its turn takes no place from those who could run.
+  const places = yield* Semaphore.make(concurrency)
   const results = yield* Effect.forEach(
     planned,
-    (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn),
-    { concurrency }
+    (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn, places),
+    { concurrency: "unbounded" }
   )
   journal.setWaitingOn(null)
   if (services.hooks.has("post_tool_call")) {
@@ -186,11 +189,12 @@ const runOne = (
   progress: LegProgress,
   turn: number,
   plan: Planned,
-  order: PathTurn
+  order: PathTurn,
+  places: Semaphore.Semaphore
 ): Effect.Effect<Result, RunFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const { result, whole } = yield* restore(perform(services, progress, plan, order))
+      const { result, whole } = yield* restore(perform(services, progress, plan, order, places))
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
       yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, result)], true), ofStorage)
@@ -207,17 +211,18 @@ const perform = Effect.fnUntraced(function* (
   services: LegServices,
   progress: LegProgress,
   plan: Planned,
-  order: PathTurn
+  order: PathTurn,
+  places: Semaphore.Semaphore
 ) {
-  if (startsAtOnce(plan, order)) return yield* execute(services, plan)
+  if (startsAtOnce(plan, order)) return yield* places.withPermit(execute(services, plan))
   const settled: Settled = yield* plan.answer ?? Effect.succeed({ _tag: "Allow" } as const)
   if (settled._tag === "Deny") {
     const result = refuse(settled.message)
     return { result, whole: result }
   }
   yield* Effect.forEach(order.before, Deferred.await, { discard: true })
-  yield* Effect.mapError(services.journal.commit([started(progress, plan.item)], true), ofStorage)
-  return yield* execute(services, plan)
+  const start = Effect.mapError(services.journal.commit([started(progress, plan.item)], true), ofStorage)
+  return yield* places.withPermit(Effect.andThen(start, execute(services, plan)))
 })
 
 const started = (progress: LegProgress, item: ToolCallItem): Step => ({

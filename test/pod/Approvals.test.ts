@@ -164,6 +164,22 @@ describe("a call that has to be asked for", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("holds up no call behind it, however many are asked for", () =>
+    Effect.gen(function* () {
+      const { runs, tool } = counting("Free")
+      const pod = yield* openAsking({ tools: [tool] })
+      yield* pod.handle.attendApprovals
+      yield* pod.handle.run("go")
+      const many = Array.from({ length: 40 }, (_, i) => asked(`c${i}`, `w${i}`))
+      yield* pod.callTools(...many, { id: "free", name: "Free", args: {} })
+      yield* until(pod.take, isEvent("tool_result"))
+      assert.strictEqual(runs(), 1)
+      yield* pod.handle.approve((yield* pod.handle.approvals)[39]?.approval_id ?? "", "allow")
+      yield* until(pod.take, isEvent("tool_result"))
+      assert.strictEqual(pod.runs(), 1)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("a cancel ends the wait: the approval is denied, the call answered, nothing run", () =>
     Effect.gen(function* () {
       const pod = yield* openAsking()
