@@ -94,7 +94,11 @@ export const make = (options: TargetsOptions): Targets => {
     }
     const plain = plainSubject(tool, target)
     // A search that names no place is made in the working directory.
-    const subjects = tool === "Grep" || tool === "Glob" ? [{ ...plain, also: [[cwd], ["."]] }] : [plain]
-    return { target, remembered: target, subjects }
+    if (tool === "Grep" || tool === "Glob") {
+      // Quoted, so that an answer for a pattern is never one for a path.
+      const remembered = `${JSON.stringify(target)} in ${cwd}`
+      return { target, remembered, subjects: [{ ...plain, also: [[cwd], ["."]] }] }
+    }
+    return { target, remembered: target, subjects: [plain] }
   })
 }

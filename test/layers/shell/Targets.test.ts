@@ -95,6 +95,12 @@ describe("the target of a file tool", () => {
       const b = yield* targets("Edit", { file_path: "docs/./x" })
       assert.strictEqual(a.remembered, b.remembered)
       assert.strictEqual((yield* targets("Mine", { path: "docs/./x" })).remembered, "docs/./x")
+      // A pattern that looks like a path is no word about that path.
+      for (const tool of ["Grep", "Glob"]) {
+        const pattern = (yield* targets(tool, { pattern: `${cwd}/src` })).remembered
+        assert.strictEqual((yield* targets(tool, { pattern: `${cwd}/src` })).remembered, pattern)
+        assert.notStrictEqual((yield* targets(tool, { path: `${cwd}/src`, pattern: "x" })).remembered, pattern)
+      }
     }).pipe(Effect.scoped, provided)
   )
 })
