@@ -1,6 +1,6 @@
 /**
  * What a call is about, as the permissions judge it: a command by what it runs, a file tool by the place that its path
- * really names, anything else by the text of its arguments.
+ * really names, a page by the URL that is asked for, anything else by the text of its arguments.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -37,6 +37,20 @@ const pathArguments: { readonly [tool: string]: string } = {
 
 /** The argument that other built-in tools read: one that they ignore must not be taken for it. */
 const textArguments: { readonly [tool: string]: string } = { Bash: "command", WebFetch: "url", WebSearch: "query" }
+
+/** What is asked for, in the one spelling that URLs have; a rule that denies also meets those that mean the same. */
+const page = (tool: string, text: string): Judged["subjects"][number] => {
+  const url = new URL(text)
+  const { href, origin } = url
+  url.hostname = url.hostname.replace(/\.$/, "")
+  const plain = href.replace(/%[2-7][0-9a-f]/gi, (one) => String.fromCharCode(Number.parseInt(one.slice(1), 16)))
+  return {
+    tool,
+    text,
+    written: [[href], ...(href === `${origin}/` ? [[origin]] : [])],
+    also: [[text], [url.href], [plain]]
+  }
+}
 
 export const make = (options: TargetsOptions): Targets => {
   const { cwd, shell } = options
@@ -92,6 +106,8 @@ export const make = (options: TargetsOptions): Targets => {
       const subject = yield* place(path)
       return { target, remembered: subject.text, subjects: [{ ...subject, tool }] }
     }
+    if (tool === "WebFetch" && URL.canParse(target))
+      return { target, remembered: target, subjects: [page(tool, target)] }
     const plain = plainSubject(tool, target)
     // A search that names no place is made in the working directory.
     if (tool === "Grep" || tool === "Glob") {

@@ -148,3 +148,41 @@ describe("a file that a command opens", () => {
     }).pipe(Effect.scoped, provided)
   )
 })
+
+describe("the target of WebFetch", () => {
+  it.effect("is the page that is asked for, however its URL is written", () =>
+    Effect.gen(function* () {
+      const { action } = yield* pod
+      const fetch = (url: string, otherwise: "allow" | "deny", ...rules: ReadonlyArray<Rule>) =>
+        action("WebFetch", { url }, otherwise, ...rules)
+      const evil: Rule = ["WebFetch", "deny", "http://evil.test/secret*"]
+      for (const url of [
+        "http://evil.test/secret",
+        "HTTP://EVIL.test/secret?x",
+        "http:\\\\evil.test\\secret",
+        "http://evil.test:80/secret",
+        "http://evil.test./secret",
+        "http://ｅvil%2etest/secret",
+        "http://evil.test/a/../secret",
+        "http://evil.test/%73ecret",
+        " http://evil.test/sec\nret"
+      ]) {
+        assert.strictEqual(yield* fetch(url, "allow", evil), "deny", url)
+      }
+      assert.strictEqual(yield* fetch("http://evil.test/public", "allow", evil), "allow")
+      for (const url of ["https://docs.test", "https://DOCS.test/", "https://docs.test:443"]) {
+        assert.strictEqual(yield* fetch(url, "deny", ["WebFetch", "allow", "https://docs.test"]), "allow", url)
+        assert.strictEqual(yield* fetch(url, "deny", ["WebFetch", "allow", "https://docs.test/*"]), "allow", url)
+      }
+      // What only looks like it is not allowed by it.
+      for (const url of [
+        "https://docs.test@evil.test/",
+        "https://evil.test/%2e%2e/docs.test",
+        "https://docs.test.evil.test/"
+      ]) {
+        assert.strictEqual(yield* fetch(url, "deny", ["WebFetch", "allow", "https://docs.test/*"]), "deny", url)
+      }
+      assert.strictEqual(yield* fetch("no url", "deny", ["WebFetch", "allow", "no url"]), "allow")
+    }).pipe(Effect.scoped, provided)
+  )
+})
