@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { oneLine } from "../web/PlainText.ts"
 import type { SearchHit, SearchProvider } from "../web/SearchProvider.ts"
+import { caution } from "./Caution.ts"
 import { failed, invalid } from "./Failure.ts"
 import * as Tool from "./Tool.ts"
 import { cap } from "./Truncate.ts"
@@ -61,7 +62,7 @@ export const make = (options: { readonly provider: SearchProvider; readonly cont
       const capped = cap(found.hits.map(render).join("\n\n"), options.contentBytes)
       return {
         summary: more ? `${summary} Next offset: ${page + 1}.` : summary,
-        content: capped.text,
+        content: `${caution("whoever runs the pages")}\n\n${capped.text}`,
         ...(more || capped.truncated ? { truncated: true } : {})
       }
     })

@@ -7,7 +7,7 @@ import type { WebClient } from "../runtime/WebClient.ts"
 import * as Body from "./Body.ts"
 import { headers, ofWeb } from "./Fetch.ts"
 import { failed } from "./FetchError.ts"
-import { plainText } from "./PlainText.ts"
+import { oneLine, plainText } from "./PlainText.ts"
 import type { SearchHit, SearchProvider } from "./SearchProvider.ts"
 import * as Target from "./Target.ts"
 
@@ -64,7 +64,7 @@ export const make = (options: BraveOptions): SearchProvider => {
     const body = yield* Effect.mapError(Body.read(response.body, maxAnswerBytes), ofWeb)
     const text = Body.decode(body, response.headers["content-type"] ?? "")
     if (response.status < 200 || response.status > 299) {
-      return yield* failed(`${Target.shown(url)}: HTTP status ${response.status}: ${text.slice(0, maxErrorText)}`)
+      return yield* failed(`${Target.shown(url)}: HTTP status ${response.status}: ${oneLine(text, maxErrorText)}`)
     }
     if (body.truncated) return yield* failed(`${Target.shown(url)}: the answer is longer than ${maxAnswerBytes} bytes`)
     return text
