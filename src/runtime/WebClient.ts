@@ -24,7 +24,7 @@ export interface WebRequest {
 
 export interface WebResponse {
   readonly status: number
-  /** Names in lower case; several of one name are joined with a comma. */
+  /** Names in lower case; several of one name are joined with a comma. A value has a character for each byte. */
   readonly headers: Readonly<Record<string, string>>
   /** With `Content-Encoding` undone. Read only as far as it is asked for. */
   readonly body: Stream.Stream<Uint8Array, WebError>

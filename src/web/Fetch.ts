@@ -77,7 +77,8 @@ const oneHop = Effect.fnUntraced(function* (options: FetchOptions, url: URL) {
   const { status } = response
   if (redirecting.has(status)) {
     const next = response.headers["location"]
-    return next === undefined ? yield* failed(`${Target.shown(url)}: ${status} without a Location`) : { next }
+    if (next === undefined) return yield* failed(`${Target.shown(url)}: ${status} without a Location`)
+    return { next: fromHeader(next) }
   }
   if (status < 200 || status > 299) return yield* failed(`${Target.shown(url)}: HTTP status ${status}`)
   const contentType = response.headers["content-type"] ?? ""
@@ -91,6 +92,17 @@ const oneHop = Effect.fnUntraced(function* (options: FetchOptions, url: URL) {
   const page = kind === "html" ? yield* readable(options.reader, decoded, url) : plain(decoded)
   return { ...page, url: url.href, status, contentType, truncated: body.truncated }
 })
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** A header is bytes, given as one character each. Where they are UTF-8 they are meant so; browsers read them so too. */
+const fromHeader = (value: string): string => {
+  try {
+    return utf8.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)))
+  } catch {
+    return value
+  }
+}
 
 type Page = Pick<Fetched, "form" | "title" | "text">
 

@@ -3,6 +3,7 @@
  * for each redirect.
  */
 import * as Effect from "effect/Effect"
+import { bare, hostName } from "../runtime/HostName.ts"
 import type { WebClient } from "../runtime/WebClient.ts"
 import { notPublic } from "./Address.ts"
 import { FetchError, refused } from "./FetchError.ts"
@@ -26,11 +27,9 @@ const publicPorts = new Set(["", "80", "443"])
 /** For messages: a query may hold what is not for a log. */
 export const shown = (url: URL): string => `${url.origin}${url.pathname}`
 
-const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "")
-
 const isBelow = (host: string, parent: string): boolean => {
-  const name = parent.toLowerCase().replace(/\.$/, "")
-  return host === name || host.endsWith(`.${name}`)
+  const name = hostName(parent)
+  return name !== undefined && (host === name || host.endsWith(`.${name}`))
 }
 
 export const parse = (text: string, policy: TargetPolicy, base?: URL): Effect.Effect<URL, FetchError> => {
@@ -43,7 +42,7 @@ export const parse = (text: string, policy: TargetPolicy, base?: URL): Effect.Ef
     return refused(`the URL has ${url.href.length} characters; ${maxUrlLength} are allowed`)
   }
   if (url.username !== "" || url.password !== "") return refused("a URL with a user name or a password is not fetched")
-  const host = hostOf(url)
+  const host = bare(url)
   if (policy.hosts !== undefined && !policy.hosts.some((parent) => isBelow(host, parent))) {
     return refused(`${host} is not one of the hosts that [web.fetch] allows: ${policy.hosts.join(", ")}`)
   }
@@ -59,7 +58,7 @@ export const resolve = Effect.fnUntraced(function* (
   policy: TargetPolicy,
   url: URL
 ): Effect.fn.Return<Target, FetchError> {
-  const host = hostOf(url)
+  const host = bare(url)
   const addresses = yield* Effect.mapError(
     client.addresses(host),
     ({ message }) => new FetchError({ reason: "Failed", message })

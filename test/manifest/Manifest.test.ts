@@ -109,8 +109,8 @@ describe("Manifest", () => {
 
   it.effect("the program of a hook is a path if there is a slash in it, and else a name for PATH", () =>
     Effect.gen(function* () {
-      const hook = (command: ReadonlyArray<string>) => ({ name: "h", on: ["on_abort"] as const, command })
-      const hooks = { command: [hook(["./guard", "./x"]), hook(["guard"]), hook(["/opt/guard"])] }
+      const hook = (command: ReadonlyArray<string>, name = "h") => ({ name, on: ["on_abort"] as const, command })
+      const hooks = { command: [hook(["./guard", "./x"]), hook(["guard"], "i"), hook(["/opt/guard"], "j")] }
       const manifest = yield* Manifest.make({ ...least, hooks }, { baseDir: "/home/me/project" })
       assert.deepStrictEqual(
         manifest.hooks?.command.map(({ command }) => command),
@@ -120,6 +120,42 @@ describe("Manifest", () => {
         "`hooks.command[1].command`: expected an array that begins with a program, got an empty array",
         "`hooks.command[0].command[0]` is a relative path; expected an absolute one"
       ])
+    })
+  )
+
+  it.effect("a host that may be fetched from is a host, and nothing more", () =>
+    Effect.gen(function* () {
+      const asking = (host: string) => ({ ...least, web: { enabled: true, fetch: { allow_hosts: [host] } } })
+      const base = { baseDir: "/home/me/project" }
+      for (const host of [
+        "effect.website",
+        "Bücher.test",
+        "docs.test.",
+        "127.1",
+        "::1",
+        "[::1]",
+        "localhost",
+        "a_b.test"
+      ]) {
+        yield* Manifest.make(asking(host), base)
+      }
+      for (const host of [
+        "https://x.test",
+        "x.test:80",
+        "x.test/",
+        "*.x.test",
+        ".x.test",
+        "a..b",
+        "",
+        " ",
+        "u@x.test",
+        "x.test?y",
+        "999.0.0.1"
+      ]) {
+        assert.deepStrictEqual(yield* problems(asking(host)), [
+          `\`web.fetch.allow_hosts[0]\`: expected a host such as "effect.website", without scheme, port, path and wildcard, got ${host === "" ? "an empty string" : "a string"}`
+        ])
+      }
     })
   )
 

@@ -1,5 +1,6 @@
 /** `[web]`: searching and reading the web. Off unless it says otherwise. */
 import * as Schema from "effect/Schema"
+import { hostName } from "../../runtime/HostName.ts"
 import { Count, defaulted, oneOf, optional, Positive, Text } from "../Fields.ts"
 
 const Search = Schema.Struct({
@@ -14,10 +15,16 @@ const Search = Schema.Struct({
   safesearch: optional(Text, "Passed to the service.")
 })
 
+const Host = Schema.String.check(
+  Schema.makeFilter((text: string) => hostName(text) !== undefined, {
+    expected: 'a host such as "effect.website", without scheme, port, path and wildcard'
+  })
+)
+
 const Fetch = Schema.Struct({
   enabled: optional(Schema.Boolean, "Default: as `web.enabled`."),
   allow_hosts: optional(
-    Schema.Array(Text),
+    Schema.Array(Host),
     'Only these hosts and the names below them, e.g. `["effect.website"]`. Absent: any public one.'
   ),
   timeout_secs: defaulted(Positive, 20, "Seconds for the whole fetch."),
