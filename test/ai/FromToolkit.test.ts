@@ -128,7 +128,7 @@ describe("an effect/ai Toolkit as tools of a pod", () => {
       expect(tools.map(({ idempotent }) => idempotent)).toEqual([true, true, false])
       // What a Toolkit's schema does not declare is nobody's business either.
       const accepted = stockOf?.accept({ article: "apple", path: "/etc", note: null })
-      expect(yield* accepted ?? Effect.succeed(undefined)).toEqual({ article: "apple" })
+      expect(yield* accepted ?? Effect.void).toEqual({ article: "apple" })
       expect(count?.mutates({ to: 2 })).toEqual(["/tmp/2"])
       expect(count?.mutates({ to: "no" })).toEqual([])
       expect(pay?.spec.parameters).toMatchObject({ type: "object", properties: {} })
