@@ -93,8 +93,9 @@ export const taskReminder = (tasks: ReadonlyArray<Task>): string => {
 
 const oneLine = (text: string): string =>
   text
-    .replaceAll(/<(?=\/?system-reminder>)/g, "(")
-    .replaceAll(/\s+/g, " ")
+    .replaceAll(/[\s\p{Cc}]+/gu, " ")
+    // In any spelling that a model would take for the tag.
+    .replaceAll(/<(?=[\s/\p{Cf}]*system-reminder)/giu, "(")
     .trim()
 
 export interface LostLine {
