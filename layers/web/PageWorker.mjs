@@ -1,6 +1,6 @@
 /**
- * The process that reads one page: a document from the markup, the article in it, Markdown of that. It is given the
- * name of a file with the page, and writes its answer as JSON.
+ * The process that reads one page: a document from the markup, the article in it, Markdown of that. The page comes on its
+ * standard input, and its answer is JSON.
  *
  * A file of its own, in plain JavaScript: a process starts from a file, and this one is the same file in the sources, in
  * the library and in the program.
@@ -8,10 +8,10 @@
 import { Readability } from "@mozilla/readability"
 import { parseHTML } from "linkedom"
 import Turndown from "turndown"
-import { readFileSync } from "node:fs"
+import { json } from "node:stream/consumers"
 
 /** @type {{ html: string, url: string }} */
-const { html, url } = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8"))
+const { html, url } = await json(process.stdin)
 
 const isWhole = /<html[\s>]/i.test(html)
 const { document } = parseHTML(isWhole ? html : `<!doctype html><html><head></head><body>${html}</body></html>`)

@@ -39,8 +39,8 @@ export interface LaunchSpec {
   readonly reportsInit?: boolean
   /** Opened at the moment of the start, and closed when the process has it. */
   readonly opening?: Effect.Effect<Opening, LaunchError, Scope.Scope>
-  /** What it reads on its standard input, as UTF-8. Without it there is nothing to read. */
-  readonly input?: string
+  /** What it reads on its standard input; a text as UTF-8. Without it there is nothing to read. */
+  readonly input?: string | Uint8Array
   /** Where its stderr goes: into `output`, which is the default, or nowhere. */
   readonly stderr?: "output" | "none"
 }
