@@ -14,6 +14,7 @@ import type { ResolvedModel } from "../src/manifest/Model.ts"
 import type { Launcher } from "../src/runtime/Launcher.ts"
 import type { Lease } from "../src/runtime/Lease.ts"
 import type { PageReader } from "../src/runtime/PageReader.ts"
+import type { PdfReader } from "../src/runtime/PdfReader.ts"
 import type { RuntimeDir } from "../src/runtime/RuntimeDir.ts"
 import type { Sandbox } from "../src/runtime/Sandbox.ts"
 import type { ShellSyntax } from "../src/runtime/ShellSyntax.ts"
@@ -23,6 +24,7 @@ import type { Opener } from "../src/scope/Opener.ts"
 import type { SessionStore } from "../src/session/SessionStore.ts"
 import type { Ripgrep } from "../src/tools/Ripgrep.ts"
 import * as Model from "./llm/Model.ts"
+import * as PdfReaderLive from "./pdf/PdfReader.ts"
 import type { Directories } from "./runtime/Directories.ts"
 import * as Files from "./runtime/Files.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
@@ -49,6 +51,7 @@ export type PodWorld =
   | Ripgrep
   | WebClient
   | PageReader
+  | PdfReader
   | ShellSyntax
   | FileSystem.FileSystem
   | Opener
@@ -78,6 +81,7 @@ export const world = (options: WorldOptions): Layer.Layer<PodWorld> => {
     RipgrepLive.layer,
     WebClientLive.layer(),
     Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
+    Layer.provide(PdfReaderLive.layer(), LauncherLive.layer),
     Unbash.layer,
     Files.layer,
     OpenerLive.layer,

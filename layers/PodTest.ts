@@ -11,6 +11,7 @@ import type { LlmClient } from "../src/llm/LlmClient.ts"
 import type { PodWorld } from "./PodLive.ts"
 import * as Scripted from "./llm/Scripted.ts"
 import * as Files from "./runtime/Files.ts"
+import * as PdfReaderLive from "./pdf/PdfReader.ts"
 import * as LauncherLive from "./runtime/Launcher.ts"
 import * as LeaseLive from "./runtime/Lease.ts"
 import * as OpenerLive from "./runtime/Opener.ts"
@@ -33,6 +34,7 @@ export const world = (store?: MemoryStore.MemoryStore): Layer.Layer<PodWorld> =>
     RipgrepLive.layer,
     WebClientLive.layer(),
     Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
+    Layer.provide(PdfReaderLive.layer(), LauncherLive.layer),
     Unbash.layer,
     Files.layer,
     OpenerLive.layer,

@@ -17,7 +17,10 @@ import { buildStampFile, sourceStamp } from "./stamps.mjs"
 
 const entries = { main: join(root, "src", "main.ts"), program: join(root, "src", "cli", "Program.ts") }
 /** Files that processes start from: beside whoever starts them, by the same name, in the program and in the library. */
-const workers = { PageWorker: join(root, "layers", "web", "PageWorker.mjs") }
+const workers = {
+  PageWorker: join(root, "layers", "web", "PageWorker.mjs"),
+  PdfWorker: join(root, "layers", "pdf", "PdfWorker.mjs")
+}
 const stage = join(root, `.dist-${process.pid}`)
 
 /** It finds its binary beside its own files, so it stays a package; only searches load it. */

@@ -23,6 +23,14 @@ export type { LlmMessage, LlmRequest, ToolSpec } from "./llm/LlmRequest.ts"
 export { LaunchError, Launcher, type LaunchSpec, type RunningProcess } from "./runtime/Launcher.ts"
 export { type HeldLease, Lease, LeaseError } from "./runtime/Lease.ts"
 export { PageError, PageReader, type ReadablePage } from "./runtime/PageReader.ts"
+export {
+  PdfError,
+  type PdfFacts,
+  type PdfPageText,
+  type PdfPart,
+  PdfReader,
+  type PdfTexts
+} from "./runtime/PdfReader.ts"
 export { type PodDir, RuntimeDir, RuntimeDirError } from "./runtime/RuntimeDir.ts"
 export { WebClient, WebError, type WebRequest, type WebResponse } from "./runtime/WebClient.ts"
 export { type Fence, type FencedScope, Sandbox, SandboxError, type SandboxPolicy } from "./runtime/Sandbox.ts"

@@ -15,6 +15,7 @@ import { decoder } from "./anthropic/Events.ts"
 import { build } from "./anthropic/Request.ts"
 import * as CallIds from "./vendor/CallIds.ts"
 import * as Ignored from "./vendor/Ignored.ts"
+import { sight } from "./vendor/Seen.ts"
 import * as Settings from "./vendor/Settings.ts"
 import * as Vendor from "./vendor/Vendor.ts"
 
@@ -52,7 +53,7 @@ export const make = Effect.fnUntraced(function* (
       provider,
       model: options.model,
       contextWindow: options.contextWindow,
-      vision: options.capability?.vision !== false
+      ...sight(options)
     },
     stream: (request, alive = () => {}) => {
       const { body, headers, ignored } = build(options, request)

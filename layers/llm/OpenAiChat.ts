@@ -14,6 +14,7 @@ import { build, type OpenAiChatOptions } from "./openaiChat/Request.ts"
 import * as CallIds from "./vendor/CallIds.ts"
 import * as Ignored from "./vendor/Ignored.ts"
 import * as OpenAi from "./vendor/OpenAi.ts"
+import { sight } from "./vendor/Seen.ts"
 import * as Settings from "./vendor/Settings.ts"
 import * as Vendor from "./vendor/Vendor.ts"
 
@@ -33,7 +34,7 @@ export const make = Effect.fnUntraced(function* (
       provider,
       model: options.model,
       contextWindow: options.contextWindow,
-      vision: options.capability?.vision !== false
+      ...sight(options)
     },
     stream: (request, alive = () => {}) => {
       const { body, ignored } = build(options, request)

@@ -24,8 +24,10 @@ export interface ModelInfo {
   readonly model: string
   /** Tokens. */
   readonly contextWindow: number
-  /** It is sent images and documents that tools return. Default false. */
+  /** It is sent images that tools return. Default false. */
   readonly vision?: boolean
+  /** It is sent PDF documents that tools return. Default: as `vision`. */
+  readonly documents?: boolean
   /** Undefined where nobody has said them: then no cost is told. */
   readonly prices?: Prices
   /** Host and port of the server, where there is one. */

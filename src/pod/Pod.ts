@@ -121,6 +121,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     env: options.env ?? {},
     envAllow: manifest.sandbox.env_allow,
     vision: client.info.vision === true,
+    ...(client.info.documents === undefined ? {} : { documents: client.info.documents }),
     outputDir: dir.outputDir,
     ...(manifest.web === undefined ? {} : { web: manifest.web })
   }).pipe(Effect.provideService(ScopedFs.ScopedFs, fs))

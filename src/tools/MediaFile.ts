@@ -6,6 +6,8 @@ import type { Media } from "../protocol/Media.ts"
 /** The least that a vendor takes for one image is 5 MiB in base64. In bytes of the file. */
 export const maxMediaBytes = (5 * 1024 * 1024 * 3) / 4
 
+export const pdf = "application/pdf"
+
 const ascii = (text: string): ReadonlyArray<number> => Array.from(text, (character) => character.charCodeAt(0))
 
 const has = (bytes: Uint8Array, at: number, wanted: ReadonlyArray<number>): boolean =>
@@ -16,14 +18,14 @@ const kinds: ReadonlyArray<{ readonly type: string; readonly is: (bytes: Uint8Ar
   { type: "image/jpeg", is: (bytes) => has(bytes, 0, [0xff, 0xd8, 0xff]) },
   { type: "image/gif", is: (bytes) => has(bytes, 0, ascii("GIF87a")) || has(bytes, 0, ascii("GIF89a")) },
   { type: "image/webp", is: (bytes) => has(bytes, 0, ascii("RIFF")) && has(bytes, 8, ascii("WEBP")) },
-  { type: "application/pdf", is: (bytes) => has(bytes, 0, ascii("%PDF-")) }
+  { type: pdf, is: (bytes) => has(bytes, 0, ascii("%PDF-")) }
 ]
 
 /** Undefined for what is no such file. */
 export const typeOf = (bytes: Uint8Array): string | undefined => kinds.find(({ is }) => is(bytes))?.type
 
 export const words = (type: string): string =>
-  type === "application/pdf" ? "a PDF document" : `an image (${type.slice("image/".length)})`
+  type === pdf ? "a PDF document" : `an image (${type.slice("image/".length)})`
 
 export const media = (path: string, type: string, bytes: Uint8Array): Media => ({
   type,

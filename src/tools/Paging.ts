@@ -16,6 +16,10 @@ export interface Paging {
 export const sentence = ({ isExact, next, returned, total }: Paging, noun: string): string =>
   `Returned ${returned} of ${isExact ? "" : "at least "}${total} ${noun}; next offset: ${next ?? "none"}.`
 
+/** The same of pages of a document, which are asked for by their numbers: `next` is a range of them. */
+export const pagesSentence = (returned: number, total: number, next: string | undefined): string =>
+  `Returned ${returned} of ${total} pages; next pages: ${next ?? "none"}.`
+
 /** Of a page that begins at `offset`. */
 export const pageAt = (offset: number, returned: number, total: number, isExact: boolean): Paging => {
   const end = offset + returned

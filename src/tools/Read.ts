@@ -1,11 +1,12 @@
 /**
- * `Read`: a window of lines of one text file.
+ * `Read`: a window of lines of one text file, an image, or pages of a PDF document.
  *
  * A file up to 16 MiB is loaded whole, so that its content is known and may be changed later. A larger one is only read
  * as far as the window goes.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { PdfReader } from "../runtime/PdfReader.ts"
 import * as ReadFile from "../scope/ReadFile.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
@@ -13,7 +14,9 @@ import { fromScope, invalid } from "./Failure.ts"
 import { maxFileBytes } from "./Limits.ts"
 import * as LineWindow from "./LineWindow.ts"
 import * as MediaFile from "./MediaFile.ts"
+import { maxPages } from "./PageRanges.ts"
 import { pageAt, sentence } from "./Paging.ts"
+import * as Pdf from "./Pdf.ts"
 import * as Tool from "./Tool.ts"
 import type { Tracker } from "./Tracker.ts"
 
@@ -34,15 +37,20 @@ const Parameters = Schema.Struct({
     Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
       description: `Lines to return at most, ${defaultLimit} by default.`
     })
+  ),
+  pages: Schema.optionalKey(
+    Schema.String.annotate({
+      description: `Pages of a PDF document, such as "3", "1-5" or "2,4-6": counted from 1, at most ${maxPages} in one call.`
+    })
   )
 })
 
 const description =
   "Reads a text file. Every line comes with its number, counted from 1, and a tab. Long files come in " +
   `windows: the summary says which lines were returned and the offset of the next ones. Of lines over ` +
-  `${LineWindow.maxLineBytes} bytes only the beginning is shown. Images (PNG, JPEG, GIF, WebP) and PDF documents are shown ` +
-  "whole, if the model can see. A file must be read before it can be changed with " +
-  "Edit or Write."
+  `${LineWindow.maxLineBytes} bytes only the beginning is shown. Images (PNG, JPEG, GIF, WebP) are shown ` +
+  `whole, if the model can see; so are PDF documents of up to ${maxPages} pages, longer ones by \`pages\`. To a model that ` +
+  "cannot see documents their text is shown. A file must be read before it can be changed with Edit or Write."
 
 interface Window {
   readonly result: ReturnType<LineWindow.LineWindow["finish"]>
@@ -82,16 +90,25 @@ const refuseBinary = (path: string, bytes: Uint8Array, size: number) =>
       )
     : Effect.void
 
+const noPages = (path: string) =>
+  Effect.fail(invalid(`${path} is not a PDF document and has no pages: ask for lines of a text with offset and limit.`))
+
 export const make = (options: {
   readonly fs: ScopedFsShape
   readonly tracker: Tracker
+  readonly pdf: PdfReader["Service"]
   readonly contentBytes: number
+  /** The model sees images. */
   readonly vision: boolean
+  /** The model sees PDF documents. */
+  readonly documents: boolean
 }): Tool.Tool => {
-  /** An image or a document, if the file is one. */
+  const pdf = Pdf.make({ reader: options.pdf, documents: options.documents, contentBytes: options.contentBytes })
+
+  /** What is shown as it is, if the file is of such a type. */
   const show = Effect.fnUntraced(function* (path: string, open: ReadFile.OpenFile, first: Uint8Array) {
     const type = MediaFile.typeOf(first)
-    if (type === undefined) return undefined
+    if (type === undefined || type === MediaFile.pdf) return type
     const what = `${path} is ${MediaFile.words(type)} of ${open.size} bytes`
     if (!options.vision)
       return yield* invalid(`${what}, and this model cannot see. Another tool may turn it into text.`)
@@ -101,15 +118,27 @@ export const make = (options: {
     return type
   })
 
-  const readWindow = Effect.fnUntraced(function* (path: string, offset: number, limit: number) {
+  const readWindow = Effect.fnUntraced(function* (
+    path: string,
+    offset: number,
+    limit: number,
+    pages: string | undefined
+  ) {
     const open = yield* Effect.mapError(options.fs.open(path), fromScope)
     const window = LineWindow.make({ offset, limit, maxBytes: options.contentBytes })
     if (open.size <= maxFileBytes) {
       const bytes = yield* Effect.mapError(ReadFile.readAll(path, open, maxFileBytes), fromScope)
       const type = yield* show(path, open, bytes)
+      if (type === MediaFile.pdf) {
+        const output = yield* pdf({ path, bytes }, pages)
+        yield* options.tracker.record(open.real, bytes)
+        return { output }
+      }
+      if (pages !== undefined) return yield* noPages(path)
       if (type !== undefined) {
         yield* options.tracker.record(open.real, bytes)
-        return { media: MediaFile.media(path, type, bytes), size: bytes.length }
+        const summary = `Read ${path}: ${MediaFile.words(type)}, ${bytes.length} bytes, shown whole.`
+        return { output: { summary, media: [MediaFile.media(path, type, bytes)] } }
       }
       yield* refuseBinary(path, bytes, bytes.length)
       yield* options.tracker.record(open.real, bytes)
@@ -124,7 +153,13 @@ export const make = (options: {
       )
       const chunk = buffer.subarray(0, length)
       if (isFirst) {
-        yield* show(path, open, chunk)
+        const type = yield* show(path, open, chunk)
+        if (type === MediaFile.pdf) {
+          const whole = yield* Effect.mapError(options.fs.open(path), fromScope)
+          const bytes = yield* Effect.mapError(ReadFile.readAll(path, whole, Pdf.maxDocumentBytes), fromScope)
+          return { output: yield* pdf({ path, bytes }, pages) }
+        }
+        if (pages !== undefined) return yield* noPages(path)
         yield* refuseBinary(path, chunk, open.size)
       }
       isCounted = length === 0
@@ -146,12 +181,9 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0 }) {
-      const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit)))
-      if ("media" in window) {
-        const { media, size } = window
-        return { summary: `Read ${path}: ${MediaFile.words(media.type)}, ${size} bytes, shown whole.`, media: [media] }
-      }
+    run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0, pages }) {
+      const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit), pages))
+      if ("output" in window) return window.output
       const { lines, total } = window.result
       if (lines.length === 0) return { summary: summarize(path, offset, window) }
       const hasMore = !window.isCounted || offset + lines.length < total

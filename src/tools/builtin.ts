@@ -10,6 +10,7 @@ import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { WebTable } from "../manifest/tables/Web.ts"
 import { Launcher } from "../runtime/Launcher.ts"
 import { PageReader } from "../runtime/PageReader.ts"
+import { PdfReader } from "../runtime/PdfReader.ts"
 import { WebClient } from "../runtime/WebClient.ts"
 import type { Fence } from "../runtime/Sandbox.ts"
 import { ScopedFs } from "../scope/ScopedFs.ts"
@@ -41,8 +42,10 @@ export interface BuiltinOptions {
   readonly fence: Fence
   /** Absolute; where long output of commands is kept. Made when it is needed; should be readable in the scope. */
   readonly outputDir: string
-  /** The model is shown images and documents. Default false. */
+  /** The model is shown images. Default false. */
   readonly vision?: boolean
+  /** The model is shown PDF documents. Default: as `vision`. */
+  readonly documents?: boolean
   /** Bulk of one result in bytes. Should lie below the cap of the turn loop. Default: 60 KiB. */
   readonly contentBytes?: number
   /** Bytes of output that one command may write. Default: 64 MiB. */
@@ -56,7 +59,7 @@ export const builtin: (
 ) => Effect.Effect<
   ReadonlyArray<Tool>,
   ManifestError,
-  FileSystem.FileSystem | Launcher | PageReader | Ripgrep | Scope.Scope | ScopedFs | WebClient
+  FileSystem.FileSystem | Launcher | PageReader | PdfReader | Ripgrep | Scope.Scope | ScopedFs | WebClient
 > = Effect.fnUntraced(function* (options) {
   const fs = yield* ScopedFs
   const files = yield* FileSystem.FileSystem
@@ -66,15 +69,17 @@ export const builtin: (
   const env = toolEnvironment(options.env, options.envAllow)
   const client = yield* WebClient
   const reader = yield* PageReader
+  const pdf = yield* PdfReader
   const search = Search.make({ launcher, ripgrep, env })
   const contentBytes = options.contentBytes ?? defaultContentBytes
+  const vision = options.vision === true
   const limits = {
     ...CommandOutput.defaultLimits,
     ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
   }
   const background = yield* BackgroundCommands.make({ launcher, files, directory: options.outputDir, limits })
   return [
-    Read.make({ fs, tracker, contentBytes, vision: options.vision === true }),
+    Read.make({ fs, tracker, pdf, contentBytes, vision, documents: options.documents ?? vision }),
     Write.make({ fs, tracker, contentBytes }),
     Edit.make({ fs, tracker, contentBytes }),
     Glob.make({ fs, search, contentBytes }),

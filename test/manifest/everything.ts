@@ -15,6 +15,7 @@ export const everything: ManifestInput = {
       structured_output: "json_object",
       reasoning: "both",
       vision: true,
+      documents: false,
       prompt_caching: { kind: "explicit", max_breakpoints: 4 }
     },
     context_window: 1000,

@@ -8,6 +8,7 @@ import * as NFS from "node:fs"
 import * as LauncherLive from "../../layers/runtime/Launcher.ts"
 import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
 import * as SandboxBubblewrap from "../../layers/runtime/SandboxBubblewrap.ts"
+import * as PdfReaderLive from "../../layers/pdf/PdfReader.ts"
 import * as PageReaderLive from "../../layers/web/PageReader.ts"
 import * as WebClientLive from "../../layers/web/WebClient.ts"
 import { canary, isRunning } from "../layers/runtime/LauncherSupport.ts"
@@ -45,7 +46,8 @@ const fenced = Layer.mergeAll(
   RipgrepLive.layer,
   Layer.provide(SandboxBubblewrap.layer({ hidden: [] }), LauncherLive.layer),
   WebClientLive.layer(),
-  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
+  Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
+  Layer.provide(PdfReaderLive.layer(), LauncherLive.layer)
 )
 
 const suite = (layers: typeof fenced) =>

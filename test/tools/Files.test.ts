@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process"
 import * as NFS from "node:fs"
 import type { ToolError } from "../../src/tools/Tool.ts"
 import { read, write } from "../scope/support.ts"
+import { pdf } from "../support/pdf.ts"
 import { lines, live, workbench } from "./support.ts"
 
 const refusal = <A, R>(effect: Effect.Effect<A, ToolError, R>) => Effect.flip(effect)
@@ -126,7 +127,7 @@ layer(live)("file tools", (it) => {
         const png = new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0])
         const files = {
           "a.png": png,
-          "b.pdf": "%PDF-1.7\nrest",
+          "b.pdf": pdf(["seen"]),
           "big.png": new Uint8Array([...png, ...new Uint8Array(4_000_000)])
         }
         const sees = yield* workbench({ files, vision: true })
@@ -141,14 +142,9 @@ layer(live)("file tools", (it) => {
         const big = yield* refusal(sees.call("Read", { file_path: sees.at("big.png") }))
         assert.include(big.message, "At most 3932160 bytes can be shown")
         const blind = yield* workbench({ files })
-        for (const [name, kind] of Object.entries({
-          "a.png": "an image (png) of 10 bytes",
-          "b.pdf": "a PDF document of 13 bytes"
-        })) {
-          const { message } = yield* refusal(blind.call("Read", { file_path: blind.at(name) }))
-          assert.include(message, kind)
-          assert.include(message, "this model cannot see")
-        }
+        const { message } = yield* refusal(blind.call("Read", { file_path: blind.at("a.png") }))
+        assert.include(message, "an image (png) of 10 bytes")
+        assert.include(message, "this model cannot see")
       })
     )
 

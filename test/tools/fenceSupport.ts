@@ -10,6 +10,7 @@ import * as Path from "node:path"
 import * as LauncherLive from "../../layers/runtime/Launcher.ts"
 import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
 import * as SandboxBubblewrap from "../../layers/runtime/SandboxBubblewrap.ts"
+import * as PdfReaderLive from "../../layers/pdf/PdfReader.ts"
 import * as PageReaderLive from "../../layers/web/PageReader.ts"
 import * as WebClientLive from "../../layers/web/WebClient.ts"
 import type { SandboxPolicy } from "../../src/runtime/Sandbox.ts"
@@ -30,7 +31,8 @@ export const fencedBy = (options: Partial<SandboxBubblewrap.SandboxOptions>) =>
     RipgrepLive.layer,
     Layer.provide(SandboxBubblewrap.layer({ hidden: [], ...options }), LauncherLive.layer),
     WebClientLive.layer(),
-    Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
+    Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
+    Layer.provide(PdfReaderLive.layer(), LauncherLive.layer)
   )
 
 export const bash = (bench: Workbench, command: string, timeout?: number) =>

@@ -6,6 +6,7 @@ import * as Ref from "effect/Ref"
 import type * as Schema from "effect/Schema"
 import * as NFS from "node:fs"
 import * as Path from "node:path"
+import * as PdfReaderLive from "../../layers/pdf/PdfReader.ts"
 import * as LauncherLive from "../../layers/runtime/Launcher.ts"
 import * as RipgrepLive from "../../layers/runtime/Ripgrep.ts"
 import * as SandboxNone from "../../layers/runtime/SandboxNone.ts"
@@ -25,7 +26,8 @@ export const live = Layer.mergeAll(
   SandboxNone.layer,
   RipgrepLive.layer,
   WebClientLive.layer(),
-  Layer.provide(PageReaderLive.layer(), LauncherLive.layer)
+  Layer.provide(PageReaderLive.layer(), LauncherLive.layer),
+  Layer.provide(PdfReaderLive.layer(), LauncherLive.layer)
 )
 
 export interface Workbench {

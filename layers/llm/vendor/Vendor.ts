@@ -20,8 +20,10 @@ import * as Failure from "./Failure.ts"
 export interface ModelCapability {
   readonly tool_calling?: "none" | "sequential" | "parallel" | undefined
   readonly reasoning?: "effort" | "budget_tokens" | "both" | undefined
-  /** False: images and documents are left out of what is sent. */
+  /** False: images are left out of what is sent. */
   readonly vision?: boolean | undefined
+  /** False: PDF documents are left out of what is sent. Default: as `vision`. */
+  readonly documents?: boolean | undefined
   readonly prompt_caching?:
     | { readonly kind: "explicit"; readonly max_breakpoints: number }
     | { readonly kind: "auto" }

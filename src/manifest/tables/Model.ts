@@ -57,6 +57,7 @@ export const Capability = Schema.Struct({
     "How its reasoning is set; `worker.reasoning` of another form is not sent."
   ),
   vision: defaulted(Schema.Boolean, false, "It can see images."),
+  documents: optional(Schema.Boolean, "It can see PDF documents; others get their text. Default: as `vision`."),
   prompt_caching: optional(PromptCaching, "How repeated prompts are cached.")
 })
 export type Capability = typeof Capability.Type

@@ -25,11 +25,11 @@ const asked: LlmRequest = {
     }
   ]
 }
-const options = (vision: boolean | undefined) => ({
+const options = (vision: boolean | undefined, documents?: boolean) => ({
   apiKey: undefined,
   model: "m",
   contextWindow: 200_000,
-  capability: { vision }
+  capability: { vision, documents }
 })
 
 describe("what a tool shows", () => {
@@ -97,6 +97,20 @@ describe("what a tool shows", () => {
       assert.notInclude(body, png.data)
       assert.notInclude(body, pdf.data)
       assert.include(body, "Not shown here: a.png, b.pdf. This model cannot see it.")
+    }
+  })
+
+  it("is left out alone where a model sees images and no documents", () => {
+    const bodies = [
+      Anthropic.build(options(true, false), asked).body,
+      OpenAiResponses.build(options(true, false), asked).body,
+      OpenAiChat.build(options(true, false), asked).body,
+      Gemini.build(options(true, false), asked)
+    ].map((body) => JSON.stringify(body))
+    for (const body of bodies) {
+      assert.include(body, png.data)
+      assert.notInclude(body, pdf.data)
+      assert.include(body, "Not shown here: b.pdf. This model cannot see it.")
     }
   })
 })
