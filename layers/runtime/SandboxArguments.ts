@@ -155,7 +155,7 @@ export const wrap = (spec: LaunchSpec, inside: Inside): LaunchSpec => {
       "--chdir",
       spec.cwd,
       "--",
-      "bash",
+      inside.system.shell,
       "-c",
       prologue(inside.maxProcesses),
       spec.command,

@@ -82,8 +82,21 @@ const makeEmpty = (path: string): void => {
   }
 }
 
+/** Where services of the machine listen, in sockets that may be spoken to by whoever may read them. */
+const services = "/run"
+
+const programsAmongServices = "/run/current-system"
+
+/** A scope that reaches far, and names nothing there, means the files of the machine and not its services. */
+const hidesServices = ({ allow, deny }: ScopeRules): boolean =>
+  Scope.permission({ allow, deny }, services) !== "none" &&
+  !allow.some(({ target }) => Lexical.isWithin(target, services))
+
+const servicesAreHidden = `${services}: commands see nothing of it, because services listen there; name in the scope what they need`
+
 /** The rules of a command: the scope, the system to be read, and what is never seen. */
-const withSystem = ({ rules }: FencedScope, system: System.System, hidden: ReadonlyArray<string>): ScopeRules => {
+const withSystem = ({ rules }: FencedScope, system: System.System, hides: ReadonlyArray<string>): ScopeRules => {
+  const hidden = [...hides, ...(hidesServices(rules) ? [services] : [])]
   const real = hidden.flatMap((path) => realOf(path) ?? [])
   return {
     allow: [...rules.allow, ...system.paths.map(read)],
@@ -99,13 +112,22 @@ const insideOf = (
 ): Inside => {
   const hidden = options.hidden.filter((path) => !isToCome(scope.rules, path))
   const rules = withSystem(scope, system, hidden)
-  const mounts = plan(rules, Disk.make())
+  const planned = plan(rules, Disk.make())
+  const hasServices = !hidesServices(scope.rules)
+  const mounts = hasServices ? planned : { ...planned, narrower: [...planned.narrower, servicesAreHidden] }
   const aliases = scope.written.allow.flatMap(({ target }) => {
     const path = Lexical.normalize(target)
     const mount = mounts.mounts.find((one) => one.path === realOf(path))
     return mount === undefined || mount.path === path || effective(mounts, path) !== "none" ? [] : [{ path, mount }]
   })
-  return { ...settings, rules, plan: mounts, system, own: scope.own, aliases }
+  return {
+    ...settings,
+    rules,
+    plan: mounts,
+    system,
+    own: hasServices ? scope.own : [...scope.own, programsAmongServices],
+    aliases
+  }
 }
 
 const nothing: FencedScope = { rules: { allow: [], deny: [] }, written: { allow: [], deny: [] }, own: [] }

@@ -69,6 +69,8 @@ export interface System {
   readonly paths: ReadonlyArray<string>
   /** Links, with where they lead. With `text` it stays a link, because its target is there under that name. */
   readonly links: ReadonlyArray<{ readonly path: string; readonly real: string; readonly text: string | undefined }>
+  /** The shell that prepares the ground for a command. Not one that PATH finds: a command may have put it there. */
+  readonly shell: string
   /** What of the kernel lies in /proc beside the processes. Root may write to it by its files' modes, also without power. */
   readonly kernel: ReadonlyArray<string>
 }
@@ -108,8 +110,13 @@ export const look = (): System => {
       // Not on this machine.
     }
   }
-  return { paths, links, kernel: kernelPaths() }
+  return { paths, links, shell: shell(), kernel: kernelPaths() }
 }
+
+const shell = (): string =>
+  ["/usr/bin", "/bin", "/run/current-system/sw/bin", "/usr/local/bin"]
+    .map((directory) => Path.join(directory, "bash"))
+    .find((path) => NFS.existsSync(path)) ?? "bash"
 
 /** A link such as `/bin -> usr/bin`. */
 const isBeside = (path: string): boolean => {

@@ -3,7 +3,7 @@ import { execFileSync, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { canFence } from "../support/bubblewrap.ts"
+import { canFence, makeOlder } from "../support/bubblewrap.ts"
 import { makePlace, type Place, run, serve, start } from "../support/cli.ts"
 import { keys } from "../support/e2eManifest.ts"
 import { scriptedManifest } from "../support/script.ts"
@@ -110,11 +110,29 @@ describe.skipIf(!canFence)("with a sandbox", () => {
     assert.match(JSON.stringify(status.sandbox), /"narrower":\[".*keys stays away"/)
     const text = (await run(place, ["status", "scripted"])).stdout
     assert.match(text, /^sandbox +bubblewrap, network denied; read \//m)
+    assert.notMatch(text, /^weaker/m)
     assert.match(text, /^narrower +\/.*keys stays away/m)
     await pod.kill("SIGTERM")
     const doctor = await run(place, ["doctor", "--manifest", manifest])
     assert.match(doctor.stdout, /^ok +sandbox: bubblewrap works; commands get no network/m)
     assert.match(doctor.stdout, /^warn +sandbox mounts: .*keys stays away/m)
+  })
+
+  it("says where it is weaker than elsewhere, at the start, in status and in doctor", async () => {
+    const older = join(place.cwd, "../older")
+    mkdirSync(older)
+    makeOlder(older)
+    const env = { PATH: `${older}:${process.env["PATH"]}` }
+    const manifest = scriptedManifest(place.cwd, [[]])
+    const pod = await serve(place, ["--manifest", manifest], { env })
+    assert.match(pod.stderr(), /^note: the sandbox is weaker here: system calls are not filtered: .*--seccomp\)/m)
+    const status = json((await run(place, ["status", "scripted", "--json"], { env })).stdout)
+    assert.match(JSON.stringify(status.sandbox), /"weaker":\["system calls .*user namespaces.*mounts are made by name/)
+    assert.match((await run(place, ["status", "scripted"], { env })).stdout, /^weaker +system calls are not filtered/m)
+    await pod.kill("SIGTERM")
+    const doctor = await run(place, ["doctor", "--manifest", manifest], { env })
+    assert.match(doctor.stdout, /^warn +sandbox: system calls are not filtered/m)
+    assert.strictEqual(doctor.code, 0, doctor.stdout)
   })
 
   it("commands find nothing of pods: no journal, no socket, no key, no process", async () => {

@@ -6,8 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NFS from "node:fs"
 import * as Path from "node:path"
-import { Worker } from "node:worker_threads"
 import { encode } from "../../src/scope/Text.ts"
+import { swapper } from "./swapping.ts"
 import { fill, MiB, scoped, tempDir, text } from "./support.ts"
 
 const rounds = 10_000
@@ -18,26 +18,6 @@ const memory = Effect.acquireRelease(
   (path) => Effect.sync(() => NFS.rmSync(path, { recursive: true, force: true }))
 )
 const place = NFS.existsSync("/dev/shm") ? memory : tempDir
-
-/** A swapper at work for the length of the Scope; tells how many swaps it has made. */
-const swapper = Effect.fnUntraced(function* (work: string, outside: string) {
-  const flag = new SharedArrayBuffer(8)
-  const state = new Int32Array(flag)
-  yield* Effect.acquireRelease(
-    Effect.callback<Worker>((resume) => {
-      const worker = new Worker(new URL("swapper.mjs", import.meta.url), { workerData: { flag, outside, work } })
-      worker.once("online", () => resume(Effect.succeed(worker)))
-    }),
-    (worker) =>
-      Effect.callback<void>((resume) => {
-        worker.once("exit", () => resume(Effect.void))
-        Atomics.store(state, 0, 1)
-      })
-  )
-  const swaps = () => Atomics.load(state, 1)
-  while (swaps() === 0) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-  return swaps
-})
 
 const arena = Effect.gen(function* () {
   const root = yield* place

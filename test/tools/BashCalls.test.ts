@@ -8,7 +8,7 @@ import * as NFS from "node:fs"
 import * as OS from "node:os"
 import * as Path from "node:path"
 import { Sandbox } from "../../src/runtime/Sandbox.ts"
-import { canFence } from "../support/bubblewrap.ts"
+import { canFence, makeOlder } from "../support/bubblewrap.ts"
 import { bash, deny, fencedBy, tried } from "./fenceSupport.ts"
 import { workbench, type Workbench } from "./support.ts"
 
@@ -216,14 +216,9 @@ describe.skipIf(!canFence)("where a fence can do less", () => {
     )
   })
 
-  /** A bubblewrap that knows less, as of an older version; the rest it gives to the one that is here. */
   const older = NFS.mkdtempSync(Path.join(OS.tmpdir(), "effect-pod-test-bwrap-"))
   afterAll(() => NFS.rmSync(older, { recursive: true }))
-  const script =
-    'for o; do case $o in --disable-userns|--bind-fd|--ro-bind-fd|--seccomp) echo "bwrap: Unknown option $o" >&2; exit 1;; ' +
-    '--) break;; esac; done\nPATH=${PATH#*:}\nexec bwrap "$@"\n'
-  const real = process.env["PATH"] ?? ""
-  NFS.writeFileSync(Path.join(older, "bwrap"), `#!/bin/sh\nPATH=${older}:${real}\n${script}`, { mode: 0o755 })
+  makeOlder(older)
 
   layer(fencedBy({ searchPath: older }))((it) => {
     it.effect("an older bubblewrap fences all the same, and the report says what it does not do and why", () =>
