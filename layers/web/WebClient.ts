@@ -6,7 +6,6 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { lookup } from "node:dns/promises"
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { isIP, type LookupFunction } from "node:net"
 import type { Readable } from "node:stream"
@@ -25,8 +24,11 @@ const codeOf = (cause: unknown): string => {
   return typeof code === "string" ? code : "unknown error"
 }
 
-const system = async (host: string): Promise<ReadonlyArray<string>> =>
-  (await lookup(host, { all: true })).map(({ address }) => address)
+/** A start has no name to look up. */
+const system = async (host: string): Promise<ReadonlyArray<string>> => {
+  const { lookup } = await import("node:dns/promises")
+  return (await lookup(host, { all: true })).map(({ address }) => address)
+}
 
 const addressesWith =
   (find: (host: string) => Promise<ReadonlyArray<string>>) =>

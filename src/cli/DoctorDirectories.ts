@@ -5,7 +5,7 @@ import { dirname } from "node:path"
 import * as Effect from "effect/Effect"
 import { socketPathOf } from "../../layers/runtime/RuntimeDir.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -18,7 +18,7 @@ import { checkSandbox } from "./DoctorSandbox.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import type { Invocation } from "./Invocation.ts"
 import { hostFailure } from "./Failures.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 import { origin, prepare, type Prepared } from "./Prepare.ts"
 
 export interface ManifestValue {

@@ -8,7 +8,7 @@ import * as SandboxBubblewrap from "../../layers/runtime/SandboxBubblewrap.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import * as LiveScope from "../scope/LiveScope.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 import type { Prepared } from "./Prepare.ts"
 import { mountsText } from "./SandboxText.ts"
 

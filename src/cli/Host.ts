@@ -27,7 +27,7 @@ import { type SegmentRef, SessionStore } from "../session/SessionStore.ts"
 import { version } from "../Version.ts"
 import { type CliError, failed, held } from "./CliError.ts"
 import { type HostFailure, hostFailure, storageError } from "./Failures.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 import { origin, type Prepared } from "./Prepare.ts"
 
 export interface Hosted {

@@ -4,14 +4,13 @@
  * Made from the environment alone. It opens nothing for writing and makes no directory: looking changes nothing.
  */
 import { readdir } from "node:fs/promises"
-import { homedir } from "node:os"
 import { join } from "node:path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Directories from "../../layers/runtime/Directories.ts"
+import type { Directories } from "../../layers/runtime/Directories.ts"
 import * as LeaseInspector from "../../layers/runtime/LeaseInspector.ts"
 import { socketPathOf } from "../../layers/runtime/RuntimeDir.ts"
 import * as JsonLinesStore from "../../layers/store/JsonLinesStore.ts"
@@ -24,6 +23,7 @@ import { SessionStore } from "../session/SessionStore.ts"
 import type { StorageError } from "../session/StorageError.ts"
 import * as Client from "./Client.ts"
 import { type CliError, failed, held } from "./CliError.ts"
+import { directoriesOf } from "./Directories.ts"
 import { leaseError, storageError } from "./Failures.ts"
 
 export type StoredPod =
@@ -31,7 +31,7 @@ export type StoredPod =
   | { readonly name: string; readonly error: StorageError }
 
 export interface Machine {
-  readonly directories: Directories.Directories
+  readonly directories: Directories
   readonly pods: PodStore["Service"]
   readonly sessions: SessionStore["Service"]
   readonly storedPods: Effect.Effect<ReadonlyArray<StoredPod>, CliError>
@@ -47,9 +47,6 @@ export interface Machine {
 }
 
 type Env = Readonly<Record<string, string | undefined>>
-
-export const directoriesOf = (env: Env): Effect.Effect<Directories.Directories, CliError> =>
-  Effect.mapError(Directories.resolve(env, homedir()), ({ hint, message }) => failed(message, hint))
 
 export const make = Effect.fn("Machine.make")(function* (env: Env): Effect.fn.Return<Machine, CliError> {
   const directories = yield* directoriesOf(env)

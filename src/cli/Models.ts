@@ -15,7 +15,7 @@ import { ExitCode } from "./CliError.ts"
 import { hostFailure } from "./Failures.ts"
 import type { Command } from "./Invocation.ts"
 import { table } from "./List.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 import { oneLine } from "./Text.ts"
 
 /** `ready`: a pod may use it now. `no_key`: its variable is not set. `unavailable`: not in this version. */

@@ -11,7 +11,7 @@ import * as LeaseTakeover from "../../layers/runtime/LeaseTakeover.ts"
 import * as Client from "./Client.ts"
 import { type CliError, failed, held } from "./CliError.ts"
 import { leaseError } from "./Failures.ts"
-import { directoriesOf } from "./Machine.ts"
+import { directoriesOf } from "./Directories.ts"
 import type { Prepared } from "./Prepare.ts"
 import * as Values from "./Values.ts"
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Schema from "effect/Schema"
 import { type Judged, permissionTarget, plainSubject } from "../manifest/PermissionRules.ts"
-import { type ShellSubjects, shellSubjects, type Subject } from "../manifest/ShellCommands.ts"
+import type { ShellSubjects, Subject } from "../manifest/ShellCommands.ts"
 import { readable } from "../manifest/Wildcard.ts"
 import type { ParseShell, ShellSyntax, Template } from "../runtime/ShellSyntax.ts"
 import * as Lexical from "../scope/Lexical.ts"
@@ -87,6 +87,8 @@ export const make = (options: TargetsOptions): Targets => {
 
   const command = Effect.fnUntraced(function* (tool: string, text: string): Effect.fn.Return<Target> {
     const parse: ParseShell = yield* shell.parser
+    // Like the parser, only for a pod whose commands are judged.
+    const { shellSubjects } = yield* Effect.promise(() => import("../manifest/ShellCommands.ts"))
     const { commands, files } = shellSubjects(text, parse)
     const subjects = [
       ...commands.map((subject) => ({ ...subject, tool })),
