@@ -52,8 +52,6 @@ const ofMount = ({ access, kind, path }: Mount, at = path): Step => {
   return kind === "directory" ? hiddenDirectory(at) : { path: at, arguments: ["--ro-bind", "/dev/null", at] }
 }
 
-const depth = (path: string): number => Lexical.components(path).length
-
 const namespaces = (network: "allow" | "deny", { users }: Strengths): ReadonlyArray<string> => [
   ...(users ? ["--unshare-user", "--disable-userns"] : ["--unshare-user-try"]),
   "--unshare-ipc",
@@ -99,7 +97,7 @@ const steps = (
   for (const path of own) found.push({ path, arguments: ["--ro-bind-try", path, path] })
   found.push({ path: "/proc", arguments: ["--proc", "/proc"] }, { path: "/dev", arguments: ["--dev", "/dev"] })
   for (const path of system.kernel) found.push({ path, arguments: ["--ro-bind-try", path, path] })
-  return found.toSorted((a, b) => depth(a.path) - depth(b.path))
+  return found.toSorted((a, b) => Lexical.depth(a.path) - Lexical.depth(b.path))
 }
 
 /**

@@ -49,7 +49,7 @@ const countsProcesses = (): boolean => {
 
 const realOf = (path: string): string | undefined => {
   try {
-    return NFS.realpathSync(path)
+    return NFS.realpathSync.native(path)
   } catch {
     return undefined
   }

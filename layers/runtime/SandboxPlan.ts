@@ -55,9 +55,7 @@ const plain = (disk: Disk, path: string): "directory" | "file" | undefined => {
   return at === path && (kind === "directory" || kind === "file") ? kind : undefined
 }
 
-const depth = (path: string): number => Lexical.components(path).length
-
-const byDepth = (a: string, b: string): number => depth(a) - depth(b) || (a < b ? -1 : 1)
+const byDepth = (a: string, b: string): number => Lexical.depth(a) - Lexical.depth(b) || (a < b ? -1 : 1)
 
 /** The nearest of `mounts` above the path. */
 const above = (mounts: ReadonlyMap<string, Mount>, path: string): Mount | undefined => {

@@ -102,7 +102,7 @@ export const look = (): System => {
   const links: Array<System["links"][number]> = []
   for (const path of [...programs, ...names.map((name) => Path.join("/etc", name))]) {
     try {
-      const real = NFS.realpathSync(path)
+      const real = NFS.realpathSync.native(path)
       if (real === path) paths.push(path)
       else
         links.push({ path, real, text: programs.includes(path) && isBeside(path) ? NFS.readlinkSync(path) : undefined })
@@ -121,7 +121,7 @@ const shell = (): string =>
 /** A link such as `/bin -> usr/bin`. */
 const isBeside = (path: string): boolean => {
   try {
-    return Path.dirname(path) === "/" && NFS.realpathSync(path).startsWith("/usr/")
+    return Path.dirname(path) === "/" && NFS.realpathSync.native(path).startsWith("/usr/")
   } catch {
     return false
   }

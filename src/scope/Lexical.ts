@@ -10,6 +10,9 @@ export const isAbsolute = (path: string): boolean => path.startsWith("/")
 export const components = (path: string): ReadonlyArray<string> =>
   path.split("/").filter((name) => name !== "" && name !== ".")
 
+/** How many components a path has. */
+export const depth = (path: string): number => (path === "/" ? 0 : path.split("/").length - 1)
+
 /**
  * The normal form, with `..` taken back textually. Through links that is not what the kernel does: use it to
  * compare paths, never to open one.
