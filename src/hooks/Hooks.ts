@@ -8,9 +8,10 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import type { HookPoint } from "../protocol/Hook.ts"
 import { type Decisions, decode, goesOn } from "./Decision.ts"
 import { handlerOf, type Hook, type Inputs } from "./Hook.ts"
@@ -121,19 +122,18 @@ interface Within<A, E> {
 }
 
 /**
- * The work has a fiber that nobody owns: an owner would have to wait for it, and a hook may hold out against any
- * interrupt. It is interrupted by whoever waits for it here, at its limit or with the run.
+ * The work has a Scope of its own, and not that of the run: who closes a Scope waits for what is in it, and a hook may hold
+ * out against any interrupt. This one is closed at the limit or with the run, and its closing is waited for no longer
+ * than the grace.
  */
 const within =
   (limit: Duration.Duration, left: Effect.Effect<void>) =>
   <A, E>(work: Effect.Effect<A, E>): Effect.Effect<Within<A, E>> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        const fiber = yield* Effect.forkDetach(work)
-        const isLeft = Effect.suspend(() => {
-          fiber.interruptUnsafe()
-          return Effect.map(Effect.timeoutOption(Fiber.await(fiber), grace), Option.isNone)
-        })
+        const scope = yield* Scope.make()
+        const fiber = yield* Effect.forkIn(work, scope)
+        const isLeft = Effect.map(Effect.timeoutOption(Scope.close(scope, Exit.void), grace), Option.isNone)
         const exit = yield* restore(Effect.timeoutOption(Fiber.await(fiber), limit)).pipe(
           Effect.onInterrupt(() => Effect.flatMap(isLeft, (is) => (is ? left : Effect.void)))
         )
