@@ -12,7 +12,7 @@ import * as NFS from "node:fs"
 import * as Scripted from "../../layers/llm/Scripted.ts"
 import * as PodTest from "../../layers/PodTest.ts"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
-import type * as Manifest from "../../src/manifest/Manifest.ts"
+import * as Manifest from "../../src/manifest/Manifest.ts"
 import * as Pod from "../../src/pod/Pod.ts"
 import { PodStore } from "../../src/session/PodStore.ts"
 import * as Tool from "../../src/tools/Tool.ts"
@@ -306,7 +306,7 @@ describe("Pod.make", () => {
 
   it.effect("two hooks of one name are refused, those of the manifest included", () =>
     Effect.gen(function* () {
-      const cwd = yield* workspace
+      const cwd = yield* Workspace.directory
       const guard = { name: "guard" }
       const manifest = yield* manifestFor(cwd)
       const command = yield* Manifest.make({

@@ -17,7 +17,7 @@ sessionStoreContract("JsonLinesStore", () => {
   const sessionsDir = freshDir()
   return {
     layer: JsonLinesStore.layer({ sessionsDir }),
-    foreign: (ref, text) => Fs.appendFileSync(pathIn(sessionsDir, ref), text),
+    foreign: (segment, text) => Fs.appendFileSync(pathIn(sessionsDir, segment), text),
     saved: (savedTo) => Fs.readFileSync(savedTo, "utf8"),
     isSaved: (savedTo) => Fs.existsSync(savedTo)
   }
