@@ -154,6 +154,8 @@ export const wrap = (spec: LaunchSpec, inside: Inside): LaunchSpec => {
       spec.cwd,
       "--",
       inside.system.shell,
+      // It reads no file that a variable names, and takes no function from one.
+      "-p",
       "-c",
       prologue(inside.maxProcesses),
       spec.command,

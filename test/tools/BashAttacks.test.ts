@@ -5,7 +5,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NFS from "node:fs"
-import * as Net from "node:net"
 import * as Path from "node:path"
 import { Launcher } from "../../src/runtime/Launcher.ts"
 import { Sandbox } from "../../src/runtime/Sandbox.ts"
@@ -13,17 +12,8 @@ import { textOf } from "../layers/runtime/LauncherSupport.ts"
 import { read, write } from "../scope/support.ts"
 import { swapper } from "../scope/swapping.ts"
 import { canFence } from "../support/bubblewrap.ts"
-import { allow, bash, deny, fencedBy, tried } from "./fenceSupport.ts"
+import { allow, bash, deny, fencedBy, listening, tried } from "./fenceSupport.ts"
 import { workbench } from "./support.ts"
-
-const listening = (path: string) =>
-  Effect.acquireRelease(
-    Effect.callback<Net.Server>((resume) => {
-      const server = Net.createServer((socket) => socket.end("hello"))
-      server.listen(path, () => resume(Effect.succeed(server)))
-    }),
-    (server) => Effect.sync(() => server.close())
-  )
 
 /** Perl is there where a shell is. */
 const connecting = (path: string) =>

@@ -8,11 +8,11 @@
 import { afterAll, assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NFS from "node:fs"
-import * as Net from "node:net"
+import type * as Net from "node:net"
 import * as Path from "node:path"
 import { fill, read, tempDir, write } from "../scope/support.ts"
 import { canFence } from "../support/bubblewrap.ts"
-import { allow, bash, deny, fencedBy, podHome, tried } from "./fenceSupport.ts"
+import { allow, bash, deny, fencedBy, listening, podHome, tried } from "./fenceSupport.ts"
 import { workbench } from "./support.ts"
 
 const home = podHome()
@@ -241,22 +241,14 @@ describe.skipIf(!canFence)("behind the fence", () => {
         Effect.gen(function* () {
           NFS.mkdirSync(Path.join(home, "run/other"), { recursive: true })
           const path = Path.join(home, "run/other/sock")
-          const server = Net.createServer((socket) => socket.end("hello"))
-          yield* Effect.acquireRelease(
-            Effect.callback<void>((resume) => void server.listen(path, () => resume(Effect.void))),
-            () => Effect.sync(() => server.close())
-          )
+          yield* listening(path)
           const bench = yield* workbench({ policy: allow, allow: [write(home), read(Path.dirname(process.execPath))] })
           const connect = (to: string) =>
             `${process.execPath} -e 'require("net").connect("${to}").on("error", (e) => console.log(e.code)).pipe(process.stdout)'`
           assert.include((yield* bash(bench, connect(path))).content, "ENOENT")
           // The same command reaches one that it may.
           const mine = bench.at("sock")
-          const other = Net.createServer((socket) => socket.end("hello"))
-          yield* Effect.acquireRelease(
-            Effect.callback<void>((resume) => void other.listen(mine, () => resume(Effect.void))),
-            () => Effect.sync(() => other.close())
-          )
+          yield* listening(mine)
           assert.include((yield* bash(bench, connect(mine))).content, "hello")
         })
       )
@@ -265,12 +257,7 @@ describe.skipIf(!canFence)("behind the fence", () => {
     describe("of the network", () => {
       it.effect("denied: no metadata address, no server of this machine, no names", () =>
         Effect.gen(function* () {
-          const server = Net.createServer((socket) => socket.end("hello"))
-          yield* Effect.acquireRelease(
-            Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-            () => Effect.sync(() => server.close())
-          )
-          const { port } = server.address() as Net.AddressInfo
+          const { port } = (yield* listening(0)).address() as Net.AddressInfo
           const closed = yield* workbench({ policy: deny })
           assert.match(yield* tried(closed, "exec 3<>/dev/tcp/169.254.169.254/80"), /Network is unreachable/)
           assert.match(yield* tried(closed, `exec 3<>/dev/tcp/127.0.0.1/${port}`), /Connection refused/)

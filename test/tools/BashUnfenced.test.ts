@@ -4,9 +4,11 @@
  */
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import type * as Net from "node:net"
 import * as Path from "node:path"
 import { eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
-import { bash, deaf, forkBomb, runIntoLimit, written } from "./fenceSupport.ts"
+import { bash, deaf, forkBomb, listening, runIntoLimit, written } from "./fenceSupport.ts"
 import { live, workbench } from "./support.ts"
 
 layer(live)("without a fence", (it) => {
@@ -57,6 +59,30 @@ layer(live)("without a fence", (it) => {
           "secret\nmade\n"
         )
       })
+    )
+
+    it.effect("commands read the environment of the pod itself, and its keys with it", () =>
+      Effect.gen(function* () {
+        const key = `canary-${process.pid}`
+        const other = spawn("sleep", ["300"], { env: { ANTHROPIC_API_KEY: key }, stdio: "ignore" })
+        yield* Effect.addFinalizer(() => Effect.sync(() => other.kill("SIGKILL")))
+        const bench = yield* workbench()
+        assert.include((yield* bash(bench, `tr '\\0' '\\n' < /proc/${other.pid}/environ`)).content, key)
+      })
+    )
+
+    it.effect(
+      "commands reach the sockets of other pods, and servers of this machine although the network is denied",
+      () =>
+        Effect.gen(function* () {
+          const bench = yield* workbench({ policy: { mode: "auto", network: "deny" } })
+          const { port } = (yield* listening(0)).address() as Net.AddressInfo
+          assert.strictEqual((yield* bash(bench, `cat < /dev/tcp/127.0.0.1/${port}`)).content, "hello")
+          const sock = Path.resolve(bench.work, "../outside/sock")
+          yield* listening(sock)
+          const script = `require("net").connect("${sock}").pipe(process.stdout)`
+          assert.strictEqual((yield* bash(bench, `${process.execPath} -e '${script}'`)).content, "hello")
+        })
     )
 
     it.effect("who leaves the session can outlive the call", () =>

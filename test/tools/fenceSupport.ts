@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as NFS from "node:fs"
+import * as Net from "node:net"
 import * as OS from "node:os"
 import * as Path from "node:path"
 import * as LauncherLive from "../../layers/runtime/Launcher.ts"
@@ -43,6 +44,17 @@ export const tried = (bench: Workbench, command: string) =>
   Effect.map(
     bash(bench, command),
     ({ content = "", summary }) => `${content}${/\((exit|killed|timed|ended)[^)]*\)$/.exec(summary)?.[0] ?? "(fine)"}`
+  )
+
+/** A server that says hello, on a path or on a port of the loopback. */
+export const listening = (at: string | number) =>
+  Effect.acquireRelease(
+    Effect.callback<Net.Server>((resume) => {
+      const server = Net.createServer((socket) => socket.end("hello"))
+      const place = typeof at === "string" ? { path: at } : { port: at, host: "127.0.0.1" }
+      server.listen(place, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
   )
 
 /** What a command wrote into a file, once there is a line of it. */

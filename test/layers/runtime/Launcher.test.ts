@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as NFS from "node:fs"
 import * as LauncherLive from "../../../layers/runtime/Launcher.ts"
-import { Launcher, type LaunchSpec } from "../../../src/runtime/Launcher.ts"
+import { LaunchError, Launcher, type LaunchSpec } from "../../../src/runtime/Launcher.ts"
 import { tempDir } from "../../scope/support.ts"
 import { canFence } from "../../support/bubblewrap.ts"
 import { bash, canary, eventually, isRunning, obstinate, textOf, watchers } from "./LauncherSupport.ts"
@@ -19,6 +19,14 @@ const run = Effect.fnUntraced(function* (spec: LaunchSpec) {
   const running = yield* start(spec)
   return { output: yield* textOf(running), exit: yield* running.exit }
 }, Effect.scoped)
+
+const linkOf = (path: string): ReadonlyArray<string> => {
+  try {
+    return [NFS.readlinkSync(path)]
+  } catch {
+    return []
+  }
+}
 
 const live =
   <A, E>(effect: Effect.Effect<A, E, Launcher | Scope.Scope>) =>
@@ -46,6 +54,27 @@ describe("a process", () => {
         assert.deepStrictEqual((yield* run(bash("kill -9 $$"))).exit, { _tag: "Signal", signal: "SIGKILL" })
         const running = yield* start(bash("exit 4"))
         assert.deepStrictEqual(yield* running.exit, yield* running.exit)
+      })
+    )
+  )
+
+  it.live(
+    "finds open what is opened for it at its start, and nobody else keeps it open",
+    live(
+      Effect.gen(function* () {
+        const path = `${yield* tempDir}/file`
+        NFS.writeFileSync(path, "text\n")
+        const mine = () => NFS.readdirSync("/proc/self/fd").flatMap((fd) => linkOf(`/proc/self/fd/${fd}`))
+        const opening = Effect.acquireRelease(
+          Effect.sync(() => NFS.openSync(path, "r")),
+          (fd) => Effect.sync(() => NFS.closeSync(fd))
+        ).pipe(Effect.map((fd) => ({ args: ["-c", "cat <&4; echo $0"], descriptors: [fd] })))
+        const running = yield* start({ ...bash(""), args: ["argument"], opening })
+        assert.notInclude(mine(), path)
+        assert.strictEqual(yield* textOf(running), "text\nargument\n")
+        const refused = new LaunchError({ command: "bash", message: "no" })
+        assert.strictEqual(yield* Effect.flip(start({ ...bash("true"), opening: Effect.fail(refused) })), refused)
+        assert.strictEqual((yield* run(bash("echo on"))).output, "on\n")
       })
     )
   )
