@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { spawn } from "node:child_process"
 import * as NFS from "node:fs"
+import * as OS from "node:os"
 import { canary, eventually, isRunning } from "../layers/runtime/LauncherSupport.ts"
 import { canFence } from "../support/bubblewrap.ts"
 import { bash, deaf, deny, fencedBy, forkBomb, runIntoLimit, tried, written } from "./fenceSupport.ts"
@@ -62,6 +63,18 @@ describe.skipIf(!canFence)("processes behind the fence", () => {
       Effect.gen(function* () {
         const bench = yield* workbench({ policy: deny })
         yield* runIntoLimit(bench, forkBomb)
+      })
+    )
+
+    const isCounted = process.getuid?.() !== 0 && Number(OS.release().split(".")[0]) > 5
+
+    it.effect.skipIf(!isCounted)("no more than 4,096 processes: a limit that is set inside", () =>
+      Effect.gen(function* () {
+        const bench = yield* workbench({ policy: deny })
+        assert.strictEqual(
+          yield* tried(bench, "ulimit -u; ulimit -u 5000"),
+          "4096\nbash: line 1: ulimit: max user processes: cannot modify limit: Operation not permitted\n(exit code 1)"
+        )
       })
     )
 
