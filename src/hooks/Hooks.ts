@@ -8,7 +8,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -123,8 +123,8 @@ interface Within<A, E> {
 
 /**
  * The work has a Scope of its own, and not that of the run: who closes a Scope waits for what is in it, and a hook may hold
- * out against any interrupt. This one is closed at the limit or with the run, and its closing is waited for no longer
- * than the grace.
+ * out against any interrupt. So this one is not closed: its only fiber is interrupted, at the limit or with the run, and
+ * waited for no longer than the grace.
  */
 const within =
   (limit: Duration.Duration, left: Effect.Effect<void>) =>
@@ -133,7 +133,10 @@ const within =
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const fiber = yield* Effect.forkIn(work, scope)
-        const isLeft = Effect.map(Effect.timeoutOption(Scope.close(scope, Exit.void), grace), Option.isNone)
+        const isLeft = Effect.suspend(() => {
+          fiber.interruptUnsafe()
+          return Effect.map(Effect.timeoutOption(Fiber.await(fiber), grace), Option.isNone)
+        })
         const exit = yield* restore(Effect.timeoutOption(Fiber.await(fiber), limit)).pipe(
           Effect.onInterrupt(() => Effect.flatMap(isLeft, (is) => (is ? left : Effect.void)))
         )
