@@ -5,35 +5,17 @@
  * It tells its port over the IPC channel of `fork`, and ends with it.
  */
 import { createServer } from "node:http"
+import { ending, event, messageStart } from "./anthropicEvents.mjs"
 
-const event = (type, data) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
 const data = (value) => `data: ${JSON.stringify(value)}\n\n`
 
 /** What stands around the pieces of a text, and how one of them is told. */
 const dialects = {
   "/v1/messages": {
     wanted: (body) => body.max_tokens,
-    opening:
-      event("message_start", {
-        message: {
-          id: "msg_01",
-          type: "message",
-          role: "assistant",
-          model: "bench-1",
-          content: [],
-          stop_reason: null,
-          stop_sequence: null,
-          usage: { input_tokens: 100, output_tokens: 1 }
-        }
-      }) + event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
+    opening: messageStart + event("content_block_start", { index: 0, content_block: { type: "text", text: "" } }),
     piece: (text) => event("content_block_delta", { index: 0, delta: { type: "text_delta", text } }),
-    closing: () =>
-      event("content_block_stop", { index: 0 }) +
-      event("message_delta", {
-        delta: { stop_reason: "end_turn", stop_sequence: null },
-        usage: { output_tokens: 20 }
-      }) +
-      event("message_stop", {})
+    closing: () => event("content_block_stop", { index: 0 }) + ending("end_turn")
   },
   "/v1/chat/completions": {
     wanted: (body) => body.max_completion_tokens,

@@ -10,35 +10,18 @@
  *   { take: n }              -> { records: [...] }    the n oldest records, as soon as all of them are complete
  */
 import { createServer } from "node:http"
+import { ending, event, messageStart } from "./anthropicEvents.mjs"
 
 const now = () => Number(process.hrtime.bigint()) / 1e6
 
-const sse = (type, data) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
-
-const opening = sse("message_start", {
-  message: {
-    id: "msg_01",
-    type: "message",
-    role: "assistant",
-    model: "bench-1",
-    content: [],
-    stop_reason: null,
-    stop_sequence: null,
-    usage: { input_tokens: 100, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 1 }
-  }
-})
-
-const ending = (reason) =>
-  sse("message_delta", { delta: { stop_reason: reason, stop_sequence: null }, usage: { output_tokens: 20 } }) +
-  sse("message_stop", {})
-const closing = (reason) => sse("content_block_stop", { index: 0 }) + ending(reason)
+const closing = (reason) => event("content_block_stop", { index: 0 }) + ending(reason)
 
 /** What agents say has lines, quotes and now and then a character of its own. */
 const prose =
   'The function `price(item)` returns "net", not gross: 3 callers rely on it.\n\tconst total = net * (1 + rate)\n'
 
-const block = (content, index = 0) => sse("content_block_start", { index, content_block: content })
-const delta = (piece, index = 0) => sse("content_block_delta", { index, delta: piece })
+const block = (content, index = 0) => event("content_block_start", { index, content_block: content })
+const delta = (piece, index = 0) => event("content_block_delta", { index, delta: piece })
 const textBlock = block({ type: "text", text: "" })
 const word = (text) => Buffer.from(delta({ type: "text_delta", text }))
 
@@ -49,28 +32,28 @@ const eventsPerBurst = 20
 
 const answers = {
   text: (response, record) => {
-    response.write(opening + textBlock + delta({ type: "text_delta", text: "All is well." }))
+    response.write(messageStart + textBlock + delta({ type: "text_delta", text: "All is well." }))
     record.lastByte = now()
     response.end(closing("end_turn"))
   },
   tool: (response, record, { id, name, args }) => {
-    response.write(opening + block({ type: "tool_use", id, name, input: {} }))
+    response.write(messageStart + block({ type: "tool_use", id, name, input: {} }))
     response.write(delta({ type: "input_json_delta", partial_json: JSON.stringify(args) }))
     record.lastByte = now()
     response.end(closing("tool_use"))
   },
   work: async (response, record, { bytes, id, steps }) => {
     const text = prose.repeat(Math.ceil(bytes / prose.length)).slice(0, bytes)
-    response.write(opening)
+    response.write(messageStart)
     for (let step = 0; step < steps; step++) {
       const [said, called] = [2 * step, 2 * step + 1]
       const pieces = [
         block({ type: "text", text: "" }, said),
         delta({ type: "text_delta", text }, said),
-        sse("content_block_stop", { index: said }),
+        event("content_block_stop", { index: said }),
         block({ type: "tool_use", id: `${id}_${step}`, name: "Unknown", input: {} }, called),
         delta({ type: "input_json_delta", partial_json: JSON.stringify({ step, text }) }, called),
-        sse("content_block_stop", { index: called })
+        event("content_block_stop", { index: called })
       ]
       if (!response.write(pieces.join(""))) await new Promise((resolve) => response.once("drain", resolve))
     }
@@ -80,7 +63,7 @@ const answers = {
   deltas: async (response, record, { count }) => {
     const words = Array.from({ length: count }, (_, index) => word(`word${index} `))
     record.firstByte = now()
-    response.write(opening + textBlock)
+    response.write(messageStart + textBlock)
     for (const [index, bytes] of words.entries()) {
       if (index % eventsPerBurst === 0) await breath()
       response.write(bytes)
@@ -89,7 +72,7 @@ const answers = {
     response.end(closing("end_turn"))
   },
   hang: (response) => {
-    response.write(opening + textBlock)
+    response.write(messageStart + textBlock)
     response.write(word("still "))
   }
 }
