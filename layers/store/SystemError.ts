@@ -26,6 +26,7 @@ const hints: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only: mount it writable, or choose another place with EFFECT_POD_DATA_DIR",
   EACCES: "the owner or the mode of the path, or of a directory above it, forbids this: look at it with `namei -l`",
   EPERM: "the owner or the attributes of the path forbid this: look at it with `ls -l` and `lsattr`",
+  ENOTDIR: "a part of the path is a file: remove it, or choose another place with EFFECT_POD_DATA_DIR",
   EMFILE: "this process has too many files open: raise `ulimit -n`",
   ENFILE: "the machine has too many files open",
   EIO: "the disk reported a fault: look at the system log, and copy the directory away before anything else"

@@ -93,7 +93,7 @@ const modelFinding = (prepared: Prepared, catalog: Catalog): ReadonlyArray<Findi
   const set = keyVariables.filter((name) => variable(env, name) !== undefined)
   const keys =
     set.length === 0
-      ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 2).join(", ")} to use a real model`)
+      ? warn("model keys", "none is set", `set one of ${keyVariables.slice(0, 3).join(", ")} to use a real model`)
       : ok("model keys", `set: ${set.join(", ")}`)
   const plan = planModel(prepared.manifest.model, env, "model", catalog)
   if (plan._tag === "Failure") return [keys, fail("model", modelError(plan.failure, origin(prepared)).message)]

@@ -1,13 +1,13 @@
 /** `effect-pod export NAME [FILE]`: the log of a pod as one portable file, without secrets. Changes nothing of the pod. */
 import { open, rm } from "node:fs/promises"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { describeSystemError } from "../../layers/store/SystemError.ts"
+import { describeSystemError, systemCode, systemHint } from "../../layers/store/SystemError.ts"
 import { formatVersion } from "../protocol/PodRecord.ts"
 import * as Ids from "../runtime/Ids.ts"
 import { type CliError, ExitCode, failed } from "./CliError.ts"
@@ -33,10 +33,17 @@ const sourceOf = Effect.fnUntraced(function* (
   return yield* LogSource.open(machine, name)
 })
 
+const nextStep = (path: string, code: string | undefined): string | undefined => {
+  if (code === "EEXIST") return "name a file that is not there yet"
+  return code === "ENOENT" || code === "ENOTDIR"
+    ? `${dirname(path)} is not a directory: make it first, or name a file in one that is there`
+    : systemHint(code)
+}
+
 /** A new file that nobody else can read; nothing is left of it if the export fails. */
 const newFile = (path: string): Effect.Effect<Write, CliError, Scope.Scope> => {
   const fail = (cause: unknown) =>
-    failed(`${path} cannot be written: ${describeSystemError(cause)}`, "name a file that is not there yet")
+    failed(`${path} cannot be written: ${describeSystemError(cause)}`, nextStep(path, systemCode(cause)))
   return Effect.map(
     Effect.acquireRelease(Effect.tryPromise({ try: () => open(path, "wx", 0o600), catch: fail }), (handle, exit) =>
       Effect.promise(async () => {

@@ -69,7 +69,10 @@ const readManifest = Effect.fnUntraced(function* (
     catch: (cause) => {
       const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
       const reason = code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "not UTF-8 text" : reasons[code]
-      return failed(`manifest ${file}: ${reason ?? (cause instanceof Error ? cause.message : "it cannot be read")}`)
+      return failed(
+        `manifest ${file}: ${reason ?? (cause instanceof Error ? cause.message : "it cannot be read")}`,
+        code === "ENOENT" ? `looked for at ${path}; a relative path begins where the command is called` : undefined
+      )
     }
   })
   // The TOML parser is only needed for those who have a file.
