@@ -36,6 +36,7 @@ export const run = async (options: CampaignOptions): Promise<Report> => {
     torn: 0,
     rewinds: 0,
     forks: 0,
+    segments: 0,
     violations: []
   }
   for (let story = 1; tally.rounds < options.rounds; story++) {

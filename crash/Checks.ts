@@ -26,8 +26,10 @@ interface Whereabouts {
   readonly anywhere: boolean
 }
 
-const whereabouts = (lines: ReadonlyArray<Journal.Line>): ((input: Input) => Whereabouts) => {
-  const ranges = Journal.hiddenRanges(lines)
+const whereabouts = (
+  lines: ReadonlyArray<Journal.Line>,
+  ranges: ReadonlyArray<Journal.Hidden>
+): ((input: Input) => Whereabouts) => {
   const waiting = Journal.inbox(lines).map(Journal.numberOfItem)
   const places = lines.flatMap(({ entry }, line) => {
     const number = Journal.delivered(entry)
@@ -49,8 +51,12 @@ const whereabouts = (lines: ReadonlyArray<Journal.Line>): ((input: Input) => Whe
 }
 
 /** Every input that was accepted is there once; one that was refused is not; the rest are there once or not at all. */
-export const inputs = (lines: ReadonlyArray<Journal.Line>, told: Told): Found => {
-  const find = whereabouts(lines)
+export const inputs = (
+  lines: ReadonlyArray<Journal.Line>,
+  told: Told,
+  hidden: ReadonlyArray<Journal.Hidden> = Journal.hiddenRanges(lines)
+): Found => {
+  const find = whereabouts(lines, hidden)
   return told.inputs.flatMap((input) => {
     const { anywhere, takenBack, visible, waiting } = find(input)
     const count = visible + waiting
@@ -144,7 +150,8 @@ export const tools = (
   lines: ReadonlyArray<Journal.Line>,
   told: Told,
   effects: ReadonlyArray<string>,
-  isOpen: boolean
+  isOpen: boolean,
+  hidden: ReadonlyArray<Journal.Hidden> = Journal.hiddenRanges(lines)
 ): Found => {
   const started = lines.flatMap(({ record }) => (record?.domain === "pod.tool" ? [record.payload.call_id] : []))
   const calls = lines.flatMap(({ entry }) => toolCall(entry) ?? [])
@@ -152,7 +159,9 @@ export const tools = (
   const answered = new Set(results.map(({ call_id }) => call_id))
   const unanswered = calls.filter((id) => !answered.has(id))
   // A run that takes the place of another answers its calls; is it rolled back, its answers go with it.
-  const shown = Journal.log(lines).flatMap((entry) => (entry.kind === "tool_result" ? [entry.item.call_id] : []))
+  const shown = Journal.log(lines, lines.length, hidden).flatMap((entry) =>
+    entry.kind === "tool_result" ? [entry.item.call_id] : []
+  )
   return [
     ...repeated(effects).map((id) => `the command of ${id} ran twice`),
     ...repeated(started).map((id) => `${id} was started twice`),
@@ -179,9 +188,27 @@ const isPaused = (lines: ReadonlyArray<Journal.Line>): boolean => {
 
 type Snapshot = Extract<NativeLine, { readonly event: "snapshot" }>["data"]
 
-/** The snapshot is what the first lines of the file say, up to some batch that is not older than the start. */
-export const snapshot = (lines: ReadonlyArray<Journal.Line>, from: number, data: Snapshot): Found => {
-  const shown = JSON.stringify(data.entries)
+/** What the first entry stands for is told on the wire, and not written. */
+const asWritten = (entries: Snapshot["entries"]): Snapshot["entries"] =>
+  entries.map((entry, at) => (at === 0 && entry.kind === "segment_start" ? { ...entry, history: [] } : entry))
+
+/**
+ * The snapshot is what the first lines of the file say, up to some batch that is not older than the start; its first
+ * entry stands for what the segments say that it goes on behind. `earlier` are their lines.
+ */
+export const snapshot = (
+  lines: ReadonlyArray<Journal.Line>,
+  from: number,
+  data: Snapshot,
+  earlier: ReadonlyArray<Journal.Line> = [],
+  hidden: ReadonlyArray<Journal.Hidden> = []
+): Found => {
+  const behind = Journal.log(earlier, earlier.length, hidden).flatMap((entry) => Journal.delivered(entry) ?? [])
+  const stands = Journal.inherited(data.entries[0]).join(" ")
+  if (stands !== behind.join(" ")) {
+    return [`the snapshot begins behind the inputs ${stands}; its segments have ${behind.join(" ")}`]
+  }
+  const shown = JSON.stringify(asWritten(data.entries))
   const waits = JSON.stringify(data.inbox?.map(({ item_id }) => item_id))
   for (let count = lines.length; count >= 0; count--) {
     const line = lines[count - 1]
@@ -189,7 +216,7 @@ export const snapshot = (lines: ReadonlyArray<Journal.Line>, from: number, data:
     if ((line?.end ?? 0) < from) break
     if (JSON.stringify(Journal.log(lines, count)) !== shown) continue
     if (JSON.stringify(Journal.inbox(lines, count).map(({ item_id }) => item_id)) !== waits) continue
-    const known = lines.slice(0, count)
+    const known = [...earlier, ...lines.slice(0, count)]
     return [
       ...legs(known, new Map(), data.status === "running"),
       ...unless(

@@ -3,6 +3,7 @@
  * is and what waits in the inbox.
  */
 import * as Schema from "effect/Schema"
+import { messageText } from "../src/protocol/Item.ts"
 import { type Extension, LogEntry } from "../src/protocol/LogEntry.ts"
 import { type InboxRecord, isControl, PodRecord } from "../src/protocol/PodRecord.ts"
 import type { Segment } from "../src/protocol/Segment.ts"
@@ -19,6 +20,8 @@ export interface JournalFile {
   readonly lines: ReadonlyArray<Line>
   /** Bytes of the last whole batch and everything before it; what stands behind is a write that was cut. */
   readonly whole: number
+  /** Nothing does. */
+  readonly isWhole: boolean
   /** What cannot be read, each with its line, counted from 1. */
   readonly unreadable: ReadonlyArray<string>
 }
@@ -50,7 +53,7 @@ export const read = (bytes: Uint8Array): JournalFile => {
     }
     start = at + 1
   }
-  return { lines: lines.slice(0, count), whole, unreadable }
+  return { lines: lines.slice(0, count), whole, isWhole: whole === bytes.length, unreadable }
 }
 
 export interface Hidden {
@@ -81,8 +84,11 @@ export const isHidden = (ranges: ReadonlyArray<Hidden>, line: number): boolean =
   ranges.some(({ from, to }) => line >= from && line < to)
 
 /** The log: what the first `count` lines show. */
-export const log = (lines: ReadonlyArray<Line>, count: number = lines.length): ReadonlyArray<LogEntry> => {
-  const ranges = hiddenRanges(lines, count)
+export const log = (
+  lines: ReadonlyArray<Line>,
+  count: number = lines.length,
+  ranges: ReadonlyArray<Hidden> = hiddenRanges(lines, count)
+): ReadonlyArray<LogEntry> => {
   return lines.slice(0, count).flatMap(({ entry }, at) => (isControl(entry) || isHidden(ranges, at) ? [] : [entry]))
 }
 
@@ -90,7 +96,8 @@ export const log = (lines: ReadonlyArray<Line>, count: number = lines.length): R
 export const inbox = (lines: ReadonlyArray<Line>, count: number = lines.length): ReadonlyArray<InboxRecord> => {
   const items: Array<InboxRecord> = []
   for (const { record } of lines.slice(0, count)) {
-    if (record?.domain === "pod.carry") items.push(...record.payload.inbox)
+    // What waited is said again, whole, by the segment that takes the place of another.
+    if (record?.domain === "pod.carry") items.splice(0, items.length, ...record.payload.inbox)
     if (record?.domain !== "pod.inbox") continue
     const change = record.payload
     if (change.op !== "add") {
@@ -101,6 +108,14 @@ export const inbox = (lines: ReadonlyArray<Line>, count: number = lines.length):
   }
   return items
 }
+
+/** The inputs that the history of a first line stands for, in their order. */
+export const inherited = (first: LogEntry | undefined): ReadonlyArray<number> =>
+  first?.kind !== "segment_start"
+    ? []
+    : first.history.flatMap((item) =>
+        item.kind === "message" && item.role !== "assistant" ? (numberIn(messageText(item)) ?? []) : []
+      )
 
 /** The number of the input that a text is, as `Told` has numbered it. */
 export const numberIn = (text: string): number | undefined => {

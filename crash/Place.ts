@@ -66,6 +66,22 @@ export const segmentPath = (place: Place, name: string = podName): string | unde
   return existsSync(path) ? path : undefined
 }
 
+/** Another segment of the pod's session, if it is there. */
+export const siblingPath = (place: Place, segment: string): string | undefined => {
+  const own = segmentPath(place)
+  const path = own === undefined ? "" : join(own, "..", `${segment}.jsonl`)
+  return existsSync(path) ? path : undefined
+}
+
+/** Every segment of the pod's session, as it lies there. */
+export const segments = (place: Place): ReadonlyMap<string, Uint8Array> => {
+  const own = segmentPath(place)
+  if (own === undefined) return new Map()
+  const directory = join(own, "..")
+  const names = readdirSync(directory).filter((name) => name.endsWith(".jsonl"))
+  return new Map(names.map((name) => [join(directory, name), readFileSync(join(directory, name))]))
+}
+
 /** What was put aside of a torn tail behind byte `keep`: every copy there is. */
 export const sideFiles = (segment: string, keep: number): ReadonlyArray<string> => {
   const directory = join(segment, "..")

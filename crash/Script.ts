@@ -16,7 +16,8 @@ const weights = {
   remove_inbox: 4,
   rewind_to: 6,
   undo_rewind: 4,
-  fork: 3
+  fork: 3,
+  intrude: 2
 }
 
 export interface Actor {
@@ -25,6 +26,8 @@ export interface Actor {
   readonly chance: Chance
   /** Methods that this build refuses, whatever is asked. */
   readonly unavailable: Set<string>
+  /** Somebody else writes to the journal. */
+  readonly intrude: () => void
   /** A claim that does not hold. */
   readonly object: (claim: string) => void
 }
@@ -123,6 +126,9 @@ export const act = (actor: Actor): Promise<unknown> => {
       return removeItem(actor)
     case "fork":
       return fork(actor)
+    case "intrude":
+      // The pod notices when it writes the next time.
+      return Promise.resolve(actor.intrude())
     case "pause":
     case "resume":
     case "cancel":

@@ -3,7 +3,7 @@
  * against everything that is known. At the end it is left in peace until nothing is open any more.
  */
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { sleep } from "../bench/Clock.ts"
 import { Client, decodeNative, type NativeClient, type NativeLine, open } from "../test/support/e2eClient.ts"
 import { VendorServer } from "../test/support/VendorServer.ts"
@@ -15,6 +15,7 @@ import * as Killer from "./Killer.ts"
 import * as Model from "./Model.ts"
 import * as Place from "./Place.ts"
 import * as Script from "./Script.ts"
+import * as Segments from "./Segments.ts"
 import * as Service from "./Service.ts"
 import { Told } from "./Told.ts"
 
@@ -49,6 +50,8 @@ export interface Tally {
   /** Rewinds, and rewinds that were undone. */
   rewinds: number
   forks: number
+  /** Files that the sessions are in at their end. */
+  segments: number
   readonly violations: Array<Violation>
 }
 
@@ -83,6 +86,8 @@ const torn = [
   Buffer.from(`{"kind":"user_input","segments":[{"kind":"text","content":"👋`).subarray(0, -2)
 ]
 
+const byOthers = `{"kind":"extension","domain":"${Segments.foreign}","payload":{},"ts":0}\n`
+
 export const play = async (options: StoryOptions, chance: Chance, tally: Tally): Promise<void> => {
   const place = Place.make()
   const told = new Told()
@@ -91,14 +96,12 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
   server.otherwise = model.answer
   const manifest = Place.manifest(place, server.anthropicUrl)
   let round = 0
-  let before: Uint8Array | undefined
+  /** The segments as the last life has left them, and which of them it was in. */
+  let before: { readonly path: string | undefined; readonly segments: ReadonlyMap<string, Uint8Array> } | undefined
+  /** Segments that were made when the pod was killed, and not named yet: it never was in them. */
+  const unnamed = new Set<string>()
   /** Processes of those who were killed; none of them may go on. */
   let orphans: ReadonlyArray<number> = []
-
-  const bytes = (): Uint8Array | undefined => {
-    const path = Place.segmentPath(place)
-    return path === undefined ? undefined : readFileSync(path)
-  }
 
   const object = (claim: string): void => {
     const kept = join(options.keepIn, `story-${options.story}-round-${round}`)
@@ -106,7 +109,7 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
       mkdirSync(kept, { recursive: true })
       const data = join(place.home, "data")
       if (existsSync(data)) cpSync(data, join(kept, "data"), { recursive: true })
-      if (before !== undefined) writeFileSync(join(kept, "before.jsonl"), before)
+      for (const [path, bytes] of before?.segments ?? []) writeFileSync(join(kept, `before-${basename(path)}`), bytes)
       writeFileSync(join(kept, "told.json"), JSON.stringify([...told.inputs], undefined, 2))
       writeFileSync(join(kept, "effects.txt"), Place.effects(place).join("\n"))
     }
@@ -115,31 +118,47 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
 
   /** What must hold of the file, whatever the pod does at the moment. `snapshot` may be older than the file. */
   const inspect = (snapshot: Attached["snapshot"] | undefined, isBusy: boolean): void => {
-    const after = bytes()
+    const past = Segments.read(Place.segmentPath(place), unnamed)
+    const left = before?.path === undefined ? undefined : before.segments.get(before.path)
     if (before !== undefined) {
-      if (after === undefined) return object("the segment is gone")
-      for (const claim of Checks.growth(before, after)) object(claim)
-      const { whole } = Journal.read(before)
-      if (whole < before.length) {
+      const after = Place.segments(place)
+      for (const [path, bytes] of before.segments) {
+        const now = after.get(path)
+        // One that nothing ever named was only being made.
+        if (now === undefined) {
+          if (path === before.path) return object("the segment is gone")
+          continue
+        }
+        for (const claim of Checks.growth(bytes, now)) object(claim)
+      }
+      const { whole } = Journal.read(left ?? new Uint8Array())
+      if (before.path !== undefined && left !== undefined && whole < left.length) {
         tally.torn += 1
-        const tail = before.subarray(whole)
-        const copies = Place.sideFiles(Place.segmentPath(place) as string, whole)
+        const tail = left.subarray(whole)
+        const copies = Place.sideFiles(before.path, whole)
         if (!copies.some((path) => readFileSync(path).equals(tail)))
           object(`no side file has the ${tail.length} torn bytes`)
       }
     }
-    const { lines, unreadable, whole } = Journal.read(after ?? new Uint8Array())
+    const { from, hidden, lines, own } = past
     const isOpen = isBusy || snapshot?.status === "paused"
+    const same = before?.path === Place.segmentPath(place) ? left : undefined
     const claims = [
-      ...unreadable,
-      ...(whole === (after?.length ?? 0) || isBusy ? [] : ["the file ends in half a batch"]),
-      ...Checks.inputs(lines, told),
+      ...past.claims,
+      ...(own.isWhole || isBusy ? [] : ["the file ends in half a batch"]),
+      ...Checks.inputs(lines, told, hidden),
       ...Checks.order(lines, told),
       ...Checks.legs(lines, told.ends, isBusy),
-      ...Checks.tools(lines, told, Place.effects(place), isOpen),
+      ...Checks.tools(lines, told, Place.effects(place), isOpen, hidden),
       ...(snapshot === undefined
         ? []
-        : Checks.snapshot(lines, Journal.read(before ?? new Uint8Array()).whole, snapshot))
+        : Checks.snapshot(
+            own.lines,
+            Journal.read(same ?? new Uint8Array()).whole,
+            snapshot,
+            lines.slice(0, from),
+            hidden
+          ))
     ]
     for (const claim of claims) object(claim)
   }
@@ -155,7 +174,12 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
     const how = await service.ended
     if (how !== "SIGKILL") object(`the service ended by itself (${how}): ${service.said()}`)
     if (chance.percent(15)) tear()
-    before = bytes()
+    before = { path: Place.segmentPath(place), segments: Place.segments(place) }
+    const active = before.path === undefined ? "" : basename(before.path, ".jsonl")
+    for (const path of before.segments.keys()) {
+      const name = basename(path, ".jsonl")
+      if (name > active) unnamed.add(name)
+    }
     // Half of the time the next one is started while what the last one has started is still being ended.
     if (chance.percent(50)) await expectNoOrphans()
   }
@@ -163,7 +187,7 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
   /** What a power cut may leave, and a kill never does: a write that stops in the middle. */
   const tear = (): void => {
     const path = Place.segmentPath(place)
-    const here = bytes()
+    const here = path === undefined ? undefined : readFileSync(path)
     // Nobody writes behind a write that was cut.
     if (path === undefined || here === undefined || Journal.read(here).whole < here.length) return
     appendFileSync(path, chance.pick(torn))
@@ -195,7 +219,11 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
       killer.see(line)
     })
     if (!service.hasEnded()) inspect(snapshot, true)
-    const actor = { client, told, chance, unavailable: options.unavailable, object }
+    const intrude = (): void => {
+      const path = Place.segmentPath(place)
+      if (path !== undefined && !service.hasEnded()) appendFileSync(path, byOthers)
+    }
+    const actor = { client, told, chance, unavailable: options.unavailable, intrude, object }
     killer.begin()
     let gone = false
     const acts: Array<Promise<unknown>> = []
@@ -237,21 +265,22 @@ export const play = async (options: StoryOptions, chance: Chance, tally: Tally):
       }
       await sleep(20)
     }
-    const waiting = Journal.inbox(Journal.read(bytes() ?? new Uint8Array()).lines)
+    const waiting = Journal.inbox(Segments.read(Place.segmentPath(place), unnamed).lines)
     if (waiting.length > 0) object(`an idle pod has ${waiting.length} items in its inbox`)
     service.signal("SIGTERM")
     const how = await service.ended
     if (how !== 0) object(`a stop ended the service with ${how}: ${service.said()}`)
     before = undefined
     inspect(undefined, false)
-    for (const claim of await Forks.check(place, options.program, server.anthropicUrl, told)) object(claim)
-    const { lines } = Journal.read(bytes() ?? new Uint8Array())
+    for (const claim of await Forks.check(place, options.program, server.anthropicUrl, told, unnamed)) object(claim)
+    const { lines } = Segments.read(Place.segmentPath(place), unnamed)
     tally.accepted += told.inputs.filter(({ outcome }) => outcome === "accepted").length
     tally.tools += Place.effects(place).length
     tally.rewinds += lines.filter(
       ({ record }) => record?.domain === "pod.mark" && record.payload.op !== "rollback"
     ).length
     tally.forks += told.forks.length
+    tally.segments += Place.segments(place).size
     tally.legs += lines.filter(({ record }) => record?.domain === "pod.run").length
   }
 

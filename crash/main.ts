@@ -62,7 +62,7 @@ const render = (report: Campaign.Report, seconds: number): string =>
     `seed ${report.seed}: ${report.rounds} rounds (${report.startups} killed in their start), ` +
       `${report.restarts} restarts, in ${seconds.toFixed(0)} s`,
     `${report.accepted} inputs accepted, ${report.legs} legs, ${report.tools} commands run, ` +
-      `${report.rewinds} rewinds and undos, ${report.forks} forks, ${report.torn} torn writes cut`,
+      `${report.rewinds} rewinds and undos, ${report.forks} forks, ${report.segments} segments, ${report.torn} torn writes cut`,
     `${report.violations.length} violations`,
     ""
   ].join("\n")
