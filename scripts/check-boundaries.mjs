@@ -139,7 +139,7 @@ const problemsIn = (file, text) => {
     report(1, `src/${roomOf(file)} is no room of the house: scripts/check-boundaries.mjs names them, with their order`)
   }
   const lines = text.replace(/\n$/, "").split("\n").length
-  if (/^(src|layers)\//.test(file) && lines > maxLines) {
+  if (/^(src|layers|test)\//.test(file) && lines > maxLines) {
     report(maxLines + 1, `${lines} lines, at most ${maxLines}: split the file by concept`)
   }
 

@@ -65,6 +65,7 @@ const breaches: ReadonlyArray<readonly [file: string, code: string, says: string
   ["src/main.ts", `Effect.forkDetach(program)`, "forkDetach: a fork has an owner"],
   ["src/pod/Long.ts", "// line\n".repeat(401), ":401  401 lines, at most 400"],
   ["layers/Long.ts", "// line\n".repeat(401), ":401  401 lines, at most 400"],
+  ["test/pod/Long.test.ts", "// line\n".repeat(401), ":401  401 lines, at most 400"],
   ["src/pod/Broken.ts", `export const = 1`, "cannot be parsed"]
 ]
 
