@@ -91,15 +91,19 @@ export const receive = Effect.fnUntraced(function* (
         event: "llm_call_start",
         data: { llm_call: llmCall, ...(at === 0 ? {} : { model: nameOf(client.info) }) }
       })
-      const asked = request(client, items(client), note)
+      let asked = Shown.atMost(request(client, items(client), note), progress.maxShown ?? Infinity)
       const patience = { limits: limitsOf(services, client), hasElsewhere: next !== undefined }
       const ask = (wanted: LlmRequest) =>
         piece(services, progress, client, patience, llmCall, wanted, (events) => follow(events.flatMap(pieces.push)))
-      const first = yield* ask(asked)
-      const { ending, usage } =
-        isRefusedWithMedia(first.ending, asked) && (yield* Budget.usedUp(services, progress)) === undefined
-          ? yield* Effect.andThen(warn(services, refusedWithMedia(first.ending)), ask(Shown.inWords(asked)))
-          : first
+      let { ending, usage } = yield* ask(asked)
+      for (;;) {
+        const less = showingLess(ending, asked)
+        if (less === undefined || (yield* Budget.usedUp(services, progress)) !== undefined) break
+        yield* warn(services, less.warning)
+        if (less.maxShown !== undefined) progress.maxShown = less.maxShown
+        asked = less.request
+        ;({ ending, usage } = yield* ask(asked))
+      }
       if (ending._tag === "Failed" && next !== undefined && mayBeElsewhere(ending.error)) {
         const used = yield* Budget.usedUp(services, progress)
         if (used !== undefined) {
@@ -146,18 +150,37 @@ export const receive = Effect.fnUntraced(function* (
 const refusal = (detail: string | undefined): string =>
   `the model refused to answer${detail === undefined ? "" : ` (${detail})`}; its answer is the refusal`
 
-/** What cannot be read by the vendor stays in the journal: without this it would end every further run. */
-const isRefusedWithMedia = (ending: Ending.Ending, request: LlmRequest): boolean =>
-  ending._tag === "Failed" &&
-  ending.error.reason === "Status" &&
-  unreadable.has(ending.error.status ?? 0) &&
-  Shown.showsAny(request)
+/**
+ * What is asked instead of a request that is refused, if images and documents may be why: what does not fit, or cannot be
+ * read by the vendor, stays in the journal, and without this it would end every further run. Of what does not fit the
+ * older half makes room, until nothing is left; what of it cannot be read nobody says, so all of it goes.
+ */
+const showingLess = (
+  ending: Ending.Ending,
+  request: LlmRequest
+): { readonly request: LlmRequest; readonly warning: string; readonly maxShown?: number } | undefined => {
+  const shown = Shown.count(request)
+  if (shown === 0) return undefined
+  if (ending._tag === "Overflow" && ending.error !== undefined && ending.error.phase !== "stream") {
+    const maxShown = Math.floor(shown / 2)
+    return {
+      maxShown,
+      request: Shown.atMost(request, maxShown),
+      warning:
+        `${ending.error.message}; asking again with ${maxShown === 0 ? "none" : `the newest ${maxShown}`} of the ` +
+        `${shown} images and documents of the conversation`
+    }
+  }
+  return ending._tag === "Failed" && ending.error.reason === "Status" && unreadable.has(ending.error.status ?? 0)
+    ? {
+        request: Shown.inWords(request),
+        warning: `${ending.error.message}; asking again without the images and documents of the conversation`
+      }
+    : undefined
+}
 
 /** The statuses with which vendors answer an image or a document that they do not take. */
 const unreadable: ReadonlySet<number> = new Set([400, 413, 415, 422])
-
-const refusedWithMedia = (ending: Ending.Ending): string =>
-  `${Ending.reasonOf(ending)}; asking again without the images and documents of the conversation`
 
 const isProof = (item: Response.GeneratedItem): boolean =>
   item.kind === "reasoning" && (item.signature !== undefined || item.encrypted_content !== undefined)

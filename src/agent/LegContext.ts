@@ -54,6 +54,8 @@ export interface LegProgress {
   usage: RunUsage
   /** Why it is being interrupted, if it is. */
   stop: StopReason | undefined
+  /** How many images and documents a request of this leg may show: with more of them one did not fit. Absent: no bound. */
+  maxShown?: number
   /** Inbox items that this leg took, to be given back if it is rolled back. */
   readonly taken: Array<InboxRecord>
 }

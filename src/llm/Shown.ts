@@ -46,19 +46,33 @@ const leftOut = (all: ReadonlyArray<Media>): number => {
   return from
 }
 
-/** As much as fits, the newest; of the rest its name. */
-export const newest = (messages: ReadonlyArray<LlmMessage>): ReadonlyArray<LlmMessage> => {
-  const from = leftOut(mediaOf(messages))
-  if (from === 0) return messages
+/** Without the oldest ones, so many; a result is left out whole. */
+const without = (messages: ReadonlyArray<LlmMessage>, oldest: number, why: string): ReadonlyArray<LlmMessage> => {
+  if (oldest <= 0) return messages
   let at = 0
   return mapResults(messages, (result) => {
     const begins = at
     at += result.media?.length ?? 0
-    return at > begins && begins < from ? hide(result, "It made room for newer ones: read it again to see it.") : result
+    return at > begins && begins < oldest ? hide(result, why) : result
   })
 }
 
-export const showsAny = ({ messages }: LlmRequest): boolean => mediaOf(messages).length > 0
+/** As much as fits, the newest; of the rest its name. */
+export const newest = (messages: ReadonlyArray<LlmMessage>): ReadonlyArray<LlmMessage> =>
+  without(messages, leftOut(mediaOf(messages)), "It made room for newer ones: read it again to see it.")
+
+/** How many images and documents a request shows. */
+export const count = ({ messages }: LlmRequest): number => mediaOf(messages).length
+
+/** The same request with no more than so many, the newest. */
+export const atMost = (request: LlmRequest, most: number): LlmRequest => ({
+  ...request,
+  messages: without(
+    request.messages,
+    count(request) - most,
+    "The conversation was too long with it: read it again, or a part of it, to see it."
+  )
+})
 
 /** The same request in words alone. */
 export const inWords = (request: LlmRequest): LlmRequest => ({

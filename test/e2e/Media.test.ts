@@ -1,8 +1,9 @@
 /** Images on their way to a model server of each dialect: shown, shown again after a restart, and refused by it. */
-import { writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { makePlace, type Place, run } from "../support/cli.ts"
+import { pdf } from "../support/pdf.ts"
 import { keys, urlOf, vendorManifest } from "../support/e2eManifest.ts"
 import { type Dialect, failure, say, VendorServer } from "../support/VendorServer.ts"
 
@@ -60,5 +61,92 @@ describe.each<Dialect>(["anthropic", "openai", "responses", "gemini"])("%s", (di
       assert.notInclude(await sent(asked), data)
       assert.include(await sent(asked), "Not shown here: a.png")
     }
+  })
+
+  it("that finds a request too large is asked again with the newest of what it was shown, and stays so", async () => {
+    vendorManifest(place, dialect, urlOf(server, dialect), sees)
+    const names = ["a", "b", "c", "d"]
+    const contents = names.map((name) => Buffer.concat([Buffer.from(data, "base64"), Buffer.from(name.repeat(9))]))
+    for (const [index, name] of names.entries()) {
+      writeFileSync(join(place.cwd, `${name}.png`), contents[index] ?? "")
+    }
+    const calls = names.map((name) => ({
+      tool: "Read",
+      id: `c-${name}`,
+      args: { file_path: join(place.cwd, `${name}.png`) }
+    }))
+    const tooLarge = failure(413, "request_too_large", "Request exceeds the maximum size")
+    server.reply(say(calls), tooLarge, tooLarge, say([{ tool: "Glob", id: "g", args: { pattern: "*.md" } }]))
+    server.reply(say([{ text: "seen the last" }]))
+    const { code, stderr, stdout } = await ask("look")
+    assert.strictEqual(code, 0, stderr)
+    assert.include(stdout, "seen the last")
+    const shown = async (index: number) => {
+      const body = await sent(index)
+      return names.filter((_, at) => body.includes(contents[at]?.toString("base64").slice(12) ?? "?")).join("")
+    }
+    assert.deepStrictEqual(await Promise.all([1, 2, 3, 4].map(shown)), ["abcd", "cd", "d", "d"])
+    assert.include(await sent(4), "Not shown here: c.png. The conversation was too long with it")
+    assert.match(stderr, /asking again with the newest 2 of the 4 images and documents/)
+  })
+
+  it("that does not take it without anything shown either is not asked for ever", async () => {
+    await look()
+    const tooLarge = failure(413, "request_too_large", "Request exceeds the maximum size")
+    server.reply(tooLarge, tooLarge)
+    const { code, stderr } = await ask("look")
+    assert.notStrictEqual(code, 0)
+    assert.match(stderr, /asking again with none of the 1 images and documents/)
+    assert.strictEqual(server.requests.length, 3)
+  })
+})
+
+describe("a model that cannot see, and takes over for one that can", () => {
+  it("gets words in place of what was shown, and the other one sees it again when it is back", async () => {
+    const config = join(place.home, "config")
+    mkdirSync(config, { recursive: true })
+    const provider = (id: string, scheme: string, url: string, vision: boolean) => [
+      "[[provider]]",
+      `id = "${id}"`,
+      `scheme = "${scheme}"`,
+      `base_url = "${url}"`,
+      'auth_hint = { kind = "none" }',
+      `default_capability = { vision = ${vision} }`
+    ]
+    writeFileSync(
+      join(config, "providers.toml"),
+      [
+        ...provider("eyes", "anthropic", server.anthropicUrl, true),
+        ...provider("blind", "openai_chat", server.openAiUrl, false)
+      ].join("\n")
+    )
+    const manifest = [
+      "[pod]",
+      'name = "pod"',
+      "[[scope.allow]]",
+      'target = "."',
+      'permission = "write"',
+      "[model]",
+      'ref = "eyes/one"',
+      'fallback = ["blind/two"]',
+      "limits = { max_attempts = 1 }"
+    ]
+    writeFileSync(join(place.cwd, "pod.toml"), manifest.join("\n"))
+    writeFileSync(join(place.cwd, "a.pdf"), pdf(["the page"]))
+    const read = [{ tool: "Read", id: "c1", args: { file_path: join(place.cwd, "a.pdf"), pages: "1" } }]
+    const down = failure(503, "api_error", "down")
+    server.reply(say(read), down, say([{ text: "told in words" }]), say([{ text: "seen again" }]))
+    const first = await run(place, ["run", "--manifest", join(place.cwd, "pod.toml"), "look"])
+    assert.strictEqual(first.code, 0, first.stderr)
+    assert.include(first.stdout, "told in words")
+    const second = await run(place, ["run", "--manifest", join(place.cwd, "pod.toml"), "again"])
+    assert.include(second.stdout, "seen again")
+    const bodies = await Promise.all([1, 2, 3].map(sent))
+    assert.deepStrictEqual(
+      bodies.map((body) => body.includes("JVBERi")),
+      [true, false, true]
+    )
+    assert.include(bodies[1], "Not shown here: a (page 1).pdf. This model cannot see it.")
+    assert.include(bodies[1], "a PDF document of 1 page. Returned 1 of 1 pages")
   })
 })
