@@ -9,6 +9,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Segment } from "../protocol/Segment.ts"
 import * as Budget from "./Budget.ts"
+import * as CommandNotes from "./CommandNotes.ts"
 import * as HookPoints from "./HookPoints.ts"
 import * as InboxDrain from "./InboxDrain.ts"
 import type { LegProgress, LegServices } from "./LegContext.ts"
@@ -93,6 +94,7 @@ const rounds = Effect.fnUntraced(function* (
       return { _tag: "Finished" }
     }
     mayBeAboutNothing = false
+    yield* CommandNotes.tell(services, progress, turn)
     yield* TaskReminder.remind(services, progress, turn)
     yield* HookPoints.preRequest(services, progress, turn)
     const response = yield* modelCall(services, progress, turn)

@@ -11,6 +11,7 @@ import type { BudgetTable } from "../manifest/tables/Budget.ts"
 import type { RequestConfig, RunUsage } from "../protocol/LogEntry.ts"
 import type { InboxRecord } from "../protocol/PodRecord.ts"
 import type { Journal } from "../session/Journal.ts"
+import type { CommandState } from "../tools/BackgroundCommands.ts"
 import type { Permit } from "./Permission.ts"
 import type { Resolve } from "./References.ts"
 import type { RunFailure } from "./RunFailure.ts"
@@ -32,6 +33,8 @@ export interface LegServices {
   readonly budget: BudgetTable | undefined
   /** Bytes of a tool's content that the model gets. */
   readonly outputLimit: (tool: string) => number
+  /** What has become of a command in the background. */
+  readonly commandState: (id: string) => CommandState
   readonly notificationBody: (text: string) => string
   /**
    * Makes the conversation shorter, and tells whether it has. Asked once in each generation, when the model says that

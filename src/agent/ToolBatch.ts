@@ -10,12 +10,15 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import { interruptedBeforeResult } from "../knowledge/Wrappers.ts"
 import { parseArguments } from "../llm/Response.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
+import * as KnownFiles from "../tools/KnownFiles.ts"
 import type { Tool, ToolError, ToolOutput } from "../tools/Tool.ts"
 import { cap } from "../tools/Truncate.ts"
 import * as HookPoints from "./HookPoints.ts"
@@ -72,11 +75,12 @@ export const runBatch = Effect.fn("ToolBatch.run")(function* (
     journal.setWaitingOn({ kind: "tool", since_ms: yield* Clock.currentTimeMillis })
   }
   yield* Effect.mapError(journal.commit(steps, true), ofStorage)
+  const known = KnownFiles.over((real) => Option.getOrUndefined(HashMap.get(journal.state.seen, real)))
   // Who waits for an answer or for its turn takes no place from those who could run.
   const places = yield* Semaphore.make(concurrency)
   const results = yield* Effect.forEach(
     planned,
-    (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn, places),
+    (plan, i) => runOne(services, progress, turn, plan, turns[i] as PathTurn, places, known),
     { concurrency: "unbounded" }
   )
   journal.setWaitingOn(null)
@@ -190,11 +194,12 @@ const runOne = (
   turn: number,
   plan: Planned,
   order: PathTurn,
-  places: Semaphore.Semaphore
+  places: Semaphore.Semaphore,
+  known: KnownFiles.KnownFiles
 ): Effect.Effect<Result, RunFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const { result, whole } = yield* restore(perform(services, progress, plan, order, places))
+      const { result, whole } = yield* restore(perform(services, progress, plan, order, places, known))
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
       yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, result)], true), ofStorage)
@@ -212,9 +217,10 @@ const perform = Effect.fnUntraced(function* (
   progress: LegProgress,
   plan: Planned,
   order: PathTurn,
-  places: Semaphore.Semaphore
+  places: Semaphore.Semaphore,
+  known: KnownFiles.KnownFiles
 ) {
-  if (startsAtOnce(plan, order)) return yield* places.withPermit(execute(services, plan))
+  if (startsAtOnce(plan, order)) return yield* places.withPermit(execute(services, plan, known))
   const settled: Settled = yield* plan.answer ?? Effect.succeed({ _tag: "Allow" } as const)
   if (settled._tag === "Deny") {
     const result = refuse(settled.message)
@@ -222,7 +228,7 @@ const perform = Effect.fnUntraced(function* (
   }
   yield* Effect.forEach(order.before, Deferred.await, { discard: true })
   const start = Effect.mapError(services.journal.commit([started(progress, plan.item)], true), ofStorage)
-  return yield* places.withPermit(Effect.andThen(start, execute(services, plan)))
+  return yield* places.withPermit(Effect.andThen(start, execute(services, plan, known)))
 })
 
 const started = (progress: LegProgress, item: ToolCallItem): Step => ({
@@ -231,7 +237,11 @@ const started = (progress: LegProgress, item: ToolCallItem): Step => ({
   payload: { op: "started", call_id: item.call_id, name: item.name, run_id: progress.runId }
 })
 
-const execute = Effect.fnUntraced(function* (services: LegServices, { args, item, tool }: Planned) {
+const execute = Effect.fnUntraced(function* (
+  services: LegServices,
+  { args, item, tool }: Planned,
+  known: KnownFiles.KnownFiles
+) {
   const begun = yield* Clock.monotonicTimeNanos
   let sent = 0
   const emitOutput = (text: string) => {
@@ -243,7 +253,7 @@ const execute = Effect.fnUntraced(function* (services: LegServices, { args, item
   }
   // A tool may throw before there is an effect.
   const tasks = services.journal.state.tasks.list
-  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput, tasks })).pipe(
+  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput, tasks, known })).pipe(
     Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }),
     Effect.exit
   )

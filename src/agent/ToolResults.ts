@@ -33,5 +33,7 @@ export const resultStep = (progress: LegProgress, turn: number, call: ToolCallIt
   ...(result.output.truncated === true ? { truncated: true } : {}),
   ...(result.output.media === undefined ? {} : { media: result.output.media }),
   ...(result.output.outputPath === undefined ? {} : { output_path: result.output.outputPath }),
-  ...(result.output.task === undefined ? {} : { task: result.output.task })
+  ...(result.output.task === undefined ? {} : { task: result.output.task }),
+  ...(result.output.seen === undefined ? {} : { seen: result.output.seen }),
+  ...(result.output.command === undefined ? {} : { command: result.output.command })
 })

@@ -40,7 +40,10 @@ const ours = new Set([
   "duration_ms",
   "media",
   "task",
-  "tasks"
+  "tasks",
+  "seen",
+  "command",
+  "commands"
 ])
 
 type Entry = Readonly<Record<string, Schema.Json>>

@@ -17,6 +17,20 @@ export const notificationBody = (message: string): string =>
 /** What a child pod reports, in the same wrapping. */
 export const podEventBody = (event: PodEvent): string => notificationBody(describe(event))
 
+/** Commands in the background that have ended, and how many more there are. Without an ending: the pod has ended since. */
+export const commandsEnded = (
+  commands: ReadonlyArray<{ readonly id: string; readonly title: string; readonly ending: string | undefined }>,
+  more: number
+): string =>
+  [
+    "Commands in the background have ended:",
+    ...commands.map(
+      ({ ending, id, title }) =>
+        `- ${id} (${title}): ${ending ?? "it ended, at the latest, with the pod that had started it; its output is gone"}`
+    ),
+    ...(more > 0 ? [`- and ${more} more`] : [])
+  ].join("\n")
+
 const cutBy: { readonly [By in CutBy]: string } = {
   user: "was interrupted by the user",
   failure: "ended in an error",

@@ -116,7 +116,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     written: authority.scope,
     own: [dir.outputDir]
   })
-  const tools = yield* builtin({
+  const { commandState, tools } = yield* builtin({
     fence,
     env: options.env ?? {},
     envAllow: manifest.sandbox.env_allow,
@@ -216,6 +216,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     maxTurns: manifest.worker.max_turns,
     budget,
     outputLimit: (tool) => manifest.worker.tool_output.per_tool[tool] ?? manifest.worker.tool_output.default_max_bytes,
+    commandState,
     notificationBody,
     inboxLock: Semaphore.makeUnsafe(1)
   }

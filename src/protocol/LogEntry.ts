@@ -6,9 +6,11 @@
  * Decoded and encoded form are the same plain objects, so a line is `JSON.stringify(entry)`.
  */
 import * as Schema from "effect/Schema"
+import { BackgroundCommand } from "./BackgroundCommand.ts"
 import { Count, nullable, omittable } from "./Fields.ts"
 import { LoggedItem, ToolResultItem } from "./Item.ts"
 import { Media } from "./Media.ts"
+import { SeenFile } from "./SeenFile.ts"
 import { Segment } from "./Segment.ts"
 import { ErrorCode, ErrorPhase, InvokeKind, RunResult } from "./Status.ts"
 import { SystemItem } from "./SystemItem.ts"
@@ -132,6 +134,7 @@ export const AssistantItem = Schema.Struct({
 /**
  * `truncated`, `output_path`, `duration_ms` and `task` are what the `tool_result` event adds for native clients. `task` is
  * the one that the call has made or changed, as it is from here on. `media` is what the model sees besides the text.
+ * `seen` is the file that it knows from here on, `command` what it has learned of a command in the background.
  */
 export const ToolResultEntry = Schema.Struct({
   kind: Schema.tag("tool_result"),
@@ -142,9 +145,18 @@ export const ToolResultEntry = Schema.Struct({
   duration_ms: Schema.optionalKey(Count),
   media: Schema.optionalKey(Schema.Array(Media)),
   task: Schema.optionalKey(Task),
+  seen: Schema.optionalKey(SeenFile),
+  command: Schema.optionalKey(BackgroundCommand),
   ...ofTurn
 })
-export const SystemItemEntry = Schema.Struct({ kind: Schema.tag("system_item"), ...line, item: SystemItem, ...ofTurn })
+/** `commands` are those in the background of whose end it tells, by id. */
+export const SystemItemEntry = Schema.Struct({
+  kind: Schema.tag("system_item"),
+  ...line,
+  item: SystemItem,
+  commands: Schema.optionalKey(Schema.Array(Schema.String)),
+  ...ofTurn
+})
 export const TurnEnd = Schema.Struct({ kind: Schema.tag("turn_end"), ...line, turn_count: Count, ...ofRun })
 export const RunCompleted = Schema.Struct({
   kind: Schema.tag("run_completed"),

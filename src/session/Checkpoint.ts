@@ -7,7 +7,10 @@ import type { OpenCall, SessionState } from "./Fold.ts"
 
 export interface Checkpoint
   extends Readonly<
-    Pick<SessionState, "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix" | "tasks" | "unasked">
+    Pick<
+      SessionState,
+      "turnCount" | "interrupted" | "cutBy" | "lastInputTokens" | "prefix" | "tasks" | "seen" | "commands" | "unasked"
+    >
   > {
   readonly historyLength: number
   readonly openCalls: ReadonlyArray<readonly [string, OpenCall]>
@@ -22,6 +25,8 @@ export const checkpoint = (state: Readonly<SessionState>): Checkpoint => ({
   lastInputTokens: state.lastInputTokens,
   prefix: state.prefix,
   tasks: state.tasks,
+  seen: state.seen,
+  commands: state.commands,
   unasked: state.unasked
 })
 

@@ -13,10 +13,12 @@ import type { ScopeRules } from "../protocol/ScopeRule.ts"
 import type { Segment } from "../protocol/Segment.ts"
 import type { RunKind, RunResult } from "../protocol/Status.ts"
 import { Approvals } from "./Approvals.ts"
+import * as Commands from "./Commands.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { itemsOf } from "./EntryItems.ts"
 import { apartFromText, History, type LinePlace } from "./History.ts"
 import { carried, newRun } from "./LiveRuns.ts"
+import * as SeenFiles from "./SeenFiles.ts"
 import * as Spent from "./Spent.ts"
 import * as Tasks from "./Tasks.ts"
 
@@ -99,6 +101,10 @@ export interface SessionState {
   /** What the last measured request of the pod's own model began with. */
   prefix: { readonly messages: number; readonly hash: string } | undefined
   tasks: Tasks.Tasks
+  /** What the model knows of files. */
+  seen: SeenFiles.SeenFiles
+  /** In the background, and not known to have ended. */
+  commands: Commands.Commands
   /** Inputs that began a run, and that no hook was asked about, or not to the end; one that a crash cut is among them. */
   unasked: ReadonlyArray<ReadonlyArray<Segment>>
   rewound: Rewound | undefined
@@ -124,6 +130,8 @@ export const make = (): SessionState => ({
   spent: noSpending,
   prefix: undefined,
   tasks: Tasks.none,
+  seen: SeenFiles.none,
+  commands: Commands.none,
   unasked: [],
   rewound: undefined
 })
@@ -135,6 +143,8 @@ export const make = (): SessionState => ({
 export const apply = (state: SessionState, entry: LogEntry, place?: LinePlace): void => {
   if (state.rewound !== undefined && !isControl(entry)) state.rewound = undefined
   state.tasks = Tasks.apply(state.tasks, entry, state.turnCount)
+  state.seen = SeenFiles.apply(state.seen, entry)
+  state.commands = Commands.apply(state.commands, entry)
   switch (entry.kind) {
     case "segment_start":
       state.sessionId = entry.session_id

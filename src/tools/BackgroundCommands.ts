@@ -8,7 +8,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as FileSystem from "effect/FileSystem"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -19,6 +18,7 @@ import * as Text from "../scope/Text.ts"
 import * as CommandOutput from "./CommandOutput.ts"
 import type { Ending } from "./Ending.ts"
 import { failed, fromLaunch, invalid } from "./Failure.ts"
+import * as OutputFiles from "./OutputFiles.ts"
 import type { ToolError } from "./Tool.ts"
 
 /** At the same time. */
@@ -26,6 +26,12 @@ export const maxRunning = 16
 
 /** Of those that have ended, with their files. */
 const maxEnded = 16
+
+/** Of those whose files are gone: how they ended is known as long as nobody can have missed it. */
+const maxPast = 1_024
+
+/** `gone`: this process knows nothing of it. */
+export type CommandState = "running" | "gone" | Ending
 
 export interface Reading {
   /** The first line of the command. */
@@ -49,17 +55,20 @@ export interface BackgroundCommands {
   readonly read: (id: string) => Effect.Effect<Reading, ToolError>
   /** Ends the command with all that it has started, if it still runs, and tells how it ended. */
   readonly stop: (id: string) => Effect.Effect<Ending, ToolError>
+  readonly stateOf: (id: string) => CommandState
 }
 
 interface Command {
   readonly title: string
-  readonly output: CommandOutput.OutputFile
+  readonly output: OutputFiles.OutputFile
   readonly scope: Scope.Closeable
   /** Completed by whoever ends the command first. */
   readonly end: Deferred.Deferred<Ending>
   /** Completed when nothing of it runs any more and its output is in the file. */
   readonly over: Deferred.Deferred<Ending>
   readonly reading: Semaphore.Semaphore
+  /** Bytes that came, and those of them that are in the file. */
+  produced: number
   written: number
   seen: number
   ending: Ending | undefined
@@ -67,7 +76,7 @@ interface Command {
   trouble: string | undefined
 }
 
-const readAt = Effect.fnUntraced(function* ({ file }: CommandOutput.OutputFile, from: number, length: number) {
+const readAt = Effect.fnUntraced(function* ({ file }: OutputFiles.OutputFile, from: number, length: number) {
   const bytes = new Uint8Array(length)
   let filled = 0
   while (filled < length) {
@@ -79,7 +88,7 @@ const readAt = Effect.fnUntraced(function* ({ file }: CommandOutput.OutputFile, 
 })
 
 /** Where the whole characters of a range end: of the last one more may still come. */
-const endOfCharacters = Effect.fnUntraced(function* (output: CommandOutput.OutputFile, from: number, to: number) {
+const endOfCharacters = Effect.fnUntraced(function* (output: OutputFiles.OutputFile, from: number, to: number) {
   const bytes = yield* readAt(output, Math.max(from, to - 4), Math.min(4, to - from))
   const start = Text.boundaryBefore(bytes, bytes.length - 1)
   const first = bytes[start] ?? 0
@@ -88,12 +97,7 @@ const endOfCharacters = Effect.fnUntraced(function* (output: CommandOutput.Outpu
 })
 
 /** A range of the output as text: whole up to `limit` bytes, else its beginning and its end. */
-const excerpt = Effect.fnUntraced(function* (
-  output: CommandOutput.OutputFile,
-  from: number,
-  to: number,
-  limit: number
-) {
+const excerpt = Effect.fnUntraced(function* (output: OutputFiles.OutputFile, from: number, to: number, limit: number) {
   const length = to - from
   if (length <= limit) return { text: Text.decodeLossy(yield* readAt(output, from, length)), left: 0 }
   const head = CommandOutput.headOf(yield* readAt(output, from, CommandOutput.headRoom + 1))
@@ -105,13 +109,13 @@ const excerpt = Effect.fnUntraced(function* (
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly launcher: Launcher["Service"]
-  readonly files: FileSystem.FileSystem
-  readonly directory: string
+  readonly files: OutputFiles.OutputFiles
   readonly limits: CommandOutput.OutputLimits
 }): Effect.fn.Return<BackgroundCommands, never, Scope.Scope> {
-  const { directory, files, launcher, limits } = options
+  const { files, launcher, limits } = options
   const owner = yield* Scope.fork(yield* Effect.scope, "parallel")
   const commands = new Map<string, Command>()
+  const past = new Map<string, Ending>()
   const starting = yield* Semaphore.make(1)
 
   const find = (id: string) => {
@@ -120,35 +124,42 @@ export const make = Effect.fnUntraced(function* (options: {
     const known = commands.size === 0 ? "There are none now." : `Known are: ${Array.from(commands.keys()).join(", ")}.`
     return invalid(
       `There is no background command "${id}". ${known} Commands in the background end with the pod: those of an ` +
-        "earlier start are gone."
+        `earlier start are gone. Of those that have ended the last ${maxEnded} are kept, as far as there is room.`
     )
   }
 
   const forget = Effect.fnUntraced(function* () {
     const ended = Array.from(commands).filter(([, { ending }]) => ending !== undefined)
-    for (const [id, command] of ended.slice(0, Math.max(0, ended.length - maxEnded))) {
-      commands.delete(id)
-      yield* Scope.close(command.scope, Exit.void)
-      yield* Effect.ignore(files.remove(command.output.path, { force: true }))
-    }
+    for (const [, command] of ended.slice(0, Math.max(0, ended.length - maxEnded))) yield* command.output.remove
   })
+
+  /** Its file goes, for newer output or because enough others have ended since. */
+  const letGo = (id: string, command: Command, ending: Ending): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      commands.delete(id)
+      past.set(id, ending)
+      const [oldest] = past.keys()
+      if (past.size > maxPast && oldest !== undefined) past.delete(oldest)
+      return Scope.close(command.scope, Exit.void)
+    })
 
   /** Keeps what fits. */
   const keep = Effect.fnUntraced(function* (command: Command, chunk: Uint8Array) {
-    const room = limits.quotaBytes - command.written
+    const room = limits.quotaBytes - command.produced
     const taken = chunk.length > room ? chunk.subarray(0, Math.max(0, room)) : chunk
     if (command.trouble === undefined && taken.length > 0) {
-      const kept = yield* Effect.result(command.output.file.writeAll(taken))
-      if (kept._tag === "Success") command.written += taken.length
+      const kept = yield* Effect.result(command.output.append(taken))
+      if (kept._tag === "Success") command.written += kept.success
       else command.trouble = describe(kept.failure)
     }
+    command.produced += taken.length
     if (taken.length < chunk.length) {
       yield* Deferred.succeed(command.end, { _tag: "OverQuota", bytes: limits.quotaBytes })
     }
   })
 
-  const launch = Effect.fnUntraced(function* (title: string, spec: LaunchSpec, scope: Scope.Closeable) {
-    const output = yield* CommandOutput.makeFile(files, directory).pipe(
+  const launch = Effect.fnUntraced(function* (id: string, title: string, spec: LaunchSpec, scope: Scope.Closeable) {
+    const output = yield* files.open.pipe(
       Effect.mapError((error) => failed(`No file could be made for the output of the command: ${describe(error)}.`)),
       Scope.provide(scope)
     )
@@ -161,6 +172,7 @@ export const make = Effect.fnUntraced(function* (options: {
       end: yield* Deferred.make<Ending>(),
       over: yield* Deferred.make<Ending>(),
       reading: yield* Semaphore.make(1),
+      produced: 0,
       written: 0,
       seen: 0,
       ending: undefined,
@@ -171,14 +183,27 @@ export const make = Effect.fnUntraced(function* (options: {
       const ending = yield* Effect.raceFirst(running.exit, Deferred.await(command.end))
       yield* Scope.close(tree, Exit.void)
       yield* Fiber.join(reading)
+      // In one step: who is let go of is not waited for any more.
       command.ending = ending
-      yield* Deferred.succeed(command.over, ending)
+      Deferred.doneUnsafe(command.over, Exit.succeed(ending))
+      output.finish(letGo(id, command, ending))
     })
     yield* Effect.forkIn(follow, scope)
     return command
   })
 
+  const lost = ({ output, trouble }: Command): string =>
+    trouble === undefined
+      ? output.dropped() === 0
+        ? ""
+        : `\n[${OutputFiles.droppedText(output.dropped(), files)}]\n`
+      : `\n[the rest could not be kept: ${trouble}]\n`
+
   return {
+    stateOf: (id) => {
+      const command = commands.get(id)
+      return command === undefined ? (past.get(id) ?? "gone") : (command.ending ?? "running")
+    },
     start: (title, spec) =>
       starting.withPermits(1)(
         Effect.gen(function* () {
@@ -190,7 +215,7 @@ export const make = Effect.fnUntraced(function* (options: {
           const number = yield* Random.nextIntBetween(36 ** 5, 36 ** 6 - 1)
           const id = `bash_${number.toString(36)}`
           const scope = yield* Scope.fork(owner)
-          const command = yield* Effect.onExit(launch(title, spec, scope), (exit) =>
+          const command = yield* Effect.onExit(launch(id, title, spec, scope), (exit) =>
             Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
           )
           commands.set(id, command)
@@ -203,7 +228,7 @@ export const make = Effect.fnUntraced(function* (options: {
       return yield* command.reading.withPermits(1)(
         Effect.gen(function* () {
           // Taken before the file is read: what comes meanwhile is told the next time.
-          const { ending, output, seen, title, trouble, written } = command
+          const { ending, output, seen, title, written } = command
           const end = ending === undefined ? yield* endOfCharacters(output, seen, written) : written
           const unread = end - seen
           const shown = yield* excerpt(output, seen, end, limits.inlineBytes)
@@ -211,7 +236,7 @@ export const make = Effect.fnUntraced(function* (options: {
           return {
             title,
             ending,
-            content: shown.text + (trouble === undefined ? "" : `\n[the rest could not be kept: ${trouble}]\n`),
+            content: shown.text + lost(command),
             newBytes: unread,
             totalBytes: written,
             truncated: shown.left > 0,

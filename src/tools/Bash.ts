@@ -9,7 +9,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -20,6 +19,7 @@ import * as CommandOutput from "./CommandOutput.ts"
 import type { BackgroundCommands } from "./BackgroundCommands.ts"
 import { type Ending, suffix } from "./Ending.ts"
 import { fromLaunch, fromSandbox, invalid } from "./Failure.ts"
+import type * as OutputFiles from "./OutputFiles.ts"
 import * as Tool from "./Tool.ts"
 
 const defaultSeconds = 120
@@ -71,7 +71,7 @@ const makeShow = (context: Tool.ToolCallContext) => {
 
 export const make = (options: {
   readonly fs: ScopedFsShape
-  readonly files: FileSystem.FileSystem
+  readonly files: OutputFiles.OutputFiles
   readonly launcher: Launcher["Service"]
   readonly background: BackgroundCommands
   readonly fence: Fence
@@ -80,7 +80,7 @@ export const make = (options: {
   readonly limits: CommandOutput.OutputLimits
 }): Tool.Tool => {
   const { background, fence, fs, launcher, limits } = options
-  const spilled: Array<string> = []
+  const spilled: Array<OutputFiles.OutputFile> = []
 
   const fenced = Effect.fnUntraced(function* (command: string) {
     const scope = { rules: (yield* fs.snapshot).rules, written: yield* fs.rules, own: [options.outputDir] }
@@ -93,7 +93,8 @@ export const make = (options: {
     return {
       summary: `$ ${title(command)} (in the background: ${id})`,
       content: `BashOutput with the id ${id} shows what it writes, KillShell ends it. All of its output is in ${path}.\n`,
-      outputPath: path
+      outputPath: path,
+      command: { state: "running" as const, id, title: title(command) }
     }
   })
 
@@ -132,10 +133,11 @@ export const make = (options: {
     return ending
   })
 
-  const remember = Effect.fnUntraced(function* (path: string) {
-    spilled.push(path)
+  const remember = Effect.fnUntraced(function* (file: OutputFiles.OutputFile) {
+    file.finish(Effect.void)
+    spilled.push(file)
     const oldest = spilled.length > maxSpilled ? spilled.shift() : undefined
-    if (oldest !== undefined) yield* Effect.ignore(options.files.remove(oldest, { force: true }))
+    if (oldest !== undefined) yield* oldest.remove
   })
 
   return Tool.make({
@@ -150,15 +152,15 @@ export const make = (options: {
       const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
       return yield* Effect.scoped(
         Effect.gen(function* () {
-          const output = yield* CommandOutput.make({ fs: options.files, directory: options.outputDir, limits })
+          const output = yield* CommandOutput.make({ files: options.files, limits })
           const ending = yield* execute(command, seconds, output, context)
-          const { content, outputPath, truncated } = yield* output.finish
-          if (outputPath !== undefined) yield* remember(outputPath)
+          const { content, file, truncated } = yield* output.finish
+          if (file !== undefined) yield* remember(file)
           return {
             summary: `$ ${title(command)}${suffix(ending)}`,
             ...(content === "" ? {} : { content }),
             ...(truncated ? { truncated } : {}),
-            ...(outputPath === undefined ? {} : { outputPath })
+            ...(file === undefined ? {} : { outputPath: file.path })
           }
         })
       )

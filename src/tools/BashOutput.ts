@@ -27,7 +27,8 @@ export const make = (commands: BackgroundCommands): Tool.Tool =>
         summary: `$ ${title} (${id}, ${state}): ${newBytes} new of ${totalBytes} bytes`,
         ...(content === "" ? {} : { content }),
         ...(truncated ? { truncated } : {}),
-        outputPath: path
+        outputPath: path,
+        ...(ending === undefined ? {} : { command: { state: "ended" as const, id } })
       }
     })
   })

@@ -5,27 +5,26 @@
  * file is made only when the output turns out to be long.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as FileSystem from "effect/FileSystem"
-import type { PlatformError } from "effect/PlatformError"
-import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import * as Lexical from "../scope/Lexical.ts"
 import { describe } from "../scope/Resolve.ts"
 import * as Text from "../scope/Text.ts"
+import * as OutputFiles from "./OutputFiles.ts"
 
 export interface OutputLimits {
   /** Output up to this size is returned whole and kept nowhere. */
   readonly inlineBytes: number
   readonly inlineLines: number
-  /** Bytes of one command's output that are kept on disk. */
+  /** Bytes that one command may write. */
   readonly quotaBytes: number
+  /** Bytes of all output that is kept on disk. */
+  readonly totalBytes: number
 }
 
 export const defaultLimits: OutputLimits = {
   inlineBytes: 12 * 1024,
   inlineLines: 80,
-  quotaBytes: 64 * 1024 * 1024
+  quotaBytes: 64 * 1024 * 1024,
+  totalBytes: 256 * 1024 * 1024
 }
 
 const headLines = 20
@@ -39,7 +38,8 @@ export interface CommandOutput {
   /** What the model gets. */
   readonly finish: Effect.Effect<{
     readonly content: string
-    readonly outputPath?: string
+    /** Where the whole of it is, or as much as there was room for. */
+    readonly file?: OutputFiles.OutputFile
     readonly truncated: boolean
   }>
 }
@@ -106,36 +106,12 @@ const countLines = (chunk: Uint8Array): number => {
   return count
 }
 
-export interface OutputFile {
-  readonly path: string
-  /** Open for writing, and for reading at a position. */
-  readonly file: FileSystem.File
-}
-
-/** A new file in `directory`, which is made if it is missing. It stays when the Scope closes, unless that fails. */
-export const makeFile = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
-  directory: string
-): Effect.fn.Return<OutputFile, PlatformError, Scope.Scope> {
-  const unique = yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)
-  const path = Lexical.join(directory, `bash-${unique.toString(36)}.log`)
-  yield* fs.makeDirectory(directory, { recursive: true, mode: 0o700 })
-  const file = yield* Effect.acquireRelease(fs.open(path, { flag: "wx+", mode: 0o600 }), (_, exit) =>
-    Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(path, { force: true }))
-  )
-  return { path, file }
-})
-
-/**
- * The file lives in `directory`, which is made if it is missing. It stays when the Scope closes, unless that fails:
- * nobody has been told of it then.
- */
+/** The file stays when the Scope closes, unless that fails: nobody has been told of it then. */
 export const make = Effect.fnUntraced(function* (options: {
-  readonly fs: FileSystem.FileSystem
-  readonly directory: string
+  readonly files: OutputFiles.OutputFiles
   readonly limits: OutputLimits
 }): Effect.fn.Return<CommandOutput, never, Scope.Scope> {
-  const { fs, limits } = options
+  const { files, limits } = options
   const scope = yield* Effect.scope
   /** Everything, until it is too much to be returned whole. */
   let inline: Array<Uint8Array> = []
@@ -144,10 +120,10 @@ export const make = Effect.fnUntraced(function* (options: {
   let bytes = 0
   let newlines = 0
   let last = LF
-  let spill: OutputFile | undefined
+  let spill: OutputFiles.OutputFile | undefined
   let trouble: string | undefined
 
-  const open = Scope.provide(makeFile(fs, options.directory), scope)
+  const open = Scope.provide(files.open, scope)
 
   const keep = Effect.fnUntraced(function* (chunk: Uint8Array) {
     tail = concat([tail, chunk]).slice(-tailRoom)
@@ -155,7 +131,7 @@ export const make = Effect.fnUntraced(function* (options: {
     const written = yield* Effect.result(
       Effect.gen(function* () {
         spill ??= yield* open
-        yield* spill.file.writeAll(chunk)
+        yield* spill.append(chunk)
       })
     )
     if (written._tag === "Failure") trouble = describe(written.failure)
@@ -184,20 +160,30 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const lines = () => newlines + (last === LF ? 0 : 1)
 
-  const finish = Effect.sync(() => {
+  /** What became of the file, in words, and the file if something is in it. */
+  const settle = Effect.gen(function* () {
+    if (spill === undefined || trouble !== undefined) {
+      return { where: `it could not be kept in a file: ${trouble ?? "nothing was written"}` }
+    }
+    const dropped = spill.dropped()
+    if (dropped === 0) return { file: spill, where: `all of it is in ${spill.path}` }
+    const lost = OutputFiles.droppedText(dropped, files)
+    if (dropped < bytes) return { file: spill, where: `its beginning is in ${spill.path}, and ${lost}` }
+    yield* spill.remove
+    return { where: lost }
+  })
+
+  const finish = Effect.gen(function* () {
     if (head === undefined) return { content: Text.decodeLossy(concat(inline)), truncated: false }
     // What the head shows is not shown again.
     const unseen = tail.subarray(Math.max(0, Math.min(tail.length, tail.length - (bytes - head.length))))
     const end = tailOf(unseen)
     const left = bytes - head.length - end.length
-    const where =
-      spill === undefined || trouble !== undefined
-        ? `it could not be kept in a file: ${trouble ?? "nothing was written"}`
-        : `all of it is in ${spill.path}`
+    const { where, ...kept } = yield* settle
     return {
       content: `[${lines()} lines, ${bytes} bytes of output; ${where}]\n${joined(head, left, end)}`,
       truncated: true,
-      ...(spill === undefined || trouble !== undefined ? {} : { outputPath: spill.path })
+      ...kept
     }
   })
 

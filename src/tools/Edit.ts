@@ -1,20 +1,18 @@
 /**
  * `Edit`: replaces exact text in a file that the model has read.
  *
- * Text is compared as it is, white space included. Line ends are those of the file, whichever ones the model writes. The
- * file is asked again for its content when the new one is ready and only the rename is left.
+ * Text is compared as it is, white space included. Line ends are those of the file, whichever ones the model
+ * writes.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
 import { unified } from "./Diff.ts"
-import { fromScope, invalid } from "./Failure.ts"
+import { invalid } from "./Failure.ts"
+import * as FileChange from "./FileChange.ts"
 import { maxFileBytes } from "./Limits.ts"
 import { lineEndsOf, withEnds } from "./LineEnds.ts"
 import * as Tool from "./Tool.ts"
-import type { Tracker } from "./Tracker.ts"
-import { mutates, named, otherNames } from "./Write.ts"
 
 const Parameters = Schema.Struct({
   file_path: Schema.String.annotate({ description: "Absolute path of the file." }),
@@ -57,57 +55,42 @@ export const replaceText = (
 const tooLarge = (path: string) =>
   invalid(`${path} would become larger than ${maxFileBytes} bytes, the limit for a file that is edited.`)
 
-export const make = (options: {
-  readonly fs: ScopedFsShape
-  readonly tracker: Tracker
-  readonly contentBytes: number
-}): Tool.Tool => {
-  const { contentBytes, fs, tracker } = options
-
-  /** The content, if it is what the model saw last. */
-  const current = Effect.fnUntraced(function* (path: string) {
-    const { bytes, real } = yield* Effect.mapError(fs.readBytes(path, maxFileBytes), fromScope)
-    yield* tracker.verify(path, real, bytes)
-    return bytes
-  })
+export const make = (options: FileChange.FileChangeOptions & { readonly contentBytes: number }): Tool.Tool => {
+  const { alone, current, replace } = FileChange.make(options)
 
   return Tool.make({
     name: "Edit",
     description,
     parameters: Parameters,
     idempotent: false,
-    mutates,
-    run: Effect.fn("Tool.Edit")(function* (args) {
+    mutates: FileChange.mutates,
+    run: Effect.fn("Tool.Edit")(function* (args, { known }) {
       const { file_path: path, new_string: replacement, old_string: old } = args
       if (old === "") return yield* invalid("old_string is empty. To write a whole file, use Write.")
       if (old === replacement) return yield* invalid("old_string and new_string are the same: nothing would change.")
-      const target = yield* Effect.mapError(fs.resolveForWrite(path), fromScope)
-      return yield* tracker.exclusively(target.real)(
-        Effect.gen(function* () {
-          const content = Text.decodeStrict(yield* current(path))
-          if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
-          const { count, edited } = replaceText(content, { old, replacement })
-          if (edited === undefined) return yield* tooLarge(path)
-          if (count === 0) return yield* invalid(notFound(path, content))
-          if (count > 1 && !args.replace_all) {
-            return yield* invalid(
-              `old_string occurs ${count} times in ${path}. Add lines around it to make it unique, or set replace_all.`
-            )
-          }
-          if (edited === content) return yield* invalid("Nothing would change but line ends, which stay as they are.")
-          const bytes = Text.encode(edited)
-          if (bytes.length > maxFileBytes) return yield* tooLarge(path)
-          const written = yield* fs
-            .writeAtomic(path, bytes, () => Effect.asVoid(current(path)))
-            .pipe(Effect.catchTag("ScopeError", (error) => Effect.fail(fromScope(error))))
-          yield* tracker.record(written.real, bytes)
-          const replacements = count === 1 ? "1 replacement" : `${count} replacements`
-          return {
-            summary: `Edited ${named(path, written)}: ${replacements}.${otherNames(written)}`,
-            content: unified(content, edited, contentBytes)
-          }
-        })
-      )
+      const edit = Effect.gen(function* () {
+        const content = Text.decodeStrict(yield* current(known, path))
+        if (content === undefined) return yield* invalid(`${path} is not valid UTF-8 text and cannot be edited.`)
+        const { count, edited } = replaceText(content, { old, replacement })
+        if (edited === undefined) return yield* tooLarge(path)
+        if (count === 0) return yield* invalid(notFound(path, content))
+        if (count > 1 && !args.replace_all) {
+          return yield* invalid(
+            `old_string occurs ${count} times in ${path}. Add lines around it to make it unique, or set replace_all.`
+          )
+        }
+        if (edited === content) return yield* invalid("Nothing would change but line ends, which stay as they are.")
+        const bytes = Text.encode(edited)
+        if (bytes.length > maxFileBytes) return yield* tooLarge(path)
+        const written = yield* replace(known, path, bytes, current(known, path))
+        const replacements = count === 1 ? "1 replacement" : `${count} replacements`
+        return {
+          summary: `Edited ${FileChange.named(path, written)}: ${replacements}.${FileChange.otherNames(written)}`,
+          content: unified(content, edited, options.contentBytes),
+          seen: written.seen
+        }
+      })
+      return yield* alone(path, edit)
     })
   })
 }

@@ -20,7 +20,8 @@ export const make = (commands: BackgroundCommands): Tool.Tool =>
       const ending = yield* commands.stop(id)
       return {
         summary:
-          ending._tag === "Stopped" ? `${id} was stopped` : `${id} had ended by itself before (${endingText(ending)})`
+          ending._tag === "Stopped" ? `${id} was stopped` : `${id} had ended by itself before (${endingText(ending)})`,
+        command: { state: "ended" as const, id }
       }
     })
   })

@@ -122,7 +122,8 @@ export const make = (options: {
     path: string,
     offset: number,
     limit: number,
-    pages: string | undefined
+    pages: string | undefined,
+    known: Tool.ToolCallContext["known"]
   ) {
     const open = yield* Effect.mapError(options.fs.open(path), fromScope)
     const window = LineWindow.make({ offset, limit, maxBytes: options.contentBytes })
@@ -131,19 +132,18 @@ export const make = (options: {
       const type = yield* show(path, open, bytes)
       if (type === MediaFile.pdf) {
         const output = yield* pdf({ path, bytes }, pages)
-        yield* options.tracker.record(open.real, bytes)
-        return { output }
+        return { output: { ...output, seen: yield* options.tracker.record(known, open.real, bytes) } }
       }
       if (pages !== undefined) return yield* noPages(path)
       if (type !== undefined) {
-        yield* options.tracker.record(open.real, bytes)
+        const seen = yield* options.tracker.record(known, open.real, bytes)
         const summary = `Read ${path}: ${MediaFile.words(type)}, ${bytes.length} bytes, shown whole.`
-        return { output: { summary, media: [MediaFile.media(path, type, bytes)] } }
+        return { output: { summary, media: [MediaFile.media(path, type, bytes)], seen } }
       }
       yield* refuseBinary(path, bytes, bytes.length)
-      yield* options.tracker.record(open.real, bytes)
+      const seen = yield* options.tracker.record(known, open.real, bytes)
       window.push(bytes)
-      return { result: window.finish(), size: bytes.length, isCounted: true }
+      return { result: window.finish(), size: bytes.length, isCounted: true, seen }
     }
     const buffer = new Uint8Array(chunkBytes)
     let isCounted = false
@@ -173,7 +173,7 @@ export const make = (options: {
       }
       if (read >= maxScanBytes) break
     }
-    return { result: window.finish(), size: open.size, isCounted }
+    return { result: window.finish(), size: open.size, isCounted, seen: undefined }
   })
 
   return Tool.make({
@@ -181,15 +181,17 @@ export const make = (options: {
     description,
     parameters: Parameters,
     idempotent: true,
-    run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0, pages }) {
-      const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit), pages))
+    run: Effect.fn("Tool.Read")(function* ({ file_path: path, limit, offset = 0, pages }, { known }) {
+      const window = yield* Effect.scoped(readWindow(path, offset, Math.max(1, limit ?? defaultLimit), pages, known))
       if ("output" in window) return window.output
+      const seen = window.seen === undefined ? {} : { seen: window.seen }
       const { lines, total } = window.result
-      if (lines.length === 0) return { summary: summarize(path, offset, window) }
+      if (lines.length === 0) return { summary: summarize(path, offset, window), ...seen }
       const hasMore = !window.isCounted || offset + lines.length < total
       return {
         summary: summarize(path, offset, window),
         content: lines.map((line, index) => LineWindow.render(line, offset + index + 1)).join(""),
+        ...seen,
         ...(hasMore || lines.some((line) => line.cut > 0) ? { truncated: true } : {})
       }
     })

@@ -9,12 +9,15 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { ToolSpec } from "../llm/LlmRequest.ts"
+import type { BackgroundCommand } from "../protocol/BackgroundCommand.ts"
 import type { Media } from "../protocol/Media.ts"
+import type { SeenFile } from "../protocol/SeenFile.ts"
 import type { Task } from "../protocol/Task.ts"
 import * as Lexical from "../scope/Lexical.ts"
 import * as Arguments from "./Arguments.ts"
 import { failureText, fromEncoded } from "./Output.ts"
 import { parameterSchema } from "./ParameterSchema.ts"
+import type { KnownFiles } from "./KnownFiles.ts"
 
 /** `summary`: one or two lines that stay in the history for ever. `content`: the bulk, capped by the turn loop. */
 export interface ToolOutput {
@@ -28,6 +31,10 @@ export interface ToolOutput {
   readonly outputPath?: string
   /** The task that the call has made or changed: recorded with the result, in one line, and true from then on. */
   readonly task?: Task
+  /** The file that the call has shown or written whole: recorded with the result, like a task. */
+  readonly seen?: SeenFile
+  /** The command in the background that the call has started, or of whose end it tells: recorded likewise. */
+  readonly command?: BackgroundCommand
 }
 
 /**
@@ -46,6 +53,8 @@ export interface ToolCallContext {
   readonly emitOutput: (text: string) => Effect.Effect<void>
   /** The tasks of the session when the call begins, in the order of their ids. */
   readonly tasks: ReadonlyArray<Task>
+  /** What the model knows of files, live. */
+  readonly known: KnownFiles
 }
 
 export interface Tool {

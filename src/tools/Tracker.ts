@@ -1,31 +1,29 @@
 /**
- * What the model has seen of each file, so that it changes nothing that it does not know.
+ * Keeps the model from changing what it does not know: a file may be changed when the conversation shows it as it is now.
  *
- * One per pod, shared by Read, Write and Edit, never stored: after a restart every file must be read again. A file is
- * known by its real path and the hash of its whole content. It also keeps changes of one real path apart: two calls
- * that name a file differently still take turns.
+ * A file is known by its real path and the hash of its whole content. What was seen goes into the result of the call, so
+ * that it is known as long as that result is part of the conversation: after a restart, and not behind a rewind that took
+ * it away. It also keeps changes of one real path apart: two calls that name a file differently still take turns.
  */
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
+import type { SeenFile } from "../protocol/SeenFile.ts"
 import { failed, invalid } from "./Failure.ts"
+import type { KnownFiles } from "./KnownFiles.ts"
 import type { ToolError } from "./Tool.ts"
 
 export interface Tracker {
-  /** The model has seen, or written, this content. */
-  readonly record: (real: string, bytes: Uint8Array) => Effect.Effect<void>
+  /** The model sees, or has written, this content: for the result of the call. Calls beside it know of it at once. */
+  readonly record: (known: KnownFiles, real: string, bytes: Uint8Array) => Effect.Effect<SeenFile>
   /** Fails unless `bytes` are what the model saw last. `path` is the name for messages. */
-  readonly verify: (path: string, real: string, bytes: Uint8Array) => Effect.Effect<void, ToolError>
+  readonly verify: (known: KnownFiles, path: string, real: string, bytes: Uint8Array) => Effect.Effect<void, ToolError>
   /** One at a time for one real path. */
   readonly exclusively: (real: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** Above this the file that was seen longest ago is forgotten, and must be read again. */
-const maxFiles = 10_000
-
 export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(function* () {
   const { digestHex } = yield* Digest.Digest
-  const seen = new Map<string, string>()
   const turns = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
 
   const enter = (real: string) =>
@@ -42,15 +40,13 @@ export const make: Effect.Effect<Tracker, never, Digest.Digest> = Effect.gen(fun
     })
 
   return {
-    record: (real, bytes) =>
-      Effect.map(digestHex(Digest.sha256, bytes), (hash) => {
-        seen.delete(real)
-        seen.set(real, hash)
-        const [oldest] = seen.keys()
-        if (seen.size > maxFiles && oldest !== undefined) seen.delete(oldest)
+    record: (known, path, bytes) =>
+      Effect.map(digestHex(Digest.sha256, bytes), (sha256) => {
+        known.add({ path, sha256 })
+        return { path, sha256 }
       }),
-    verify: Effect.fnUntraced(function* (path, real, bytes) {
-      const hash = seen.get(real)
+    verify: Effect.fnUntraced(function* (known, path, real, bytes) {
+      const hash = known.get(real)
       if (hash === undefined) {
         return yield* invalid(`${path} has not been read yet in this conversation: Read it first, then change it.`)
       }

@@ -1,6 +1,6 @@
 /**
- * The built-in tools of one pod. What they remember (files that were read, files that were spilled, commands in the
- * background) is made here and belongs to that pod alone. What still runs ends with the Scope.
+ * The built-in tools of one pod. What they remember (files that were spilled, commands in the background) is made here
+ * and belongs to that pod alone. What still runs ends with the Scope.
  */
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
@@ -24,6 +24,7 @@ import * as Glob from "./Glob.ts"
 import * as Grep from "./Grep.ts"
 import { defaultContentBytes } from "./Limits.ts"
 import * as KillShell from "./KillShell.ts"
+import * as OutputFiles from "./OutputFiles.ts"
 import * as Read from "./Read.ts"
 import { Ripgrep } from "./Ripgrep.ts"
 import * as Search from "./Search.ts"
@@ -50,19 +51,26 @@ export interface BuiltinOptions {
   readonly contentBytes?: number
   /** Bytes of output that one command may write. Default: 64 MiB. */
   readonly outputQuotaBytes?: number
+  /** Bytes of output of all commands that are kept on disk. Default: 256 MiB. */
+  readonly outputTotalBytes?: number
   /** Which web tools there are. Absent: none. */
   readonly web?: WebTable
+}
+
+export interface Builtin {
+  readonly tools: ReadonlyArray<Tool>
+  /** What has become of a command in the background. */
+  readonly commandState: BackgroundCommands.BackgroundCommands["stateOf"]
 }
 
 export const builtin: (
   options: BuiltinOptions
 ) => Effect.Effect<
-  ReadonlyArray<Tool>,
+  Builtin,
   ManifestError,
   FileSystem.FileSystem | Launcher | PageReader | PdfReader | Ripgrep | Scope.Scope | ScopedFs | WebClient
 > = Effect.fnUntraced(function* (options) {
   const fs = yield* ScopedFs
-  const files = yield* FileSystem.FileSystem
   const launcher = yield* Launcher
   const ripgrep = yield* Ripgrep
   const tracker = yield* Effect.provide(Tracker.make, Digest.layerWebCrypto)
@@ -75,10 +83,16 @@ export const builtin: (
   const vision = options.vision === true
   const limits = {
     ...CommandOutput.defaultLimits,
-    ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes })
+    ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes }),
+    ...(options.outputTotalBytes === undefined ? {} : { totalBytes: options.outputTotalBytes })
   }
-  const background = yield* BackgroundCommands.make({ launcher, files, directory: options.outputDir, limits })
-  return [
+  const files = OutputFiles.make({
+    fs: yield* FileSystem.FileSystem,
+    directory: options.outputDir,
+    totalBytes: limits.totalBytes
+  })
+  const background = yield* BackgroundCommands.make({ launcher, files, limits })
+  const tools = [
     Read.make({ fs, tracker, pdf, contentBytes, vision, documents: options.documents ?? vision }),
     Write.make({ fs, tracker, contentBytes }),
     Edit.make({ fs, tracker, contentBytes }),
@@ -92,6 +106,7 @@ export const builtin: (
       ? []
       : yield* web({ table: options.web, client, reader, env: options.env, contentBytes }))
   ]
+  return { tools, commandState: background.stateOf }
 })
 
 /** Loaded by the pods that have them. */

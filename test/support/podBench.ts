@@ -107,6 +107,7 @@ export const open = Effect.fnUntraced(function* (memory: MemoryStore.MemoryStore
     maxTurns: options.maxTurns,
     budget: options.budget,
     outputLimit: () => 65_536,
+    commandState: () => "gone",
     notificationBody,
     inboxLock: Semaphore.makeUnsafe(1),
     ...options.services

@@ -6,6 +6,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import * as NFS from "node:fs"
 import * as CommandOutput from "../../src/tools/CommandOutput.ts"
+import * as OutputFiles from "../../src/tools/OutputFiles.ts"
 import { tempDir } from "../scope/support.ts"
 
 const encode = (text: string) => new TextEncoder().encode(text)
@@ -27,16 +28,18 @@ layer(NodeFileSystem.layer)("the output of a command", (it) => {
         const fs = yield* FileSystem.FileSystem
         const whole = encode(lines.map(({ times, unit }) => `${unit.repeat(times)}\n`).join(""))
         const directory = yield* tempDir
-        const output = yield* CommandOutput.make({ fs, directory, limits: CommandOutput.defaultLimits })
+        const limits = CommandOutput.defaultLimits
+        const files = OutputFiles.make({ fs, directory, totalBytes: limits.totalBytes })
+        const output = yield* CommandOutput.make({ files, limits })
         for (let at = 0; at < whole.length; at += step) yield* output.push(whole.subarray(at, at + step))
-        const { content, outputPath, truncated } = yield* output.finish
+        const { content, file, truncated } = yield* output.finish
         assert.notInclude(content, "\ufffd")
         if (!truncated) {
           assert.deepStrictEqual(encode(content), whole)
-          assert.isUndefined(outputPath)
+          assert.isUndefined(file)
           return
         }
-        assert.deepStrictEqual(new Uint8Array(NFS.readFileSync(outputPath as string)), whole)
+        assert.deepStrictEqual(new Uint8Array(NFS.readFileSync(file?.path ?? "")), whole)
         const [, body = ""] = /^\[[^\n]*\]\n([^]*)$/.exec(content) ?? []
         const cut = /\n?\[\.\.\. (\d+) bytes left out \.\.\.\]\n/.exec(body)
         const left = Number(cut?.[1] ?? 0)

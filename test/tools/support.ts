@@ -15,8 +15,10 @@ import * as WebClientLive from "../../layers/web/WebClient.ts"
 import type { ScopeRule, ScopeRules } from "../../src/protocol/ScopeRule.ts"
 import { Sandbox, type SandboxPolicy } from "../../src/runtime/Sandbox.ts"
 import * as ScopedFs from "../../src/scope/ScopedFs.ts"
+import type { CommandState } from "../../src/tools/BackgroundCommands.ts"
 import { type BuiltinOptions, builtin } from "../../src/tools/builtin.ts"
-import type { Tool } from "../../src/tools/Tool.ts"
+import * as KnownFiles from "../../src/tools/KnownFiles.ts"
+import type { Tool, ToolError, ToolOutput } from "../../src/tools/Tool.ts"
 import { fill, meddled, tempDir, write } from "../scope/support.ts"
 
 /** Launchers are shared by all tests of a file: provide it once. */
@@ -34,6 +36,7 @@ export interface Workbench {
   readonly work: string
   readonly outputDir: string
   readonly tools: ReadonlyArray<Tool>
+  readonly commandState: (id: string) => CommandState
   /** What the call sent while it ran. */
   readonly shown: () => string
   readonly at: (name: string) => string
@@ -71,14 +74,17 @@ export const workbench = Effect.fnUntraced(function* (
     Effect.provide(meddled(options))
   )
   const fence = yield* (yield* Sandbox).open(options.policy ?? { mode: "auto", network: "allow" })
-  const tools = yield* builtin({ fence, env: process.env, outputDir, ...options }).pipe(
+  const { commandState, tools } = yield* builtin({ fence, env: process.env, outputDir, ...options }).pipe(
     Effect.provideService(ScopedFs.ScopedFs, fs)
   )
   let shown = ""
+  // As if every call were one of the same response.
+  const known = KnownFiles.over(() => undefined)
   return {
     work,
     outputDir,
     tools,
+    commandState,
     shown: () => shown,
     at: (name) => Path.join(work, name),
     text: (name) => NFS.readFileSync(Path.join(work, name), "utf8"),
@@ -87,11 +93,16 @@ export const workbench = Effect.fnUntraced(function* (
       const tool = tools.find((one) => one.spec.name === name)
       if (tool === undefined) throw new Error(`no tool ${name}`)
       const emitOutput = (text: string) => Effect.sync(() => void (shown += text))
-      return tool.run(args, { callId: "call", emitOutput, tasks: [] })
+      return tool.run(args, { callId: "call", emitOutput, tasks: [], known })
     },
     narrow: ({ deny }) => Ref.set(rules, { allow, deny })
   } satisfies Workbench
 })
+
+/** What the model is told; the rest is for the journal. */
+export const told = Effect.map(({ seen: _, ...output }: ToolOutput) => output)
+
+export const refusal = <A, R>(effect: Effect.Effect<A, ToolError, R>) => Effect.flip(effect)
 
 export const lines = (count: number, line = (number: number) => `line ${number}`): string =>
   Array.from({ length: count }, (_, index) => `${line(index + 1)}\n`).join("")

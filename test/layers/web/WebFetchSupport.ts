@@ -9,6 +9,7 @@ import * as PageReaderLive from "../../../layers/web/PageReader.ts"
 import * as WebClientLive from "../../../layers/web/WebClient.ts"
 import { PageReader } from "../../../src/runtime/PageReader.ts"
 import { WebClient } from "../../../src/runtime/WebClient.ts"
+import * as KnownFiles from "../../../src/tools/KnownFiles.ts"
 import * as WebFetch from "../../../src/tools/WebFetch.ts"
 
 export const listening = (server: Server, host: string) =>
@@ -68,7 +69,7 @@ export const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, p
     contentBytes: 60_000,
     ...tool
   })
-  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [] }
+  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
   return {
     lookups,
     fetch: (url: string, offset?: number) => made.run({ url, ...(offset === undefined ? {} : { offset }) }, context)

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage } from "node:http"
 import type { AddressInfo } from "node:net"
 import * as WebClientLive from "../../../layers/web/WebClient.ts"
 import { WebClient } from "../../../src/runtime/WebClient.ts"
+import * as KnownFiles from "../../../src/tools/KnownFiles.ts"
 import * as WebSearch from "../../../src/tools/WebSearch.ts"
 import * as Brave from "../../../src/web/Brave.ts"
 
@@ -59,7 +60,7 @@ const toolAt = Effect.fnUntraced(function* (
     }),
     contentBytes: 10_000
   })
-  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [] }
+  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
   return { search: (args: Readonly<Record<string, string | number>>) => tool.run(args, context) }
 })
 
