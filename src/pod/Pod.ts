@@ -42,6 +42,7 @@ import type { Tool } from "../tools/Tool.ts"
 import * as Approving from "./Approving.ts"
 import * as Authority from "./Authority.ts"
 import * as Controller from "./Controller.ts"
+import { cutChanges } from "./CutChanges.ts"
 import * as Forking from "./Forking.ts"
 import * as Handle from "./Handle.ts"
 import { maxAttempts, mayGoOn } from "./Opening.ts"
@@ -108,7 +109,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const fs = yield* ScopedFs.make({
     cwd: authority.cwd,
     rules: Effect.succeed(authority.scope),
-    readable: [dir.outputDir]
+    readable: [dir.outputDir],
+    owner: found.ref.sessionId
   })
   const fence = yield* Fiber.join(opening)
   const fenced = yield* fence.report({
@@ -128,6 +130,9 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
   const toolbox = yield* Toolbox.withOwn(tools, options.tools ?? [])
   // Those that are remembered may have a name again that the manifest has given away since.
   yield* Hooks.distinct(options.hooks ?? [], manifest.hooks?.command ?? [])
+  // Known before the calls are closed; nobody waits for the disk.
+  const cut = cutChanges(restored?.content.state.openCalls.values() ?? [], toolbox)
+  yield* Effect.forkScoped(Effect.forEach(cut, (path) => Effect.ignore(fs.tidy(path)), { discard: true }))
   const config = isNew ? requestConfig(manifest.worker) : restored.content.state.config
   yield* Fiber.join(claim)
   const journal = yield* Session.open({

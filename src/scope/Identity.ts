@@ -99,7 +99,7 @@ const identity = ({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }):
 export const hasDeniedName = (
   fs: FileSystem.FileSystem,
   denied: ReadonlyArray<Denied>,
-  file: Opened
+  file: Pick<Opened, "dev" | "ino">
 ): Effect.Effect<boolean> =>
   Effect.map(
     manyNamed(fs, denied, ({ dev }) => dev === file.dev),

@@ -13,8 +13,10 @@ import { wrongKind } from "./Refusal.ts"
 import { describe } from "./Resolve.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
 
-export interface OpenFile extends Opened {
+export interface OpenFile extends Omit<Opened, "read"> {
   readonly real: string
+  /** Goes on where the last read ended; 0 at the end of the file. */
+  readonly read: (buffer: Uint8Array) => Effect.Effect<number, PlatformError | ScopeError>
 }
 
 /** What files and directories are looked at and opened with. */
@@ -26,10 +28,12 @@ export interface Disk {
 /** `path` is the name for messages. */
 export const failed =
   (path: string, what: string) =>
-  (error: PlatformError): ScopeError =>
-    error.reason._tag === "NotFound"
+  (error: PlatformError | ScopeError): ScopeError => {
+    if (error._tag === "ScopeError") return error
+    return error.reason._tag === "NotFound"
       ? notFound(path)
       : scopeError("Failed", path, `${path} could not be ${what}: ${describe(error)}.`)
+  }
 
 export const notFound = (path: string): ScopeError => scopeError("NotFound", path, `${path} does not exist.`)
 

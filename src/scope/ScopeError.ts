@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
  * * `NotAbsolute`, `OutOfScope`, `ReadOnly`: the path cannot be used with this scope.
  * * `LinkOutOfScope`, `BrokenLink`, `LinkToDirectory`: a link on the way is the trouble.
  * * `IsDirectory`, `NotDirectory`, `NotRegular`, `TooLarge`, `Binary`: the thing is there, and of the wrong kind.
- * * `NotFound`, `Failed`: the request was fine, the file system was not.
+ * * `NotFound`, `Failed`, `TimedOut`: the request was fine, the file system was not.
  */
 export const ScopeErrorReason = Schema.Literals([
   "NotAbsolute",
@@ -25,7 +25,8 @@ export const ScopeErrorReason = Schema.Literals([
   "TooLarge",
   "Binary",
   "NotFound",
-  "Failed"
+  "Failed",
+  "TimedOut"
 ])
 export type ScopeErrorReason = typeof ScopeErrorReason.Type
 

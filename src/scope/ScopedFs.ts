@@ -15,11 +15,13 @@ import * as Lexical from "./Lexical.ts"
 import * as LiveScope from "./LiveScope.ts"
 import { hasDeniedName, aliases as aliasesOf, makeWalk } from "./Identity.ts"
 import { Opener } from "./Opener.ts"
+import * as Patience from "./Patience.ts"
 import { type Disk, failed, notFound, openDirectory, type OpenFile, openRegular, readAll } from "./ReadFile.ts"
 import * as Refusal from "./Refusal.ts"
 import { resolve } from "./Resolve.ts"
 import { allows } from "./Scope.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
+import * as Temporaries from "./Temporaries.ts"
 import { replace, type Written } from "./WriteFile.ts"
 
 export interface FileBytes {
@@ -73,6 +75,8 @@ export interface ScopedFsShape {
   ) => Effect.Effect<Written & { readonly real: string }, ScopeError | E, R>
   /** A directory that may be searched, open for the length of the Scope. A path that is itself a link is refused. */
   readonly directory: (path: string) => Effect.Effect<OpenDirectory, ScopeError, EffectScope.Scope>
+  /** Removes what a killed process of this owner has left beside `path` while it was writing it. */
+  readonly tidy: (path: string) => Effect.Effect<void, ScopeError>
   /** The readable entries of a directory: directories, then links, then the rest, each sorted by name. */
   readonly list: (path: string) => Effect.Effect<ReadonlyArray<Entry>, ScopeError>
 }
@@ -86,6 +90,8 @@ export interface ScopedFsOptions {
   readonly rules: Effect.Effect<ScopeRules>
   /** Directories of the pod's own, readable besides the scope: where tools spill long output. */
   readonly readable?: ReadonlyArray<string>
+  /** Of which there is never more than one alive, anywhere: by it temporary files are known whose writer was killed. */
+  readonly owner?: string
 }
 
 const kindOrder: { readonly [K in Entry["kind"]]: number } = { directory: 0, link: 1, file: 2 }
@@ -95,9 +101,11 @@ const byKindAndName = (a: Entry, b: Entry): number =>
 
 export const make = Effect.fn("ScopedFs.make")(function* (
   options: ScopedFsOptions
-): Effect.fn.Return<ScopedFsShape, ScopeError, FileSystem.FileSystem | Opener> {
+): Effect.fn.Return<ScopedFsShape, ScopeError, EffectScope.Scope | FileSystem.FileSystem | Opener> {
   const fs = yield* FileSystem.FileSystem
   const disk: Disk = { fs, opener: yield* Opener }
+  const temporaries = Temporaries.make(fs, options.owner)
+  const patiently = yield* Patience.make
   const snapshot = LiveScope.make({ fs, rules: options.rules, readable: options.readable ?? [] })
 
   /** Resolves, then asks the scope: a path outside of it is told from a missing one only within it. */
@@ -133,26 +141,41 @@ export const make = Effect.fn("ScopedFs.make")(function* (
     const { real, scope } = yield* readable(path)
     const file = yield* openRegular(disk, path, real)
     if (file.links > 1 && (yield* hasDeniedName(fs, scope.denied, file))) return yield* Refusal.hardLink(path)
-    return file
+    const read = (buffer: Uint8Array) => patiently(path, "read")(file.read(buffer))
+    return { ...file, read }
+  })
+
+  const list = Effect.fnUntraced(function* (path: string) {
+    const { opened, real, scope } = yield* directory(path)
+    const found = yield* Effect.mapError(fs.readDirectoryEntries(opened.entry(".")), failed(path, "listed"))
+    const entries: Array<Entry> = []
+    for (const { name, type } of found) {
+      const entry = Lexical.join(real, name)
+      if (scope.access(entry) === "none") continue
+      if (type !== "SymbolicLink") {
+        entries.push({ name, kind: type === "Directory" ? "directory" : "file" })
+        continue
+      }
+      const target = yield* Effect.option(fs.realPath(entry))
+      if (target._tag === "Some" && scope.access(target.value) !== "none") entries.push({ name, kind: "link" })
+    }
+    return entries.toSorted(byKindAndName)
   })
 
   return {
     cwd,
     rules: options.rules,
     snapshot,
-    open,
-    readBytes: Effect.fnUntraced(function* (path, maxBytes) {
-      return yield* Effect.scoped(
-        Effect.gen(function* () {
-          const file = yield* open(path)
-          return { real: file.real, bytes: yield* readAll(path, file, maxBytes) }
-        })
-      )
-    }),
-    resolveForWrite: Effect.fnUntraced(function* (path) {
-      const { exists, real } = yield* permitted(path, "write", cwd)
-      return { real, exists }
-    }),
+    open: (path) => patiently(path, "opened")(open(path)),
+    readBytes: (path, maxBytes) =>
+      Effect.gen(function* () {
+        const file = yield* open(path)
+        return { real: file.real, bytes: yield* readAll(path, file, maxBytes) }
+      }).pipe(Effect.scoped, patiently(path, "read")),
+    resolveForWrite: (path) =>
+      Effect.map(permitted(path, "write", cwd), ({ exists, real }) => ({ real, exists })).pipe(
+        patiently(path, "looked at")
+      ),
     writeAtomic: <E = never, R = never>(
       path: string,
       bytes: Uint8Array,
@@ -161,11 +184,17 @@ export const make = Effect.fn("ScopedFs.make")(function* (
       Effect.gen(function* () {
         const { real, scope } = yield* permitted(path, "write", cwd)
         const mayMake = (parent: string) => allows(scope.access(parent), "write")
-        const replacement = { path, real, bytes, mayMake }
+        const replacement = { path, real, bytes, mayMake, temporaries }
         return { real, ...(yield* replace(disk, replacement, beforeRename?.(real) ?? Effect.void)) }
-      }),
+      }).pipe(patiently(path, "written")),
+    tidy: (path) =>
+      Effect.gen(function* () {
+        const { real } = yield* permitted(path, "write", cwd)
+        const parent = Lexical.parent(real)
+        yield* temporaries.tidy(yield* openDirectory(disk, path, parent), parent)
+      }).pipe(Effect.scoped, patiently(path, "looked at")),
     directory: Effect.fnUntraced(function* (path) {
-      const { opened, real, scope } = yield* directory(path)
+      const { opened, real, scope } = yield* patiently(path, "opened")(directory(path))
       const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
       if (!isLink) {
         const isReadable = (at: string, aliases: ReadonlyArray<ScopeRule>) =>
@@ -180,22 +209,7 @@ export const make = Effect.fn("ScopedFs.make")(function* (
       const message = `${path} is a link to the directory ${real}: name that directory itself.`
       return yield* scopeError("LinkToDirectory", path, message)
     }),
-    list: Effect.fnUntraced(function* (path) {
-      const { opened, real, scope } = yield* directory(path)
-      const found = yield* Effect.mapError(fs.readDirectoryEntries(opened.entry(".")), failed(path, "listed"))
-      const entries: Array<Entry> = []
-      for (const { name, type } of found) {
-        const entry = Lexical.join(real, name)
-        if (scope.access(entry) === "none") continue
-        if (type !== "SymbolicLink") {
-          entries.push({ name, kind: type === "Directory" ? "directory" : "file" })
-          continue
-        }
-        const target = yield* Effect.option(fs.realPath(entry))
-        if (target._tag === "Some" && scope.access(target.value) !== "none") entries.push({ name, kind: "link" })
-      }
-      return entries.toSorted(byKindAndName)
-    }, Effect.scoped)
+    list: (path) => patiently(path, "listed")(Effect.scoped(list(path)))
   }
 })
 

@@ -9,13 +9,13 @@ import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Lexical from "./Lexical.ts"
 import type { Opened } from "./Opener.ts"
 import { type Disk, failed, isAt } from "./ReadFile.ts"
 import { wrongKind } from "./Refusal.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
+import type { Temporaries } from "./Temporaries.ts"
 
 const permissionBits = 0o7777
 
@@ -67,6 +67,7 @@ export interface Replacement {
   readonly bytes: Uint8Array
   /** Asked of each missing directory above it, by its real path. */
   readonly mayMake: (directory: string) => boolean
+  readonly temporaries: Temporaries
 }
 
 export interface Written {
@@ -81,7 +82,7 @@ const replaced = (path: string): ScopeError =>
 /** The directory at a real path, open; what is missing of it is made, step by step through what is open already. */
 const openParent = (
   disk: Disk,
-  { mayMake, path }: Replacement,
+  { mayMake, path }: Pick<Replacement, "mayMake" | "path">,
   directory: string
 ): Effect.Effect<Opened, ScopeError, Scope.Scope> =>
   Effect.gen(function* () {
@@ -91,11 +92,7 @@ const openParent = (
       const message = `${path} cannot be written: its directory ${directory} does not exist and may not be made.`
       return yield* scopeError("OutOfScope", path, message)
     }
-    const above = yield* openParent(
-      disk,
-      { path, real: directory, bytes: new Uint8Array(), mayMake },
-      parentOf(directory)
-    )
+    const above = yield* openParent(disk, { path, mayMake }, parentOf(directory))
     const entry = above.entry(Lexical.name(directory))
     yield* Effect.catchIf(
       disk.fs.makeDirectory(entry),
@@ -126,16 +123,16 @@ export const replace = <E, R>(
 ): Effect.Effect<Written, ScopeError | E, R> =>
   Effect.gen(function* () {
     const { fs } = disk
-    const { bytes, path, real } = replacement
+    const { bytes, path, real, temporaries } = replacement
     if (real === "/") return yield* wrongKind(path, "Directory")
     const directory = yield* openParent(disk, replacement, Lexical.parent(real))
+    yield* temporaries.tidy(directory, Lexical.parent(real))
     const target = directory.entry(Lexical.name(real))
     if (yield* Effect.isSuccess(fs.readLink(target))) return yield* replaced(path)
     const old = yield* Effect.option(fs.stat(target))
     if (old._tag === "Some" && old.value.type !== "File") return yield* wrongKind(path, old.value.type)
     const before = Option.getOrUndefined(old)
-    const unique = yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)
-    const temporary = directory.entry(`.effect-pod-${unique.toString(36)}.tmp`)
+    const temporary = directory.entry(yield* temporaries.name)
     // A new file gets what the umask leaves of 0666; the content of an old one is never open to more than it was.
     const mode = before === undefined ? 0o666 : 0o600
     yield* Effect.scoped(

@@ -10,7 +10,9 @@ export const failed = (message: string): ToolError => new ToolError({ reason: "E
 
 /** What the scope refuses, the model should ask for differently; what is missing or broken is the world's fault. */
 export const fromScope = (error: ScopeError): ToolError =>
-  error.reason === "NotFound" || error.reason === "Failed" ? failed(error.message) : invalid(error.message)
+  isOfWorld.has(error.reason) ? failed(error.message) : invalid(error.message)
+
+const isOfWorld: ReadonlySet<ScopeError["reason"]> = new Set(["NotFound", "Failed", "TimedOut"])
 
 export const fromLaunch = (error: LaunchError): ToolError => failed(error.message)
 

@@ -51,7 +51,7 @@ layer(live)("the end of a command in the background", (it) => {
       const { messages } = yield* say(pod, "next")
       assert.include(JSON.stringify(messages), `- ${id} (until [ -e go ]; do sleep 0.01; done; exit 3): exit code 3`)
       assert.strictEqual(notes((yield* say(pod, "and then?")).messages), 1)
-      const [note] = (yield* entriesOf(pod.handle)).filter(({ kind }) => kind === "system_item")
+      const note = (yield* entriesOf(pod.handle)).find(({ kind }) => kind === "system_item")
       assert.deepInclude(note, { commands: [id] })
     })
   )
@@ -147,7 +147,7 @@ layer(live)("the end of a command in the background", (it) => {
       isTold = true
       const { messages } = yield* say(pod, "next")
       assert.strictEqual(notes(messages), 1)
-      const [note] = (yield* entriesOf(pod.handle)).filter((entry) => entry.kind === "system_item")
+      const note = (yield* entriesOf(pod.handle)).find((entry) => entry.kind === "system_item")
       assert.deepStrictEqual(note?.commands, ids)
       assert.match(note?.item.body ?? "", new RegExp(`(- bash_\\w+ \\(true\\): exit code 0\n){16}- and 4 more\n`))
     })

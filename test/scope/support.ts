@@ -73,6 +73,7 @@ export const scoped = Effect.fnUntraced(function* (
     readonly allow?: ReadonlyArray<ScopeRule>
     readonly deny?: ReadonlyArray<ScopeRule>
     readonly readable?: ReadonlyArray<string>
+    readonly owner?: string
   } & Meddling
 ) {
   const rules = yield* Ref.make<ScopeRules>({
@@ -82,7 +83,8 @@ export const scoped = Effect.fnUntraced(function* (
   const fs = yield* ScopedFs.make({
     cwd: options.cwd,
     rules: Ref.get(rules),
-    ...(options.readable === undefined ? {} : { readable: options.readable })
+    ...(options.readable === undefined ? {} : { readable: options.readable }),
+    ...(options.owner === undefined ? {} : { owner: options.owner })
   }).pipe(Effect.provide(meddled(options)))
   return { fs, rules }
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import type * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import * as NFS from "node:fs"
 import * as Path from "node:path"
 import * as PdfReaderLive from "../../layers/pdf/PdfReader.ts"
@@ -100,7 +101,7 @@ export const workbench = Effect.fnUntraced(function* (
 })
 
 /** What the model is told; the rest is for the journal. */
-export const told = Effect.map(({ seen: _, ...output }: ToolOutput) => output)
+export const told = Effect.map((output: ToolOutput) => Struct.omit(output, ["seen"]))
 
 export const refusal = <A, R>(effect: Effect.Effect<A, ToolError, R>) => Effect.flip(effect)
 

@@ -1,0 +1,120 @@
+/** A disk that does not answer costs its operation, and not the pod. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as TestClock from "effect/testing/TestClock"
+import * as NFS from "node:fs"
+import * as Files from "../../layers/runtime/Files.ts"
+import * as OpenerLive from "../../layers/runtime/Opener.ts"
+import { Opener } from "../../src/scope/Opener.ts"
+import * as ScopedFs from "../../src/scope/ScopedFs.ts"
+import { encode } from "../../src/scope/Text.ts"
+import { refused, text, world, write } from "./support.ts"
+
+/** The real disk, behind a gate for some paths: like a mount that is away, it can be neither asked nor called back. */
+const gated = Effect.gen(function* () {
+  const place = yield* world
+  const gate = yield* Deferred.make<void>()
+  const asked = yield* Queue.unbounded<string>()
+  let isShut = true
+  const pass = (path: string) =>
+    isShut && path.includes("sub")
+      ? Effect.uninterruptible(Effect.andThen(Queue.offer(asked, path), Deferred.await(gate)))
+      : Effect.void
+  const layer = Layer.merge(
+    Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (fs) =>
+        FileSystem.make({
+          ...fs,
+          realPath: (path) => Effect.andThen(pass(path), fs.realPath(path)),
+          stat: (path) => Effect.andThen(pass(path), fs.stat(path)),
+          rename: (from, to) => Effect.andThen(pass(to), fs.rename(from, to))
+        })
+      )
+    ).pipe(Layer.provide(Files.layer)),
+    Layer.effect(
+      Opener,
+      Effect.map(Opener, ({ open }) => ({ open: (path: string) => Effect.andThen(pass(path), open(path)) }))
+    ).pipe(Layer.provide(OpenerLive.layer))
+  )
+  const rules = Effect.succeed({ allow: [write(place.work)], deny: [] })
+  const fs = yield* Effect.provide(ScopedFs.make({ cwd: place.work, rules }), layer)
+  const open = Effect.andThen(
+    Effect.sync(() => (isShut = false)),
+    Deferred.succeed(gate, undefined)
+  )
+  return { ...place, fs, asked: Queue.take(asked), open }
+})
+
+describe("a disk that does not answer", () => {
+  it.effect("fails what was asked of it after a minute, with a reason; the rest of the disk goes on", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, open } = yield* gated
+      const slow = at("work/sub/b.txt")
+      const reading = yield* Effect.forkChild(refused(fs.readBytes(slow, 100)))
+      yield* asked
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(text((yield* fs.readBytes(at("work/a.txt"), 100)).bytes), "alpha\n")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const error = yield* Fiber.join(reading)
+      assert.strictEqual(error.reason, "TimedOut")
+      assert.include(error.message, `${slow} could not be read: its disk has not answered within 60 seconds`)
+      yield* open
+      assert.strictEqual(text((yield* fs.readBytes(slow, 100)).bytes), "beta\n")
+    })
+  )
+
+  it.effect("holds two places at most: what else is asked for fails in time too, and comes back when it does", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, open } = yield* gated
+      const lost = yield* Effect.forkChild(
+        Effect.forEach([1, 2, 3, 4], () => refused(fs.readBytes(at("work/sub/b.txt"), 100)), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* asked
+      yield* asked
+      const other = yield* Effect.forkChild(refused(fs.readBytes(at("work/a.txt"), 100)))
+      yield* TestClock.adjust("60 seconds")
+      assert.deepStrictEqual(
+        (yield* Fiber.join(lost)).map(({ reason }) => reason),
+        ["TimedOut", "TimedOut", "TimedOut", "TimedOut"]
+      )
+      assert.strictEqual((yield* Fiber.join(other)).reason, "TimedOut")
+      yield* open
+      assert.strictEqual(text((yield* fs.readBytes(at("work/a.txt"), 100)).bytes), "alpha\n")
+      assert.strictEqual(text((yield* fs.readBytes(at("work/sub/b.txt"), 100)).bytes), "beta\n")
+    })
+  )
+
+  it.effect("leaves it open whether a file was written, and says so", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, open } = yield* gated
+      const writing = yield* Effect.forkChild(refused(fs.writeAtomic(at("work/sub/b.txt"), encode("new"))))
+      yield* asked
+      yield* TestClock.adjust("60 seconds")
+      assert.include((yield* Fiber.join(writing)).message, "Whether it was written is not known")
+      yield* open
+      yield* fs.writeAtomic(at("work/sub/b.txt"), encode("newer"))
+      assert.strictEqual(NFS.readFileSync(at("work/sub/b.txt"), "utf8"), "newer")
+    })
+  )
+
+  it.effect("keeps nobody who stops waiting for longer than that", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, open } = yield* gated
+      const reading = yield* Effect.forkChild(fs.readBytes(at("work/sub/b.txt"), 100))
+      yield* asked
+      const stopped = yield* Effect.forkChild(Fiber.interrupt(reading))
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.join(stopped)
+      yield* open
+    })
+  )
+})
