@@ -21,9 +21,10 @@ const gated = Effect.gen(function* () {
   const gate = yield* Deferred.make<void>()
   const asked = yield* Queue.unbounded<string>()
   let isShut = true
+  let count = 0
   const pass = (path: string) =>
     isShut && path.includes("sub")
-      ? Effect.uninterruptible(Effect.andThen(Queue.offer(asked, path), Deferred.await(gate)))
+      ? Effect.uninterruptible(Effect.andThen(Queue.offer(asked, `${++count} ${path}`), Deferred.await(gate)))
       : Effect.void
   const layer = Layer.merge(
     Layer.effect(
@@ -48,7 +49,7 @@ const gated = Effect.gen(function* () {
     Effect.sync(() => (isShut = false)),
     Deferred.succeed(gate, undefined)
   )
-  return { ...place, fs, asked: Queue.take(asked), open }
+  return { ...place, fs, asked: Queue.take(asked), count: () => count, open }
 })
 
 describe("a disk that does not answer", () => {
@@ -72,7 +73,7 @@ describe("a disk that does not answer", () => {
 
   it.effect("holds two places at most: what else is asked for fails in time too, and comes back when it does", () =>
     Effect.gen(function* () {
-      const { asked, at, fs, open } = yield* gated
+      const { asked, at, count, fs, open } = yield* gated
       const lost = yield* Effect.forkChild(
         Effect.forEach([1, 2, 3, 4], () => refused(fs.readBytes(at("work/sub/b.txt"), 100)), {
           concurrency: "unbounded"
@@ -87,6 +88,7 @@ describe("a disk that does not answer", () => {
         ["TimedOut", "TimedOut", "TimedOut", "TimedOut"]
       )
       assert.strictEqual((yield* Fiber.join(other)).reason, "TimedOut")
+      assert.strictEqual(count(), 2)
       yield* open
       assert.strictEqual(text((yield* fs.readBytes(at("work/a.txt"), 100)).bytes), "alpha\n")
       assert.strictEqual(text((yield* fs.readBytes(at("work/sub/b.txt"), 100)).bytes), "beta\n")
