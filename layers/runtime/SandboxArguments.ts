@@ -29,7 +29,7 @@ export interface Inside {
 }
 
 /** One step of bubblewrap's, at a path. */
-interface Step {
+export interface Step {
   readonly path: string
   readonly arguments: ReadonlyArray<string>
   /** What is mounted at the path, instead of arguments. It is given open: by its name it could be another by then. */
@@ -114,8 +114,14 @@ const prologue = (maxProcesses: number | undefined): string => {
 /** The first of those that the program is given. */
 const firstDescriptor = 4
 
-/** What vanishes before it is mounted, or is another by then, is not seen; that is less, not more. */
-const open = Effect.fnUntraced(function* (found: ReadonlyArray<Step>, { network, strengths }: Inside) {
+/**
+ * The fence itself, from steps that are sorted by depth. What vanishes before it is mounted, or is another by then, is not
+ * seen; that is less, not more.
+ */
+export const open = Effect.fnUntraced(function* (
+  found: ReadonlyArray<Step>,
+  { network, strengths }: Pick<Inside, "network" | "strengths">
+) {
   const descriptors: Array<number> = []
   const args: Array<string> = [...namespaces(network, strengths)]
   const give = (descriptor: number) => String(firstDescriptor + descriptors.push(descriptor) - 1)

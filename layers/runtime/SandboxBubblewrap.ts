@@ -22,6 +22,7 @@ import * as Disk from "./SandboxDisk.ts"
 import * as None from "./SandboxNone.ts"
 import { effective, plan } from "./SandboxPlan.ts"
 import { type Probed, probe } from "./SandboxProbe.ts"
+import * as Reader from "./SandboxReader.ts"
 import * as Seccomp from "./SandboxSeccomp.ts"
 import * as System from "./SandboxSystem.ts"
 
@@ -222,7 +223,7 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
 
   const fenceOf = Effect.fnUntraced(function* (
     { program, strengths, weaker }: Probed & { readonly usable: true },
-    network: SandboxPolicy["network"]
+    { mode, network }: SandboxPolicy
   ) {
     const found = yield* system
     const temporary = yield* temporaryOf(launcher)
@@ -240,15 +241,17 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
           })
         }
         return wrap({ ...spec, reportsInit: true }, inside)
-      })
+      }),
+      wrapReader: Reader.make({ launcher, system: found, bubblewrap: { program, strengths }, mode })
     } satisfies Fence
   })
 
   return Sandbox.of({
-    open: Effect.fn("Sandbox.open")(function* ({ mode, network }) {
+    open: Effect.fn("Sandbox.open")(function* (policy) {
+      const { mode, network } = policy
       if (mode === "off") return None.fence("Bash is not fenced: the manifest has switched the sandbox off.")
       const probed = yield* probes[network]
-      if (probed.usable) return yield* fenceOf(probed, network)
+      if (probed.usable) return yield* fenceOf(probed, policy)
       if (mode === "required") return yield* refusal(probed)
       return None.fence(`Bash is not fenced: ${probed.why} (${probed.hint}).`)
     })

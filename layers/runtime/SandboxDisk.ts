@@ -14,6 +14,15 @@ const kindOf = (path: string): Kind => {
   }
 }
 
+/** The directories directly in it; undefined if it cannot be listed. */
+export const directoriesIn = (path: string): ReadonlyArray<string> | undefined => {
+  try {
+    return NFS.readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+  } catch {
+    return undefined
+  }
+}
+
 export const make = (): Disk => {
   const kinds = new Map<string, Kind>()
   return {

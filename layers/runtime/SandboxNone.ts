@@ -10,7 +10,8 @@ const promise =
 /** `why` is a sentence. */
 export const fence = (why: string): Fence => ({
   report: () => Effect.succeed({ mode: "none", enforced: false, reason: `${why} ${promise}` }),
-  wrap: (spec) => Effect.succeed(spec)
+  wrap: (spec) => Effect.succeed(spec),
+  wrapReader: () => Effect.undefined
 })
 
 export const layer: Layer.Layer<Sandbox> = Layer.succeed(Sandbox, {

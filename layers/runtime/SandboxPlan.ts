@@ -39,7 +39,7 @@ export interface Disk {
 }
 
 /** The first part of the path that is no plain directory, or the path itself. */
-const firstOther = (disk: Disk, path: string): { readonly at: string; readonly kind: Kind } => {
+const firstOther = (disk: Pick<Disk, "kind">, path: string): { readonly at: string; readonly kind: Kind } => {
   let at = "/"
   for (const name of Lexical.components(path)) {
     at = Lexical.join(at, name)
@@ -50,12 +50,12 @@ const firstOther = (disk: Disk, path: string): { readonly at: string; readonly k
 }
 
 /** What lies at the path, if no part of it is a link. */
-const plain = (disk: Disk, path: string): "directory" | "file" | undefined => {
+export const plain = (disk: Pick<Disk, "kind">, path: string): "directory" | "file" | undefined => {
   const { at, kind } = firstOther(disk, path)
   return at === path && (kind === "directory" || kind === "file") ? kind : undefined
 }
 
-const byDepth = (a: string, b: string): number => Lexical.depth(a) - Lexical.depth(b) || (a < b ? -1 : 1)
+export const byDepth = (a: string, b: string): number => Lexical.depth(a) - Lexical.depth(b) || (a < b ? -1 : 1)
 
 /** The nearest of `mounts` above the path. */
 const above = (mounts: ReadonlyMap<string, Mount>, path: string): Mount | undefined => {
@@ -159,7 +159,7 @@ const makePlan = (rules: ScopeRules, disk: Disk) => {
 }
 
 /** More would not fit into one command line. */
-const maxMounts = 1000
+export const maxMounts = 1000
 
 /** `rules` have real paths. */
 export const plan = (rules: ScopeRules, disk: Disk): Plan => {

@@ -21,7 +21,7 @@ const limitMillis = 10_000
 const maxReason = 300
 
 /** The program in an absolute directory of a search path. */
-const find = (name: string, searchPath: string): string | undefined =>
+export const find = (name: string, searchPath: string): string | undefined =>
   searchPath
     .split(":")
     .filter((directory) => directory.startsWith("/"))
@@ -45,7 +45,7 @@ const spawned = ({ args, command, cwd, env }: LaunchSpec, opening: Opening): Chi
   })
 
 /** Why it does not work. */
-const run = (spec: LaunchSpec): Effect.Effect<string | undefined> =>
+export const run = (spec: LaunchSpec): Effect.Effect<string | undefined> =>
   Effect.flatMap(spec.opening ?? Effect.succeed({ args: [], descriptors: [] }), (opening) =>
     Effect.callback<string | undefined>((resume) => {
       const child = spawned(spec, opening)

@@ -35,12 +35,24 @@ export interface FencedScope {
   readonly own: ReadonlyArray<string>
 }
 
+/** A program behind a fence that shows it nothing but files to read. */
+export interface FencedReader {
+  readonly spec: LaunchSpec
+  /** Directories that may be read and cannot be shown: a rule for them alone would come to too many mounts. */
+  readonly unseen: ReadonlyArray<string>
+}
+
 /** The fence of one pod. */
 export interface Fence {
   /** What is enforced, with the mounts that this scope comes to. */
   readonly report: (scope: FencedScope) => Effect.Effect<SandboxReport>
   /** The same command inside the fence; without a sandbox, the command as it is. */
   readonly wrap: (spec: LaunchSpec, scope: FencedScope) => Effect.Effect<LaunchSpec, SandboxError>
+  /**
+   * A program of our own that walks through files: it sees what these rules, with real paths, let be read, and itself. No
+   * network, no home, no processes. Undefined where there is no sandbox, or the program does not run in it.
+   */
+  readonly wrapReader: (spec: LaunchSpec, rules: ScopeRules) => Effect.Effect<FencedReader | undefined, SandboxError>
 }
 
 export class Sandbox extends Context.Service<

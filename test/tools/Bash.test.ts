@@ -314,7 +314,8 @@ layer(live)("Bash", (it) => {
                 ...spec,
                 command: "env",
                 args: ["FENCED=1", spec.command, ...spec.args]
-              })
+              }),
+            wrapReader: () => Effect.undefined
           })
       })
       const bench = yield* workbench().pipe(Effect.provide(fence))
