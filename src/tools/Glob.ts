@@ -1,10 +1,12 @@
 /** `Glob`: files by the pattern of their path, the newest first. */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import * as Lexical from "../scope/Lexical.ts"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
 import { invalid } from "./Failure.ts"
+import type { IgnoreFiles } from "./IgnoreFiles.ts"
 import { pageAt, sentence } from "./Paging.ts"
 import type { Search } from "./Search.ts"
 import * as SearchBase from "./SearchBase.ts"
@@ -45,28 +47,43 @@ const description =
 /** Relative to the base and anchored there; a leading slash is what ties a pattern to the base in ripgrep. */
 const anchored = (pattern: string, base: SearchBase.Base): string | undefined => {
   if (!Lexical.isAbsolute(pattern)) return `/${pattern.replace(/^(\.\/)+/, "")}`
-  for (const directory of [Lexical.normalize(base.shown), base.real]) {
+  for (const directory of [Lexical.normalize(base.shown), base.place.real]) {
     if (directory !== "/" && pattern.startsWith(`${directory}/`)) return pattern.slice(directory.length)
   }
-  return base.real === "/" ? pattern : undefined
+  return base.place.real === "/" ? pattern : undefined
 }
 
 const listing = ["--files", "--null"]
 
+/** Names are kept until the second search; more would not fit into memory well. */
+const maxLeftBytes = 64 * 1024 * 1024
+
 /** Names of all files that ripgrep finds with these filters. */
-const leftIn = Effect.fnUntraced(function* (search: Search, base: SearchBase.Base, filters: ReadonlyArray<string>) {
-  const found = new Set<string>()
-  yield* search({
-    directory: base.here,
-    args: [...listing, ...filters, ...base.args, "--", "./"],
-    separator: 0,
-    onRecord: (record) => found.add(Text.decodeLossy(record))
-  })
-  return found
-})
+const leftIn = (
+  search: Search,
+  base: SearchBase.Base,
+  filters: ReadonlyArray<string>,
+  ignoreFiles: IgnoreFiles | undefined
+) =>
+  SearchBase.following(
+    ignoreFiles,
+    Effect.fnUntraced(function* (followed) {
+      const names = new Set<string>()
+      const end = yield* search({
+        place: base.place,
+        args: [...listing, ...filters, ...base.args, "--", "./"],
+        ignoreFiles: followed,
+        separator: 0,
+        maxBytes: maxLeftBytes,
+        onRecord: (record) => names.add(Text.decodeLossy(record))
+      })
+      return { names, end }
+    })
+  )
 
 export const make = (options: {
   readonly fs: ScopedFsShape
+  readonly files: FileSystem.FileSystem
   readonly search: Search
   readonly contentBytes: number
 }): Tool.Tool =>
@@ -77,7 +94,7 @@ export const make = (options: {
     idempotent: true,
     run: Effect.fn("Tool.Glob")(function* ({ head_limit, hidden, ignored, offset = 0, path, pattern, type }) {
       if (pattern === "") return yield* invalid("The pattern is empty: `**` finds every file.")
-      const base = yield* SearchBase.open(options.fs, path)
+      const base = yield* SearchBase.open(options.fs, options.files, path)
       const glob = anchored(pattern, base)
       if (glob === undefined) {
         return yield* invalid(
@@ -87,24 +104,23 @@ export const make = (options: {
       const limit = Math.max(1, Math.min(head_limit ?? maxFiles, maxFiles))
       const page = SearchPage.make({ offset, limit, maxBytes: options.contentBytes })
       // A pattern in ripgrep's arguments beats all that leaves files out, so what is left in is asked for by itself.
-      const filters = [
-        ...(hidden === false ? [] : ["--hidden"]),
-        ...(ignored === false ? [] : ["--no-ignore"]),
-        ...(type === undefined ? [] : [`--type=${type}`])
-      ]
+      const filters = [...(hidden === false ? [] : ["--hidden"]), ...(type === undefined ? [] : [`--type=${type}`])]
       const isFiltered = hidden === false || ignored === false || type !== undefined
-      const left = isFiltered ? yield* leftIn(options.search, base, filters) : undefined
-      const end = yield* options.search({
-        directory: base.here,
-        args: [...listing, "--hidden", "--no-ignore", "--sortr=modified", `--glob=${glob}`, ...base.args, "--", "./"],
+      const ignoreFiles = ignored === false ? base.ignoreFiles : undefined
+      const left = isFiltered ? yield* leftIn(options.search, base, filters, ignoreFiles) : undefined
+      const found = yield* options.search({
+        place: base.place,
+        ignoreFiles: undefined,
+        args: [...listing, "--hidden", "--sortr=modified", `--glob=${glob}`, ...base.args, "--", "./"],
         separator: 0,
         before: (record) => base.look(record, "name"),
         onRecord: (record, isWhole) => {
-          if (left?.has(Text.decodeLossy(record)) === false) return
+          if (left?.names.has(Text.decodeLossy(record)) === false) return
           const file = isWhole ? base.permitted(record) : undefined
           if (file !== undefined && page.admit(Text.encode(file).length + 1)) page.add(file)
         }
       })
+      const end = left === undefined ? found : SearchBase.both(left.end, found)
       const total = page.total()
       const paging = pageAt(offset, page.returned(), total, end.stopped === "end")
       const summary = [

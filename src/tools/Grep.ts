@@ -5,11 +5,14 @@
  * totals are what there is, and whether there is more is exact.
  */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as Text from "../scope/Text.ts"
+import * as GrepCounts from "./GrepCounts.ts"
 import * as GrepLines from "./GrepLines.ts"
 import * as SearchPage from "./SearchPage.ts"
+import type { IgnoreFiles } from "./IgnoreFiles.ts"
 import { pageAt, sentence } from "./Paging.ts"
 import type { Search, SearchEnd } from "./Search.ts"
 import * as SearchBase from "./SearchBase.ts"
@@ -17,6 +20,9 @@ import * as Tool from "./Tool.ts"
 
 const defaultLimit = 250
 const maxContext = 1000
+
+/** ripgrep holds a file whole to find matches over several lines. */
+const maxMultilineBytes = 256 * 1024 * 1024
 
 const count = (description: string) =>
   Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({ description }))
@@ -52,22 +58,24 @@ const Parameters = Schema.Struct({
   "-A": count("Lines to show after each match, in content."),
   "-B": count("Lines to show before each match, in content."),
   "-C": count("Lines to show before and after each match; overrides -A and -B."),
-  multiline: flag("Let a match span lines, and `.` match line ends."),
+  multiline: flag(
+    `Let a match span lines, and \`.\` match line ends. Files over ${maxMultilineBytes} bytes are left out then.`
+  ),
   head_limit: count(`Results to return at most, ${defaultLimit} by default: files, or matches in content.`),
   offset: count("Results to skip, 0 by default.")
 })
 type Arguments = typeof Parameters.Type
 
 const description =
-  "Searches file contents. Hidden and git-ignored files are left out unless asked for, binary files always; links are " +
-  "not followed. Results are sorted by path; the summary has the totals and the offset of the next results."
+  "Searches file contents. Hidden and git-ignored files are left out unless asked for; links are not followed. A file " +
+  "with a NUL byte in its first 64 KiB is binary and left out; any other is searched up to the block of 64 KiB with its " +
+  "first NUL. Results are sorted by path; the summary has the totals and the offset of the next results."
 
 const argumentsOf = (args: Arguments): ReadonlyArray<string> => [
   "--sort=path",
   ...(args.hidden === true ? ["--hidden"] : []),
-  ...(args.ignored === true ? ["--no-ignore"] : []),
   ...(args["-i"] === true ? ["--ignore-case"] : []),
-  ...(args.multiline === true ? ["--multiline", "--multiline-dotall"] : []),
+  ...(args.multiline === true ? ["--multiline", "--multiline-dotall", `--max-filesize=${maxMultilineBytes}`] : []),
   ...(args.glob === undefined ? [] : [`--glob=${args.glob}`]),
   ...(args.type === undefined ? [] : [`--type=${args.type}`])
 ]
@@ -79,10 +87,18 @@ interface Found {
   readonly end: SearchEnd
 }
 
-/** The first record is a path alone; a path that begins with such a number would have "./" in front. */
-const countIn = (record: Uint8Array) => /^(\d+)\n/.exec(Text.decodeLossy(record.subarray(0, 32)))
+interface Run {
+  readonly args: Arguments
+  readonly base: SearchBase.Base
+  readonly page: SearchPage.Page
+  readonly ignoreFiles: IgnoreFiles | undefined
+}
 
-const pathIn = (record: Uint8Array): Uint8Array => record.subarray(countIn(record)?.[0].length ?? 0)
+/** The first record is a path alone; a path that begins with such a number would have "./" in front. */
+const pathIn = (record: Uint8Array): Uint8Array => {
+  const number = /^\d+\n/.exec(Text.decodeLossy(record.subarray(0, 32)))
+  return record.subarray(number?.[0].length ?? 0)
+}
 
 const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found: Found): string => {
   const { end, page } = found
@@ -103,68 +119,75 @@ const summarize = (args: Arguments, base: SearchBase.Base, offset: number, found
 
 export const make = (options: {
   readonly fs: ScopedFsShape
+  readonly files: FileSystem.FileSystem
   readonly search: Search
   readonly contentBytes: number
 }): Tool.Tool => {
-  /** `path` NUL `count` LF, over and over: cut at NUL, each record but the first begins with the count before it. */
-  const inFiles = Effect.fnUntraced(function* (
-    args: Arguments,
-    base: SearchBase.Base,
-    page: SearchPage.Page
-  ): Effect.fn.Return<Found, Tool.ToolError> {
-    const isCount = args.output_mode === "count"
-    let matches = 0
-    let file: string | undefined
-    const take = (number: number) => {
-      if (file === undefined) return
-      matches += number
-      const line = isCount ? `${file}:${number}` : file
-      if (page.admit(Text.encode(line).length)) page.add(line)
-    }
+  const inFiles = Effect.fnUntraced(function* ({
+    args,
+    base,
+    ignoreFiles,
+    page
+  }: Run): Effect.fn.Return<Found, Tool.ToolError> {
     const end = yield* options.search({
-      directory: base.here,
+      place: base.place,
+      // `path` NUL `count` LF, over and over: cut at NUL, each record but the first begins with the count before it.
       args: [
         "--count",
+        "--max-count=1",
         "--null",
         "--with-filename",
-        ...(isCount ? [] : ["--max-count=1"]),
         ...argumentsOf(args),
         ...base.args,
         "--",
         args.pattern,
         "./"
       ],
+      ignoreFiles,
       separator: 0,
       before: (record, isWhole) => (isWhole ? base.look(pathIn(record), "content") : undefined),
       onRecord: (record, isWhole) => {
-        const number = countIn(record)
-        if (number !== null) take(Number(number[1]))
-        file = isWhole ? base.permitted(pathIn(record)) : undefined
+        const path = pathIn(record)
+        const file = isWhole && path.length > 0 ? base.permitted(path) : undefined
+        if (file !== undefined && page.admit(Text.encode(file).length)) page.add(file)
       }
     })
-    return { page, files: page.total(), matches, end }
+    return { page, files: page.total(), matches: 0, end }
   })
 
-  const inLines = Effect.fnUntraced(function* (
-    args: Arguments,
-    base: SearchBase.Base,
-    page: SearchPage.Page
-  ): Effect.fn.Return<Found, Tool.ToolError> {
+  const inCounts = Effect.fnUntraced(function* ({
+    args,
+    base,
+    ignoreFiles,
+    page
+  }: Run): Effect.fn.Return<Found, Tool.ToolError> {
+    const counts = GrepCounts.make({ base, page })
+    const end = yield* options.search({
+      place: base.place,
+      args: ["--json", ...argumentsOf(args), ...base.args, "--", args.pattern, "./"],
+      ignoreFiles,
+      separator: 10,
+      maxBytes: Infinity,
+      before: counts.before,
+      onRecord: counts.onRecord
+    })
+    return { page, files: page.total(), matches: counts.matches(), end }
+  })
+
+  const inLines = Effect.fnUntraced(function* ({
+    args,
+    base,
+    ignoreFiles,
+    page
+  }: Run): Effect.fn.Return<Found, Tool.ToolError> {
     const after = Math.min(args["-C"] ?? args["-A"] ?? 0, maxContext)
     const before = Math.min(args["-C"] ?? args["-B"] ?? 0, maxContext)
     const lines = GrepLines.make({ base, page, hasNumbers: args["-n"] ?? true, before, after })
+    const context = [`--after-context=${after}`, `--before-context=${before}`]
     const end = yield* options.search({
-      directory: base.here,
-      args: [
-        "--json",
-        `--after-context=${after}`,
-        `--before-context=${before}`,
-        ...argumentsOf(args),
-        ...base.args,
-        "--",
-        args.pattern,
-        "./"
-      ],
+      place: base.place,
+      args: ["--json", ...context, ...argumentsOf(args), ...base.args, "--", args.pattern, "./"],
+      ignoreFiles,
       separator: 10,
       before: lines.before,
       onRecord: lines.onRecord
@@ -172,20 +195,27 @@ export const make = (options: {
     return { page, files: lines.files(), matches: page.total(), end }
   })
 
+  const runs = { files_with_matches: inFiles, count: inCounts, content: inLines }
+
   return Tool.make({
     name: "Grep",
     description,
     parameters: Parameters,
     idempotent: true,
     run: Effect.fn("Tool.Grep")(function* (args) {
-      const base = yield* SearchBase.open(options.fs, args.path)
+      const base = yield* SearchBase.open(options.fs, options.files, args.path)
       const offset = args.offset ?? 0
-      const page = SearchPage.make({
-        offset,
-        limit: Math.max(1, args.head_limit ?? defaultLimit),
-        maxBytes: options.contentBytes
-      })
-      const found = yield* (args.output_mode === "content" ? inLines : inFiles)(args, base, page)
+      const limit = Math.max(1, args.head_limit ?? defaultLimit)
+      const ignoreFiles = args.ignored === true ? undefined : base.ignoreFiles
+      const found = yield* SearchBase.following(ignoreFiles, (followed) =>
+        runs[args.output_mode ?? "files_with_matches"]({
+          args,
+          base,
+          page: SearchPage.make({ offset, limit, maxBytes: options.contentBytes }),
+          ignoreFiles: followed
+        })
+      )
+      const { page } = found
       const hasMore = offset + page.returned() < page.total() || found.end.stopped !== "end"
       return {
         summary: summarize(args, base, offset, found),

@@ -2,52 +2,15 @@
  * From ripgrep's JSON to the lines that the model reads: matches with the context that belongs to them.
  *
  * Context travels with the match it belongs to: lines before a match wait until it is known whether the match is on the
- * page. A match over several lines is one result. Of a long line the part around the match is shown.
+ * page. A match over several lines is one result. Of a long line the part around the match is shown, and of context as
+ * much as fits.
  */
-import * as Base64 from "effect/encoding/Base64"
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Text from "../scope/Text.ts"
-import type { Page } from "./SearchPage.ts"
+import * as GrepRecords from "./GrepRecords.ts"
 import type { Base } from "./SearchBase.ts"
-
-/** Text, or base64 of bytes that are not UTF-8. */
-const Bytes = Schema.Union([Schema.Struct({ text: Schema.String }), Schema.Struct({ bytes: Schema.String })])
-
-const Line = Schema.Struct({
-  type: Schema.Literals(["match", "context"]),
-  data: Schema.Struct({
-    path: Bytes,
-    lines: Bytes,
-    line_number: Schema.NullOr(Schema.Int),
-    submatches: Schema.Array(Schema.Struct({ start: Schema.Int, end: Schema.Int }))
-  })
-})
-
-/** Comes before all that is found in a file. */
-const Begin = Schema.Struct({ type: Schema.Literal("begin"), data: Schema.Struct({ path: Bytes }) })
-
-const decoder =
-  <A>(schema: Schema.Codec<A, unknown>) =>
-  (record: Uint8Array): Option.Option<A> => {
-    try {
-      return Schema.decodeUnknownOption(schema)(JSON.parse(Text.decodeLossy(record)))
-    } catch {
-      return Option.none()
-    }
-  }
-
-const parse = decoder(Line)
-const parseBegin = decoder(Begin)
-
-const openingOfBegin = Text.encode('{"type":"begin"')
-
-const isBegin = (record: Uint8Array): boolean => openingOfBegin.every((byte, index) => record[index] === byte)
-
-const bytesOf = (value: typeof Bytes.Type): Uint8Array =>
-  "text" in value ? Text.encode(value.text) : Result.getOrElse(Base64.decode(value.bytes), () => new Uint8Array())
+import type { Page } from "./SearchPage.ts"
 
 /** A longer line is cut to this, and a longer match over several lines, in bytes. */
 const maxLineBytes = 1000
@@ -73,6 +36,20 @@ const clip = (bytes: Uint8Array, matchAt: number): string => {
   return before + Text.decodeLossy(bytes.subarray(start, end)) + after
 }
 
+const leftOut = "[... context left out]"
+
+/** The last lines that come to at most so many bytes. */
+const nearest = (lines: ReadonlyArray<string>, maxBytes: number): Array<string> => {
+  let bytes = 0
+  let first = lines.length
+  while (first > 0) {
+    bytes += Text.encode(lines[first - 1] as string).length + 1
+    if (bytes > maxBytes) break
+    first--
+  }
+  return lines.slice(first)
+}
+
 export interface GrepLines {
   readonly before: (record: Uint8Array) => Effect.Effect<void> | undefined
   readonly onRecord: (record: Uint8Array, isWhole: boolean) => void
@@ -89,18 +66,14 @@ export const make = (options: {
   readonly after: number
 }): GrepLines => {
   const { base, page } = options
-  let file = ""
   let shown: string | undefined
   let files = 0
   let fileHasMatch = false
   let waiting: Array<string> = []
   let owed = 0
 
-  const enter = (hit: Uint8Array) => {
-    const name = Text.decodeLossy(hit)
-    if (name === file) return
-    file = name
-    shown = base.permitted(hit)
+  const enter = (file: Uint8Array) => {
+    shown = base.permitted(file)
     fileHasMatch = false
     waiting = []
     owed = 0
@@ -109,43 +82,46 @@ export const make = (options: {
   const match = (text: string) => {
     if (!fileHasMatch) files++
     fileHasMatch = true
-    const lines = [...waiting, text]
+    const bytes = Text.encode(text).length + 1
+    const context = nearest(waiting, page.maxBytes / 2 - bytes)
+    if (context.length < waiting.length) context.unshift(leftOut)
     waiting = []
-    const isOnPage = page.admit(lines.reduce((sum, line) => sum + line.length + 1, 0))
-    if (isOnPage) for (const line of lines) page.add(line)
+    const isOnPage = page.admit(context.reduce((sum, line) => sum + Text.encode(line).length + 1, bytes))
+    if (isOnPage) for (const line of [...context, text]) page.add(line)
     owed = isOnPage ? options.after : 0
+  }
+
+  const follow = (text: string) => {
+    const fits = Text.encode(text).length < page.room()
+    page.add(fits ? text : leftOut)
+    owed = fits ? owed - 1 : 0
   }
 
   return {
     files: () => files,
     before: (record) => {
-      const begin = isBegin(record) ? Option.getOrUndefined(parseBegin(record)) : undefined
-      return begin === undefined ? undefined : base.look(bytesOf(begin.data.path), "content")
+      const file = GrepRecords.fileOf(record)
+      return file === undefined ? undefined : base.look(file, "content")
     },
     onRecord: (record, isWhole) => {
+      const file = GrepRecords.fileOf(record)
+      if (file !== undefined) return enter(file)
+      if (shown === undefined) return
       if (!isWhole) {
-        // Too long to be read as JSON; that it is a match, and where, is at its beginning.
-        const beginning = Text.decodeLossy(record.subarray(0, 8192))
-        const path = /^\{"type":"match","data":\{"path":\{"text":("(?:[^"\\]|\\.)*")\}/.exec(beginning)?.[1]
-        if (path === undefined) return
-        enter(Text.encode(JSON.parse(path) as string))
-        if (shown !== undefined) match(`${shown}: [a match in a line that is too long to show]`)
+        // Too long to be read as JSON.
+        if (GrepRecords.isMatch(record)) match(`${shown}: [a match in a line that is too long to show]`)
         return
       }
-      const line = Option.getOrUndefined(parse(record))
+      const line = Option.getOrUndefined(GrepRecords.line(record))
       if (line === undefined) return
-      enter(bytesOf(line.data.path))
-      if (shown === undefined) return
       const isMatch = line.type === "match"
       const mark = isMatch ? ":" : "-"
       const number = options.hasNumbers && line.data.line_number !== null ? `${mark}${line.data.line_number}` : ""
-      const text = clip(trimEnd(bytesOf(line.data.lines)), line.data.submatches[0]?.start ?? 0)
+      const text = clip(trimEnd(GrepRecords.bytesOf(line.data.lines)), line.data.submatches[0]?.start ?? 0)
       const rendered = `${shown}${number}${mark}${text}`
       if (isMatch) match(rendered)
-      else if (owed > 0) {
-        owed--
-        page.add(rendered)
-      } else if (options.before > 0) {
+      else if (owed > 0) follow(rendered)
+      else if (options.before > 0) {
         // Lines behind a match of another page come here too; the nearest ones are those before the next match.
         waiting = [...waiting.slice(1 - options.before || waiting.length), rendered]
       }

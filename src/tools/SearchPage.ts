@@ -11,6 +11,9 @@ export interface Page {
   readonly admit: (bytes: number) => boolean
   /** Text of the page; of results that were admitted, and of context around them. */
   readonly add: (line: string) => void
+  readonly maxBytes: number
+  /** Bytes that still fit. */
+  readonly room: () => number
   readonly returned: () => number
   readonly total: () => number
   readonly content: () => string
@@ -34,6 +37,8 @@ export const make = (options: { readonly offset: number; readonly limit: number;
       lines.push(line)
       bytes += Text.encode(line).length + 1
     },
+    maxBytes: options.maxBytes,
+    room: () => options.maxBytes - bytes,
     returned: () => returned,
     total: () => total,
     content: () => lines.join("\n")

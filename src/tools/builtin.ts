@@ -39,7 +39,7 @@ export interface BuiltinOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Names to allow besides; one may end in `*`. Names that end in `_API_KEY` never pass. */
   readonly envAllow?: ReadonlyArray<string>
-  /** Around commands. */
+  /** Around commands and searches. */
   readonly fence: Fence
   /** Absolute; where long output of commands is kept. Made when it is needed; should be readable in the scope. */
   readonly outputDir: string
@@ -78,7 +78,7 @@ export const builtin: (
   const client = yield* WebClient
   const reader = yield* PageReader
   const pdf = yield* PdfReader
-  const search = Search.make({ launcher, ripgrep, env })
+  const search = Search.make({ launcher, ripgrep, fence: options.fence, env })
   const contentBytes = options.contentBytes ?? defaultContentBytes
   const vision = options.vision === true
   const limits = {
@@ -96,8 +96,8 @@ export const builtin: (
     Read.make({ fs, tracker, pdf, contentBytes, vision, documents: options.documents ?? vision }),
     Write.make({ fs, tracker, contentBytes }),
     Edit.make({ fs, tracker, contentBytes }),
-    Glob.make({ fs, search, contentBytes }),
-    Grep.make({ fs, search, contentBytes }),
+    Glob.make({ fs, files, search, contentBytes }),
+    Grep.make({ fs, files, search, contentBytes }),
     Bash.make({ fs, files, launcher, background, fence: options.fence, env, outputDir: options.outputDir, limits }),
     BashOutput.make(background),
     KillShell.make(background),
