@@ -83,6 +83,14 @@ describe("a text that names pages", () => {
     assert.isAbove(accepted, 1_000)
   })
 
+  test("is never more pages than one call may have, however they are spread", () => {
+    assert.deepStrictEqual(Result.getOrThrow(parse("1-10,31-40")).length, 20)
+    for (const text of ["1-21", "1-10,31-41", "1,3-12,14-23", "1-20,1-19,40"]) {
+      const found = parse(text)
+      assert.match(Result.isFailure(found) ? found.failure : "", /more.*at most 20 in one call/, text)
+    }
+  })
+
   test("costs nothing by being long", () => {
     assert.isTrue(Result.isFailure(parse("1-99999999999999999999")))
     assert.isTrue(Result.isFailure(parse("1-1000000")))

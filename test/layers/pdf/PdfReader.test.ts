@@ -169,6 +169,23 @@ describe("a document that means no good", () => {
   )
 })
 
+describe("many documents", () => {
+  it.effect("are read two at a time", () =>
+    Effect.gen(function* () {
+      const { document, pids, reader, specs } = yield* endless
+      const { look, text } = yield* reader(anHour)
+      const first = yield* Effect.forkChild(text(document, [1], 1000), { startImmediately: true })
+      yield* Effect.forkChild(text(document, [1], 1000), { startImmediately: true })
+      const third = yield* Effect.forkChild(look(pdf(["one"])), { startImmediately: true })
+      while (pids.length < 2) yield* Effect.yieldNow
+      assert.strictEqual(specs.length, 2)
+      yield* Fiber.interrupt(first)
+      assert.strictEqual((yield* Fiber.join(third)).total, 1)
+      assert.strictEqual(specs.length, 3)
+    })
+  )
+})
+
 /** A page that takes very long, and every process that is started for it. */
 const endless = Effect.gen(function* () {
   const real = Context.get(yield* Layer.build(LauncherLive.layer), Launcher)
@@ -177,12 +194,13 @@ const endless = Effect.gen(function* () {
   const specs: Array<LaunchSpec> = []
   const watched: Launcher["Service"] = {
     ...real,
-    start: (spec) =>
-      Effect.tap(real.start(spec), ({ pid }) => {
+    start: (spec) => {
+      specs.push(spec)
+      return Effect.tap(real.start(spec), ({ pid }) => {
         pids.push(pid)
-        specs.push(spec)
         return Deferred.succeed(started, pid)
       })
+    }
   }
   const reader = (options: PdfReaderLive.PdfReaderOptions) =>
     Effect.map(Layer.build(Layer.provide(PdfReaderLive.layer(options), Layer.succeed(Launcher, watched))), (services) =>
