@@ -86,19 +86,25 @@ export const builtin: (
     ...(options.outputQuotaBytes === undefined ? {} : { quotaBytes: options.outputQuotaBytes }),
     ...(options.outputTotalBytes === undefined ? {} : { totalBytes: options.outputTotalBytes })
   }
-  const files = OutputFiles.make({
-    fs: yield* FileSystem.FileSystem,
-    directory: options.outputDir,
-    totalBytes: limits.totalBytes
-  })
-  const background = yield* BackgroundCommands.make({ launcher, files, limits })
+  const files = yield* FileSystem.FileSystem
+  const outputs = OutputFiles.make({ fs: files, directory: options.outputDir, totalBytes: limits.totalBytes })
+  const background = yield* BackgroundCommands.make({ launcher, files: outputs, limits })
   const tools = [
     Read.make({ fs, tracker, pdf, contentBytes, vision, documents: options.documents ?? vision }),
     Write.make({ fs, tracker, contentBytes }),
     Edit.make({ fs, tracker, contentBytes }),
     Glob.make({ fs, files, search, contentBytes }),
     Grep.make({ fs, files, search, contentBytes }),
-    Bash.make({ fs, files, launcher, background, fence: options.fence, env, outputDir: options.outputDir, limits }),
+    Bash.make({
+      fs,
+      files: outputs,
+      launcher,
+      background,
+      fence: options.fence,
+      env,
+      outputDir: options.outputDir,
+      limits
+    }),
     BashOutput.make(background),
     KillShell.make(background),
     ...Tasks.make({ contentBytes }),
