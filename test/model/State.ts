@@ -126,6 +126,15 @@ export const openCalls = (pod: Pod): ReadonlyArray<string> => {
   return entries.flatMap((entry) => (entry.is === "call" && !answered.has(entry.id) ? [entry.id] : []))
 }
 
+/** What waits and belongs into the next request of the run. */
+export const joining = ({ inbox, run }: Pod): ReadonlyArray<Item> =>
+  inbox.filter((item) => (item.mode === "steer" ? item.run === run?.id : item.mode !== "queue"))
+
+/** The model has the last word in the conversation: there is nothing to ask it. */
+export const isAnswered = (pod: Pod): boolean => story(pod).findLast(({ is }) => conversation.has(is))?.is === "said"
+
+const conversation: ReadonlySet<Entry["is"]> = new Set(["input", "note", "interrupt", "said", "call", "result"])
+
 /** What cut the last run short, if something did and it was not said yet. */
 export const cutBy = (pod: Pod): Cause | undefined => {
   for (const { cutsRun, entries } of pod.chain) {

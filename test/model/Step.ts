@@ -10,7 +10,9 @@ import {
   cutBy,
   type Entry,
   type HowAnswered,
+  isAnswered,
   type Item,
+  joining,
   type Name,
   openCalls,
   phase,
@@ -208,8 +210,7 @@ const begin = (
 
 /** What waits for this run is given to the model, and the model is asked. */
 const ask = (walk: Walk): void => {
-  const joins = (item: Item) => (item.mode === "steer" ? item.run === walk.pod.run?.id : item.mode !== "queue")
-  const taken = walk.pod.inbox.filter(joins)
+  const taken = joining(walk.pod)
   if (taken.length > 0) {
     walk.write((at) => {
       const current = at.run as Run
@@ -350,7 +351,7 @@ const nextLeg = (at: Pod, attempts: number): Partial<Pod> => {
   }
 }
 
-/** What had begun when the leg before ended is not run again; what had not, is. */
+/** What had begun when the leg before ended is not run again; what had not, is. An answer that is there is the last. */
 const goOn = (walk: Walk): void => {
   const open = openCalls(walk.pod)
   const lost = open.filter((id) => walk.pod.begun.includes(id))
@@ -359,6 +360,7 @@ const goOn = (walk: Walk): void => {
   }
   const rest = open.filter((id) => !lost.includes(id))
   if (rest.length > 0) work(walk, rest)
+  else if (isAnswered(walk.pod) && joining(walk.pod).length === 0) end(walk, "finished")
   else ask(walk)
 }
 

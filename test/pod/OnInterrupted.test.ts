@@ -2,10 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as MemoryStore from "../../layers/store/MemoryStore.ts"
+import type { Hook } from "../../src/hooks/Hook.ts"
 import type { SegmentRef } from "../../src/session/SessionStore.ts"
 import { counting, stuck } from "../support/benchTools.ts"
 import { badRequest } from "../support/ProbeModel.ts"
 import { fileOf, isEvent, isStatus, open, rest, until } from "../support/podBench.ts"
+import { say, texts } from "../support/talk.ts"
 
 /** A pod that is killed while a tool runs; what was not started yet is open too. */
 const killedInTool = Effect.gen(function* () {
@@ -74,6 +76,43 @@ describe("a run that a crash has cut", () => {
       const pod = yield* open(memory, { onInterrupted: "resume" })
       yield* rest
       expect([yield* pod.handle.status, pod.model.open()]).toEqual(["paused", 0])
+    }).pipe(Effect.scoped)
+  )
+
+  /** A pod that is killed between the answer, which is in the journal, and the end of the run. */
+  const killedBehindAnswer = Effect.gen(function* () {
+    const memory = MemoryStore.make()
+    const reached = yield* Deferred.make<void>()
+    const slow: Hook = {
+      name: "slow",
+      onTurnEnd: () => Effect.andThen(Deferred.succeed(reached, undefined), Effect.never)
+    }
+    const first = yield* open(memory, { hooks: [slow] })
+    const { run_id } = yield* first.handle.run("go")
+    yield* Effect.flatMap(first.model.next, (call) => call.answer("done"))
+    yield* Deferred.await(reached)
+    return { first, memory, run_id }
+  })
+
+  it.effect('"resume": a run whose answer is there ends, and nobody is asked for it again', () =>
+    Effect.gen(function* () {
+      const { first, memory, run_id } = yield* killedBehindAnswer
+      const pod = yield* open(memory, { onInterrupted: "resume" })
+      const { take } = yield* pod.handle.attach
+      if ((yield* pod.handle.status) !== "idle") yield* until(take, isStatus("idle"))
+      expect(pod.model.open()).toBe(0)
+      expect(fileOf(memory, first.ref).at(-1)).toMatchObject({ run_id, leg: 2, outcome: { result: "finished" } })
+      expect(texts((yield* say(pod, "next")).messages)).toEqual(["go", "assistant", "next"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect('"resume": what came behind the answer is for the model', () =>
+    Effect.gen(function* () {
+      const { first, memory } = yield* killedBehindAnswer
+      yield* first.handle.run("more", { delivery: "steer" })
+      const pod = yield* open(memory, { onInterrupted: "resume" })
+      const { request } = yield* pod.model.next
+      expect(texts(request.messages)).toEqual(["go", "assistant", "more"])
     }).pipe(Effect.scoped)
   )
 
