@@ -52,7 +52,7 @@ export const goOnBehind = Effect.fn("Lent.goOnBehind")(function* ({
     Effect.andThen(
       replay(made, {
         sessions: withOpen(sessions, content, file),
-        known: { file, content, bytes: content.index.bytes }
+        known: { heritage: content.heritage(file), bytes: content.index.bytes }
       })
     ),
     Effect.onError(() => Effect.ignore(sessions.remove(ref)))

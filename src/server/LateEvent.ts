@@ -20,7 +20,7 @@ const placeBytes = 64
 export const lateEvent = (event: Envelope, envelope: object): LateEvent | undefined => {
   const log = (event as { readonly [lateLog]?: LogSource })[lateLog]
   if (log === undefined) return undefined
-  const size = placeBytes * (log.view.total + (log.inherited?.history.length ?? 0))
+  const size = placeBytes * (log.view.total + (log.inherited?.state.history.length ?? 0))
   return { pieces: piecesOf(event, log, envelope), size }
 }
 

@@ -6,11 +6,9 @@
  */
 import type { LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, isControl } from "../protocol/PodRecord.ts"
-import type { Task } from "../protocol/Task.ts"
 import { decodeRecord } from "./DecodeEntry.ts"
 import { type Checkpoint, restore } from "./Checkpoint.ts"
 import * as Fold from "./Fold.ts"
-import type { HistorySlot } from "./History.ts"
 import { LogIndex } from "./LogIndex.ts"
 import type { LogSource } from "./LogReader.ts"
 import { type HiddenRange, withMark } from "./Marks.ts"
@@ -18,14 +16,17 @@ import { type RewindPoint, RewindPoints } from "./RewindPoints.ts"
 import * as Spent from "./Spent.ts"
 import type { SegmentFile } from "./SessionStore.ts"
 
-/** What a segment has from the one that it goes on behind. */
-export interface Inherited {
+/** All that the next segment has from this one, as it was at one moment. Nothing changes it any more. */
+export interface Heritage {
+  readonly state: Readonly<Fold.SessionState>
+  readonly points: RewindPoints
+  /** The segments that are read for it, nearest first. */
+  readonly segments: readonly [UnderSegment, ...ReadonlyArray<UnderSegment>]
+}
+
+/** What a segment has from the one that it goes on behind. Kept, so that who folds it anew need not read that one. */
+export interface Inherited extends Heritage {
   readonly record: BaseRecord
-  /** The context that it begins with, and the tasks that there are then. */
-  readonly history: ReadonlyArray<HistorySlot>
-  readonly tasks: ReadonlyArray<Task>
-  /** The segments that are read with it, nearest first. */
-  readonly segments: ReadonlyArray<UnderSegment>
 }
 
 /** A segment that another goes on behind. */
@@ -100,18 +101,19 @@ export class Content {
     this.points.forgetTools(tools)
   }
 
-  /** The segment goes on behind another: `under` is what that one held. */
-  inherit(record: BaseRecord, under: Content, file: SegmentFile): void {
-    Fold.inherit(this.state, under.state)
-    this.points.inherit(under.points)
-    const nearest = {
-      file,
-      entries: under.index.entries,
-      record: under.base?.record,
-      saidFrom: under.said?.from
-    }
-    const segments = [nearest, ...(under.base?.segments ?? [])]
-    this.base = { record, history: under.state.history.copy(), tasks: under.state.tasks.list, segments }
+  /** `file` is this segment. */
+  heritage(file: SegmentFile): Heritage {
+    const own = { file, entries: this.index.entries, record: this.base?.record, saidFrom: this.said?.from }
+    const points = new RewindPoints()
+    points.become(this.points)
+    return { state: Fold.copy(this.state), points, segments: [own, ...(this.base?.segments ?? [])] }
+  }
+
+  /** The segment goes on behind another, and has this from it. */
+  inherit(record: BaseRecord, from: Heritage): void {
+    Fold.inherit(this.state, from.state)
+    this.points.inherit(from.points)
+    this.base = { ...from, record }
   }
 
   /** Takes over the whole of another content, in place: whoever holds this one sees the new one. */

@@ -357,24 +357,35 @@ const applyMark = (state: SessionState, mark: MarkRecord): void => {
 }
 
 /** Takes over the whole of another state, in place: whoever holds this one sees the new one. */
-export const become = (state: SessionState, other: SessionState): void => {
+export const become = (state: SessionState, other: Readonly<SessionState>): void => {
   const { approvals, history, inbox, openCalls, receipts, ...values } = other
   Object.assign(state, values)
   state.history.become(history)
   state.approvals.become(approvals)
-  replaceAll(state.openCalls, openCalls)
+  // The values of this one change in place.
+  replaceAll(
+    state.openCalls,
+    Array.from(openCalls, ([id, open]) => [id, { ...open }] as const)
+  )
   replaceAll(state.inbox, inbox)
   replaceAll(state.receipts, receipts)
 }
 
-const replaceAll = <K, V>(map: Map<K, V>, other: ReadonlyMap<K, V>): void => {
+/** As it is now; later changes do not reach it. */
+export const copy = (other: Readonly<SessionState>): SessionState => {
+  const state = make()
+  become(state, other)
+  return state
+}
+
+const replaceAll = <K, V>(map: Map<K, V>, other: Iterable<readonly [K, V]>): void => {
   const entries = Array.from(other)
   map.clear()
   for (const [key, value] of entries) map.set(key, value)
 }
 
 /** Takes over what a base has said, for a segment that goes on behind it; prompt, config and scope are its own. */
-export const inherit = (state: SessionState, base: SessionState): void => {
+export const inherit = (state: SessionState, base: Readonly<SessionState>): void => {
   const { config, format, scope, sessionId, systemPrompt } = state
   become(state, { ...base, config, format, scope, sessionId, systemPrompt })
 }

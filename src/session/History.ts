@@ -72,9 +72,9 @@ export class History {
     this.slots = Array.from(other.slots)
   }
 
-  /** As it is now; later changes do not reach it. */
-  copy(): ReadonlyArray<HistorySlot> {
-    return Array.from(this.slots)
+  /** Not a copy: of a history that nothing changes any more. */
+  get settled(): ReadonlyArray<HistorySlot> {
+    return this.slots
   }
 
   /** Every item as of now. What has to be read is kept for the next time. */

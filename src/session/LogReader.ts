@@ -6,8 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Task } from "../protocol/Task.ts"
 import { encodeLine } from "../protocol/Wire.ts"
+import type { SessionState } from "./Fold.ts"
 import * as History from "./History.ts"
 import type { ByteRange, LogView } from "./LogIndex.ts"
 import { enclosed, type Pieces, separated } from "./Pieces.ts"
@@ -23,8 +23,7 @@ export interface LogSource {
 
 /** What its first entry is filled in with. */
 export interface Inherited {
-  readonly history: ReadonlyArray<History.HistorySlot>
-  readonly tasks: ReadonlyArray<Task>
+  readonly state: Readonly<Pick<SessionState, "history" | "tasks">>
 }
 
 /**
@@ -104,9 +103,9 @@ const filled = ({ file, inherited, view }: Behind): Pieces =>
       const at = line.indexOf(empty)
       if (at < 0) return yield* notBehind(file)
       const end = at + empty.length - 1
-      const { history, tasks } = inherited
-      const behind = tasks.length === 0 ? "" : `,"tasks":${JSON.stringify(tasks)}`
-      return enclosed(line.slice(0, end), separated(encoded(history)), `]${behind}${line.slice(end + 1)}`)
+      const { history, tasks } = inherited.state
+      const behind = tasks.list.length === 0 ? "" : `,"tasks":${JSON.stringify(tasks.list)}`
+      return enclosed(line.slice(0, end), separated(encoded(history.settled)), `]${behind}${line.slice(end + 1)}`)
     })
   )
 

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { Extension, LogEntry } from "../protocol/LogEntry.ts"
 import { type BaseRecord, formatVersion, type PodRecord } from "../protocol/PodRecord.ts"
 import { type Checkpoint, checkpoint } from "./Checkpoint.ts"
-import { Content } from "./Content.ts"
+import { Content, type Heritage } from "./Content.ts"
 import { decodeEntry, decodeRecord } from "./DecodeEntry.ts"
 import { type JsonLine, jsonLines } from "./JsonLines.ts"
 import type { HiddenRange } from "./Marks.ts"
@@ -24,10 +24,9 @@ export interface Replayed {
   readonly tornBytes: number
 }
 
-/** What a segment goes on behind: the first `bytes` of the file. */
+/** What a segment goes on behind: what the first `bytes` of another hold. */
 export interface Base {
-  readonly file: SegmentFile
-  readonly content: Content
+  readonly heritage: Heritage
   readonly bytes: number
 }
 
@@ -38,7 +37,7 @@ export interface ReplayOptions {
   readonly upTo?: number
   /** The last of these bytes may cut a batch: what comes behind it was given up on purpose. */
   readonly cutsBatch?: boolean
-  /** A base that was read already, or that is the pod's own content. */
+  /** A base that was read already, or that is of the pod's own content. */
   readonly known?: Base
   /** What is hidden, instead of what the marks in the file say. */
   readonly marks?: ReadonlyArray<HiddenRange>
@@ -107,7 +106,7 @@ const pass = Effect.fnUntraced(function* (
         const record = isRecord(entry, "pod.base") || isRecord(entry, "pod.mark") ? decodeRecord(entry) : undefined
         if (record?.domain === "pod.base" && content.base === undefined) {
           under = yield* readBase(file, record.payload, options, depth)
-          content.inherit(record.payload, under.content, under.file)
+          content.inherit(record.payload, under.heritage)
         }
         if (record?.domain === "pod.mark" && hidden === undefined) {
           const { payload } = record
@@ -144,8 +143,8 @@ const readBase = Effect.fnUntraced(function* (
   depth: number
 ): Effect.fn.Return<Base, StorageError, Scope.Scope> {
   const { known } = options
-  const isKnown = known?.file.ref.segmentId === record.segment && known.bytes === record.bytes
-  const below = isKnown ? (known.content.base?.segments.length ?? 0) : 0
+  const isKnown = known?.heritage.segments[0].file.ref.segmentId === record.segment && known.bytes === record.bytes
+  const below = isKnown ? known.heritage.segments.length - 1 : 0
   if (depth + below >= maxDepth) return yield* tooMany(file)
   if (isKnown) return known
   const ref = { sessionId: file.ref.sessionId, segmentId: record.segment }
@@ -157,7 +156,7 @@ const readBase = Effect.fnUntraced(function* (
   if ((yield* under.size) < record.bytes) return yield* broken(file, record, "that segment is shorter now")
   const read = yield* replayAt(under, { sessions: options.sessions, upTo: record.bytes, cutsBatch: true }, depth + 1)
   if (read.tornBytes > 0) return yield* broken(file, record, "no line of it ends there")
-  return { file: under, content: read.content, bytes: record.bytes }
+  return { heritage: read.content.heritage(under), bytes: record.bytes }
 })
 
 const isRecord = (entry: LogEntry | undefined, domain: PodRecord["domain"]): entry is Extension =>

@@ -164,7 +164,7 @@ export const make = (options: WriterOptions): SegmentWriter => {
     rescued?: SegmentFile
   ): Effect.fn.Return<Result, StorageError> {
     if (options.syncs && rescued === undefined) yield* from.sync
-    const known = rescued === undefined ? { file: from, content, bytes: index.bytes } : undefined
+    const known = rescued === undefined ? { heritage: content.heritage(from), bytes: index.bytes } : undefined
     const moved = Effect.gen(function* () {
       const rotation = yield* Rotation.prepare(options, content, from, behind, carried, known)
       const written = yield* append(rotation.file, rotation.content.index, requests, synced).pipe(
@@ -278,13 +278,18 @@ export const make = (options: WriterOptions): SegmentWriter => {
     return { written, synced, rotation: undefined, replaced, rewound: plan.point }
   })
 
-  /** What the session will be, before it is decided: a file that cannot be read changes nothing. */
+  /**
+   * What the session will be, before it is decided: a file that cannot be read changes nothing. No mark in it reaches
+   * what it goes on behind, so that is not read again.
+   */
   const remarked = Effect.fnUntraced(function* (from: SegmentFile, mark: MarkRecord) {
+    const { base } = content
     const read = yield* kept(
       replay(from, {
         sessions: Rotation.withOpen(options.sessions, content, from),
         upTo: index.bytes,
-        marks: withMark(content.marks, mark, index.lines)
+        marks: withMark(content.marks, mark, index.lines),
+        ...(base === undefined ? {} : { known: { heritage: base, bytes: base.record.bytes } })
       })
     )
     return read.content

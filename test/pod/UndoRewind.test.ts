@@ -1,6 +1,7 @@
 /** Bringing back what the last rewind has hidden. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { SegmentFile } from "../../src/session/SessionStore.ts"
 import { fresh, isEvent, isStatus, open, until } from "../support/podBench.ts"
 import { back, entriesOf, inputs, say } from "../support/talk.ts"
 import { plain } from "../support/sessionState.ts"
@@ -69,6 +70,32 @@ describe("undo_rewind", () => {
       yield* back(bench.handle, "one")
       yield* say(bench, "two")
       expect((yield* Effect.flip(bench.handle.undoRewind)).code).toBe("conflict")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("reads the segment that it is written to, and nothing of what that one goes on behind", () =>
+    Effect.gen(function* () {
+      const bench = yield* fresh()
+      yield* say(bench, "one")
+      yield* bench.handle.fork("copy")
+      const read = new Set<string>()
+      const wrap = (file: SegmentFile): SegmentFile => ({
+        ...file,
+        read: (from, to) => Effect.suspend(() => (read.add(file.ref.segmentId), file.read(from, to)))
+      })
+      const copy = yield* open(bench.memory, { name: "copy", wrap })
+      yield* say(copy, "two")
+      const { history } = yield* plain(copy.journal.state)
+      // Once more: what is known has to be as it was.
+      for (const words of ["two", "two"]) {
+        yield* back(copy.handle, words)
+        read.clear()
+        yield* copy.handle.undoRewind
+        expect(Array.from(read)).toEqual([copy.journal.segmentId()])
+        expect((yield* plain(copy.journal.state)).history).toEqual(history)
+      }
+      const again = yield* open(bench.memory, { name: "copy" })
+      expect(yield* plain(copy.journal.state)).toEqual(yield* plain(again.journal.state))
     }).pipe(Effect.scoped)
   )
 

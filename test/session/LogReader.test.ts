@@ -6,6 +6,7 @@ import { type LoggedItem, message } from "../../src/protocol/Item.ts"
 import { defaultConfig as config, type LogEntry } from "../../src/protocol/LogEntry.ts"
 import { encodeLine } from "../../src/protocol/Wire.ts"
 import type { Attachment } from "../../src/session/Attachment.ts"
+import { none } from "../../src/session/Tasks.ts"
 import { History } from "../../src/session/History.ts"
 import { LogIndex } from "../../src/session/LogIndex.ts"
 import { readText } from "../../src/session/LogReader.ts"
@@ -133,7 +134,7 @@ describe("the log of a pod that goes on behind a long past", () => {
         inMemory.push({ item, turn: undefined })
       }
       for (const history of [inFile, inMemory]) {
-        const log = { file, view: index.view(), inherited: { history: history.copy(), tasks: [] } }
+        const log = { file, view: index.view(), inherited: { state: { history, tasks: none } } }
         const pieces = yield* Stream.runCollect(readText(log, 0, 1))
         expect(Math.max(...pieces.map((text) => text.length))).toBeLessThan(300_000)
         expect(parsed(pieces)).toEqual([expect.objectContaining({ ...fileKey, history: items })])
