@@ -1,9 +1,9 @@
 /** Checks of `doctor` on configuration, data and runtime directories: there, ours, private, writable, with room. */
-import { constants } from "node:fs"
-import { access, stat, statfs } from "node:fs/promises"
-import { dirname } from "node:path"
+import { mkdtemp, rmdir, stat, statfs } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import * as Effect from "effect/Effect"
 import { socketPathOf } from "../../layers/runtime/RuntimeDir.ts"
+import { describeSystemError } from "../../layers/store/SystemError.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import { directoriesOf } from "./Directories.ts"
 
@@ -15,11 +15,14 @@ const littleRoom = 256 * mebibyte
 
 const statOf = (path: string) => stat(path).catch(() => undefined)
 
-const writable = (path: string): Promise<boolean> =>
-  access(path, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false
-  )
+/**
+ * Why nothing can be made in this directory; undefined if it can. Tried and not asked for: to root every mode allows
+ * everything, and some file systems take no new names all the same.
+ */
+const refusal = (path: string): Promise<string | undefined> =>
+  mkdtemp(join(path, ".effect-pod-doctor-"))
+    .then(rmdir)
+    .then(() => undefined, describeSystemError)
 
 /** The directory itself, or the nearest one above it that exists. */
 const nearestExisting = async (path: string): Promise<string> => {
@@ -38,16 +41,18 @@ const checkDirectory = async (
   if (info === undefined) {
     const above = await nearestExisting(path)
     if (!rule.needed) return ok(check, `${path} does not exist; it is optional`)
-    return (await writable(above))
+    const why = await refusal(above)
+    return why === undefined
       ? ok(check, `${path} does not exist yet; it is made when it is needed`)
-      : fail(check, `${path} does not exist, and ${above} cannot be written to`, elsewhere)
+      : fail(check, `${path} does not exist, and nothing can be made in ${above}: ${why}`, elsewhere)
   }
   if (!info.isDirectory()) return fail(check, `${path} is not a directory`, `remove it, or ${elsewhere}`)
   const user = process.getuid?.()
   if (user !== undefined && info.uid !== user) {
     return fail(check, `${path} belongs to user ${info.uid}, not to this one (${user})`, elsewhere)
   }
-  if (rule.needed && !(await writable(path))) return fail(check, `${path} cannot be written to`, elsewhere)
+  const why = rule.needed ? await refusal(path) : undefined
+  if (why !== undefined) return fail(check, `nothing can be made in ${path}: ${why}`, elsewhere)
   const mode = (info.mode & 0o777).toString(8)
   if ((info.mode & 0o077) !== 0 && rule.needed) {
     return warn(check, `${path} is open to other users (mode ${mode})`, `chmod 700 ${path}`)

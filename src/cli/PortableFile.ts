@@ -87,12 +87,15 @@ export const read = Effect.fn("PortableFile.read")(function* (
 
 /** A pipe gives its bytes once, and a file is read from several places. */
 const isRegular = (path: string): Effect.Effect<void, CliError> =>
-  Effect.tryPromise({ try: () => stat(path), catch: systemError("open", path) }).pipe(
-    Effect.mapError(storageError),
+  Effect.tryPromise({ try: () => stat(path), catch: systemError("open", path, { ENOENT: "NotFound" }) }).pipe(
+    Effect.mapError((error) => (error.reason === "NotFound" ? missing(path) : storageError(error))),
     Effect.flatMap((found) =>
       found.isFile() ? Effect.void : failed(`${path} is not a regular file`, "write what it brings to a file first")
     )
   )
+
+const missing = (path: string): CliError =>
+  failed(`${path}: there is no such file`, "name the file that effect-pod export NAME FILE has written, or a segment")
 
 const nothingMade = "nothing was made of it"
 

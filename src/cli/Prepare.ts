@@ -45,7 +45,9 @@ const directoryOf = Effect.fnUntraced(function* ({ cwd, flags }: Invocation): Ef
   const path = resolve(cwd, given)
   const info = statSync(path, { throwIfNoEntry: false })
   if (info?.isDirectory() === true) return path
-  return yield* failed(`--cwd ${path}: ${info === undefined ? "there is no such directory" : "not a directory"}`)
+  return yield* info === undefined
+    ? failed(`--cwd ${path}: there is no such directory`, "make it first, or name another one")
+    : failed(`--cwd ${path}: not a directory`, "name a directory")
 })
 
 const reasons: Readonly<Record<string, string>> = {

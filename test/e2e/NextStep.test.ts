@@ -1,5 +1,5 @@
 /** What a command says that cannot be carried out: what it was about, where, and what to do now. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { makePlace, type Place, run } from "../support/cli.ts"
@@ -42,6 +42,27 @@ describe("a command that fails says what comes next", () => {
     writeFileSync(file, "")
     const { code, stderr } = await run(place, ["run", "x"], { env: { EFFECT_POD_DATA_DIR: join(file, "data") } })
     expect([code, stderr]).toEqual([1, expect.stringMatching(/a part of the path is a file.*EFFECT_POD_DATA_DIR/)])
+  })
+
+  it("where there is no file to import, and no directory to work in: what to name instead", async () => {
+    for (const [args, said] of [
+      [["import", "none.jsonl"], /none\.jsonl: there is no such file\n {2}hint: name the file that effect-pod export/],
+      [["run", "--cwd", "none", "x"], /--cwd \S+\/none: there is no such directory\n {2}hint: make it first/]
+    ] as const) {
+      const { code, stderr } = await run(place, args)
+      expect([code, stderr]).toEqual([1, expect.stringMatching(said)])
+    }
+  })
+
+  it("where the data directory cannot be made: doctor fails as a start does, and leaves nothing behind", async () => {
+    // Takes no new names, whoever asks, and its mode does not say so.
+    const env = { EFFECT_POD_DATA_DIR: "/proc/none/data" }
+    const doctor = await run(place, ["doctor"], { env })
+    expect(doctor.stdout).toMatch(/data directory.*\/proc\/none\/data.*nothing can be made in \//)
+    expect([doctor.code, (await run(place, ["run", "x"], { env })).code]).toEqual([1, 1])
+    const later = { EFFECT_POD_DATA_DIR: join(place.cwd, "later/data") }
+    expect((await run(place, ["doctor"], { env: later })).stdout).toMatch(/later\/data does not exist yet/)
+    expect(readdirSync(place.cwd)).toEqual([])
   })
 
   it("where no key is set: the variable of every vendor", async () => {
