@@ -81,7 +81,12 @@ const speak = (
     case "scripted":
       return loaded(() => import("./Scripted.ts")).pipe(
         Effect.flatMap(({ fromFile }) =>
-          fromFile(model.script ?? "", { model: model.modelId, contextWindow: model.contextWindow })
+          fromFile(model.script ?? "", {
+            model: model.modelId,
+            contextWindow: model.contextWindow,
+            vision: model.capability.vision,
+            ...(model.capability.documents === undefined ? {} : { documents: model.capability.documents })
+          })
         ),
         Effect.map(({ client }) => client)
       )

@@ -31,6 +31,8 @@ export interface ScriptedOptions {
   readonly contextWindow?: number
   /** By default false. */
   readonly vision?: boolean
+  /** By default as `vision`. */
+  readonly documents?: boolean
 }
 
 /** What a test may look at. */
@@ -59,7 +61,8 @@ export const make = (calls: ReadonlyArray<ScriptCall>, options: ScriptedOptions 
           provider,
           model: options.model ?? "scripted",
           contextWindow: options.contextWindow ?? 200_000,
-          ...(options.vision === undefined ? {} : { vision: options.vision })
+          ...(options.vision === undefined ? {} : { vision: options.vision }),
+          ...(options.documents === undefined ? {} : { documents: options.documents })
         },
         stream: (request, alive = () => {}) =>
           Stream.suspend(() => {

@@ -5,9 +5,8 @@
  * difference between the two is told.
  */
 import type { Manifest } from "../manifest/Manifest.ts"
-import type { ScopeRules } from "../protocol/ScopeRule.ts"
+import type { ScopeRule, ScopeRules } from "../protocol/ScopeRule.ts"
 import { intersect, isSame } from "../scope/Algebra.ts"
-import { summary } from "../scope/Scope.ts"
 
 export interface Authority {
   readonly scope: ScopeRules
@@ -47,4 +46,8 @@ export const decide = ({ cwd, manifest, named }: Asked, recorded: Recorded): Aut
   return { scope, cwd: place, notes }
 }
 
-const oneLine = (scope: ScopeRules): string => summary(scope).replace(/\s+/g, " ")
+const words = ({ permission, recursive, target }: ScopeRule): string =>
+  `${permission} ${target}${recursive ? "" : " without its subdirectories"}`
+
+const oneLine = ({ allow, deny }: ScopeRules): string =>
+  allow.length === 0 ? "nothing" : [...allow.map(words), ...deny.map((rule) => `not ${words(rule)}`)].join(", ")

@@ -54,6 +54,7 @@ import * as Prompt from "./Prompt.ts"
 import * as Recorded from "./Recorded.ts"
 import * as References from "./ResolveReferences.ts"
 import * as Session from "./Session.ts"
+import { unknownTools } from "./UnknownTools.ts"
 
 export interface PodOptions {
   /** Absolute. Default: the target of the manifest's first allow rule. A pod that exists goes on where it was. */
@@ -155,6 +156,8 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     syncs: manifest.session.durability === "fsync" && (yield* SessionStore).syncs,
     onInterrupted: manifest.session.on_interrupted
   })
+  const tables = [manifest.permissions, before?.permissions].flatMap((table) => table ?? [])
+  const commands = Recorded.hookCommands([before?.hooks, manifest.hooks])
   const notes = [
     ...(options.notes ?? []),
     ...authority.notes,
@@ -173,6 +176,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(before?.permissions == null ? [] : ["the permissions that this pod was last given still hold"]),
     ...(before?.hooks === undefined ? [] : ["the hooks that this pod was last given still hold"]),
     ...(before?.budget === undefined ? [] : ["the budget that this pod was last given still holds"]),
+    ...unknownTools(tables, commands, toolbox.names),
     ...sandboxNotes(fenced, policy, manifest),
     ...(before === undefined || before.model === current.model
       ? []
@@ -193,7 +197,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     ...(notes.length === 0 ? {} : { notes })
   }
   const launcher = yield* Launcher
-  const hookCommands = Recorded.hookCommands([before?.hooks, manifest.hooks]).map((command) =>
+  const hookCommands = commands.map((command) =>
     HookCommand.make(command, {
       launcher,
       cwd: fs.cwd,
@@ -206,7 +210,6 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     cwd: fs.cwd,
     shell: yield* ShellSyntax
   })
-  const tables = [manifest.permissions, before?.permissions].flatMap((table) => table ?? [])
   const approving = Approving.make(journal)
   const permit = Permitting.make(tables, targets, approving.ask)
   const services: LegServices = {

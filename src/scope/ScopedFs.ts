@@ -125,7 +125,7 @@ export const make = Effect.fn("ScopedFs.make")(function* (
   const cwd = yield* Effect.gen(function* () {
     const found = yield* permitted(options.cwd, "read", options.cwd)
     return found.exists ? found.real : yield* notFound(options.cwd)
-  })
+  }).pipe(Effect.mapError((error) => scopeError(error.reason, error.path, `The working directory: ${error.message}`)))
 
   const readable = Effect.fnUntraced(function* (path: string) {
     const found = yield* permitted(path, "read", cwd)

@@ -101,7 +101,7 @@ describe("a pod that is started again", () => {
       })
       const third = yield* start(narrow, { cwd, named: { manifest: true } })
       expect(third.greeting.scope_summary).toBe(`Readable:\n  - ${cwd}\nWritable:`)
-      expect(third.greeting.notes?.join("\n")).toContain("narrows")
+      expect(third.greeting.notes).toContain(`the manifest narrows the scope of this pod to: read ${cwd}`)
       // It is recorded: what was given up once does not come back by itself.
       const fourth = yield* start(manifestFor(cwd), { cwd })
       expect(fourth.greeting.scope_summary).toBe(third.greeting.scope_summary)

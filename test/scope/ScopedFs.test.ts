@@ -31,6 +31,15 @@ describe("reading", () => {
     })
   )
 
+  it.effect("refuses a working directory outside of the scope, and says that it is the working directory", () =>
+    Effect.gen(function* () {
+      const { at, work } = yield* world
+      const error = yield* refused(scoped({ cwd: at("outside"), allow: [write(work)] }))
+      assert.strictEqual(error.reason, "OutOfScope")
+      assert.include(error.message, `The working directory: ${at("outside")} is outside`)
+    })
+  )
+
   it.effect("tells a missing file from one out of scope only within the scope", () =>
     Effect.gen(function* () {
       const { at, work } = yield* world

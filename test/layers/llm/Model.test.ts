@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -75,5 +76,27 @@ describe("[model] fallback", () => {
       const error = yield* Effect.flip(resolveFallbacks(table, { env: { ANTHROPIC_API_KEY: "a" } }))
       assert.match(error.message, /model\.fallback\[1\].*OPENAI_API_KEY is not set/)
     }).pipe(Effect.provide(FileSystem.layerNoop({})))
+  )
+})
+
+describe("a script as a model", () => {
+  it.effect("sees what the manifest says that it can see", () =>
+    Effect.gen(function* () {
+      const path = yield* (yield* FileSystem.FileSystem).makeTempFileScoped()
+      const seen = (capability?: { readonly vision: boolean; readonly documents?: boolean }) =>
+        Effect.gen(function* () {
+          const input = {
+            scheme: "scripted",
+            script: path,
+            ...(capability === undefined ? {} : { capability })
+          } as const
+          const script = yield* Schema.decodeEffect(ModelTable)(input)
+          const { info } = yield* Model.make(yield* resolveModel(script, { env: {} }))
+          return [info.vision === true, info.documents]
+        })
+      assert.deepStrictEqual(yield* seen(), [false, undefined])
+      assert.deepStrictEqual(yield* seen({ vision: true }), [true, undefined])
+      assert.deepStrictEqual(yield* seen({ vision: true, documents: false }), [true, false])
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
 })
