@@ -23,6 +23,8 @@ const pod = Effect.gen(function* () {
   Fs.symlinkSync("../other", Path.join(cwd, "src", "out"))
   Fs.symlinkSync("../docs", Path.join(cwd, "src", "docs"))
   Fs.symlinkSync("nowhere", Path.join(cwd, "src", "broken"))
+  Fs.symlinkSync("loop", Path.join(cwd, "src", "loop"))
+  Fs.symlinkSync("nowhere", Path.join(cwd, "docs", "lost"))
   Fs.writeFileSync(Path.join(cwd, "src", "a.ts"), "")
   const targets = PermissionTargets.make({ fs: yield* FileSystem.FileSystem, cwd, shell: yield* ShellSyntax })
   const action = Effect.fnUntraced(function* (
@@ -57,7 +59,15 @@ describe("the target of a file tool", () => {
         assert.strictEqual(yield* write(`${cwd}/src/new/b.ts`, rule), "allow")
         assert.strictEqual(yield* write(`${cwd}/docs/../src/a.ts`, rule), "allow")
         assert.strictEqual(yield* write("src/a.ts", rule), "allow")
-        for (const path of ["src/../docs/x", "src/out/x", "src/docs/x", "src/broken", "src/missing/../../x", "src"]) {
+        for (const path of [
+          "src/../docs/x",
+          "src/out/x",
+          "src/docs/x",
+          "src/broken",
+          "src/loop/x",
+          "src/missing/../../x",
+          "src"
+        ]) {
           assert.strictEqual(yield* write(`${cwd}/${path}`, rule), "ask", path)
         }
       }
@@ -73,6 +83,10 @@ describe("the target of a file tool", () => {
       assert.strictEqual(yield* read(`${cwd}/src/out/key`, ["Read", "deny", "*/src/out/*"]), "deny")
       assert.strictEqual(yield* read(`${cwd}/src/./a.ts`, ["Read", "deny", "src/a.ts"]), "deny")
       assert.strictEqual(yield* read(`${cwd}/src/a.ts`, ["Read", "deny", "ROOT/other/*"]), "allow")
+      // As it was sent, as it reads without its detours, and where a link that leads nowhere lies itself.
+      assert.strictEqual(yield* read("src/../src/a.ts", ["Read", "deny", "src/../*"]), "deny")
+      assert.strictEqual(yield* read(`${cwd}/docs/../src/out/key`, ["Read", "deny", "ROOT/work/src/out/*"]), "deny")
+      assert.strictEqual(yield* read("src/docs/lost", ["Read", "deny", "ROOT/work/docs/*"]), "deny")
     }).pipe(Effect.scoped, provided)
   )
 
@@ -85,6 +99,7 @@ describe("the target of a file tool", () => {
       assert.strictEqual(yield* grep({ pattern: "x" }, ["Grep", "deny", "ROOT/work"]), "deny")
       assert.strictEqual(yield* grep({ pattern: "secret" }, ["Grep", "deny", "*secret*"]), "deny")
       assert.strictEqual(yield* grep({ pattern: "x" }, ["Grep", "deny", "src*"]), "allow")
+      assert.strictEqual(yield* grep({ pattern: "x", path: cwd }, ["Grep", "deny", "."]), "deny")
     }).pipe(Effect.scoped, provided)
   )
 
@@ -121,7 +136,7 @@ describe("the target of a web tool", () => {
 describe("a file that a command opens", () => {
   it.effect("is judged like one that the tools open", () =>
     Effect.gen(function* () {
-      const { action } = yield* pod
+      const { action, root } = yield* pod
       const bash = (command: string, ...rules: ReadonlyArray<Rule>) =>
         action(
           "Bash",
@@ -142,7 +157,9 @@ describe("a file that a command opens", () => {
       assert.strictEqual(yield* bash("cat < src/a.ts", ["Read", "allow", "src/*"]), "allow")
       // Nobody knows where this is.
       assert.strictEqual(yield* bash("cd docs; echo x > src/a.ts", write), "deny")
+      assert.strictEqual(yield* bash(`cd docs; echo x > ${root}/work/src/a.ts`, write), "allow")
       assert.strictEqual(yield* bash('echo x > "src/$F"', write), "deny")
+      assert.strictEqual(yield* bash('echo x > "src/a.ts$F"', ["Write", "allow", "src/a.ts"]), "deny")
       assert.strictEqual(yield* bash('echo x > "src/$F"', ["Write", "allow", "*"]), "allow")
       assert.strictEqual(yield* bash('echo x > "$F"', write), "deny")
     }).pipe(Effect.scoped, provided)
@@ -174,6 +191,10 @@ describe("the target of WebFetch", () => {
         assert.strictEqual(yield* fetch(url, "deny", ["WebFetch", "allow", "https://docs.test"]), "allow", url)
         assert.strictEqual(yield* fetch(url, "deny", ["WebFetch", "allow", "https://docs.test/*"]), "allow", url)
       }
+      assert.strictEqual(
+        yield* fetch("https://docs.test/inner", "deny", ["WebFetch", "allow", "https://docs.test"]),
+        "deny"
+      )
       // What only looks like it is not allowed by it.
       for (const url of [
         "https://docs.test@evil.test/",
