@@ -7,7 +7,7 @@ import { maxPages, parse, words } from "../../src/tools/PageRanges.ts"
 import type { ToolOutput } from "../../src/tools/Tool.ts"
 import { dice } from "../support/dice.ts"
 import { numbered, pdf } from "../support/pdf.ts"
-import { live, workbench } from "./support.ts"
+import { live, told, workbench } from "./support.ts"
 
 const long = pdf(numbered(50))
 
@@ -17,7 +17,7 @@ const bench = Effect.fnUntraced(function* (
 ) {
   const made = yield* workbench({ files, ...options })
   const read = (name: string, pages?: string) =>
-    made.call("Read", { file_path: made.at(name), ...(pages === undefined ? {} : { pages }) })
+    told(made.call("Read", { file_path: made.at(name), ...(pages === undefined ? {} : { pages }) }))
   /** The text on the pages of what was shown, read by a pod whose model cannot see. */
   const seen = Effect.fnUntraced(function* ({ media }: ToolOutput) {
     const [shown] = media ?? []
