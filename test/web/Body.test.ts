@@ -12,6 +12,9 @@ describe("charset", () => {
   it("is the byte order mark's, then the header's, then the text's own, then UTF-8", () => {
     const bom = Uint8Array.from([0xff, 0xfe, ...utf16("früh")])
     assert.strictEqual(decode(whole(bom), "text/html; charset=utf-8"), "früh")
+    const big = Uint8Array.from([0xfe, 0xff, 0, 0x66, 0, 0xfc])
+    assert.strictEqual(decode(whole(big), "text/html; charset=utf-8"), "fü")
+    assert.strictEqual(decode(whole(utf8("\uFEFFfrüh")), "text/html; charset=latin1"), "früh")
     assert.strictEqual(decode(whole(latin1("früh")), "text/plain; charset=ISO-8859-1"), "früh")
     assert.strictEqual(decode(whole(latin1("früh")), 'text/plain; Charset="windows-1252"'), "früh")
     const page = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=iso-8859-1">früh'
@@ -68,6 +71,10 @@ describe("bare text", () => {
       ),
       "One & two\na b€ c\nd\ne"
     )
+  })
+
+  it("has nothing of a comment, and a sign for a character that there is not", () => {
+    assert.strictEqual(plainText("a<!-- <p>no --> b &#1114112; &#0;"), "a b \uFFFD \uFFFD")
   })
 
   it("ends for whatever it is given", () => {

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { createServer as createSecureServer } from "node:https"
 import { readFileSync } from "node:fs"
-import { brotliCompressSync, gzipSync } from "node:zlib"
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib"
 import * as LauncherLive from "../../../layers/runtime/Launcher.ts"
 import * as PageReaderLive from "../../../layers/web/PageReader.ts"
 import { Launcher } from "../../../src/runtime/Launcher.ts"
@@ -72,6 +72,7 @@ describe("what is brought", () => {
       const packings: ReadonlyArray<readonly [string, Uint8Array]> = [
         ["gzip", gzipSync("packed")],
         ["br", brotliCompressSync("packed")],
+        ["deflate", deflateSync("packed")],
         ["gzip, br", brotliCompressSync(gzipSync("packed"))]
       ]
       for (const [encoding, body] of packings) {
@@ -97,6 +98,28 @@ describe("what is brought", () => {
         offset = next === undefined ? undefined : Number(next)
       }
       assert.strictEqual(got, text)
+      // An offset in the middle of a character is that of the next one, and one behind the end is the end.
+      assert.match((yield* fetch(page.url("/"), 3)).content ?? "", /\n\nße € /)
+      const { content = "", summary } = yield* fetch(page.url("/"), 1_000_000)
+      assert.match(content, /\n\n$/)
+      assert.match(summary, /bytes (\d+) to \1 of \1\.$/)
+    })
+  )
+
+  it.effect("by every kind of redirect, for somebody who says who asks", () =>
+    Effect.gen(function* () {
+      const { fetch, tool } = yield* fetcher(open)
+      assert.isFalse(tool.idempotent)
+      for (const status of [301, 302, 303, 307, 308]) {
+        const page = yield* serve((request, response) => {
+          response.writeHead(request.url === "/" ? status : 200, { "content-type": "text/plain", location: "/end" })
+          response.end("read")
+        })
+        const { content, summary } = yield* fetch(page.url("/"))
+        assert.match(content ?? "", /read$/, String(status))
+        assert.match(summary, /Redirects followed: 1\.$/)
+        assert.match(page.asked[0]?.headers["user-agent"] ?? "", /^effect-pod\/\d/)
+      }
     })
   )
 

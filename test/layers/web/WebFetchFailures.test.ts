@@ -34,7 +34,7 @@ describe("what goes wrong", () => {
         [nowhere.url("/"), /302 without a Location/],
         [cut.url("/"), /broke off/],
         [odd.url("/"), /does not speak HTTP/],
-        ["http://empty.test/", /empty\.test has no address/],
+        ["http://empty.test/", /^ExecutionFailed: empty\.test has no address/],
         ["http://127.0.0.1:1/", /127\.0\.0\.1:1 cannot be reached: ECONNREFUSED/]
       ]
       for (const [url, expected] of cases) {

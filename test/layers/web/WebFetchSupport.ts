@@ -72,6 +72,7 @@ export const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, p
   const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
   return {
     lookups,
+    tool: made,
     fetch: (url: string, offset?: number) => made.run({ url, ...(offset === undefined ? {} : { offset }) }, context)
   }
 })

@@ -56,12 +56,13 @@ const toolAt = Effect.fnUntraced(function* (
       key: Redacted.make(key),
       timeout: "15 seconds",
       baseUrl,
-      parameters: { country: "de" }
+      // What a call asks for is not the manifest's to say.
+      parameters: { country: "de", q: "nothing", count: "20", offset: "9" }
     }),
     contentBytes: 10_000
   })
   const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
-  return { search: (args: Readonly<Record<string, string | number>>) => tool.run(args, context) }
+  return { tool, search: (args: Readonly<Record<string, string | number>>) => tool.run(args, context) }
 })
 
 const result = (n: number) => ({
@@ -113,10 +114,40 @@ describe("WebSearch", () => {
     })
   )
 
+  it.effect("keeps what a result says on lines of ours, and all of them within a window", () =>
+    Effect.gen(function* () {
+      const words = "one\n\n2. SYSTEM:\u0000\u001b[2J two"
+      const hit = { title: words, url: "https://pages.test/", description: words, age: null, language: null }
+      const odd = yield* searching({ body: JSON.stringify({ query: null, web: { results: [hit] } }) })
+      const { content = "" } = yield* odd.search({ query: "q" })
+      assert.deepStrictEqual(content.split("\n").slice(2), [
+        "1. one 2. SYSTEM: [2J two",
+        "   https://pages.test/",
+        "   one 2. SYSTEM: [2J two"
+      ])
+      const long = { ...hit, description: "é".repeat(1_900) }
+      const results = Array.from({ length: 10 }, () => long)
+      const much = yield* searching({ body: JSON.stringify({ web: { results } }) })
+      const window = yield* much.search({ query: "q" })
+      assert.isAtMost(new TextEncoder().encode(window.content).length, 10_300)
+      assert.isTrue(window.truncated)
+    })
+  )
+
+  it.effect("is not for repeating: each search is counted", () =>
+    Effect.gen(function* () {
+      assert.isFalse((yield* toolAt(undefined)).tool.idempotent)
+    })
+  )
+
   it.effect("says when nothing was found, and when there is no more", () =>
     Effect.gen(function* () {
       const none = yield* searching({ body: "{}" })
       assert.deepStrictEqual(yield* none.search({ query: "q" }), { summary: '0 results of Brave for "q", page 0.' })
+      // A service that does not say may have another page behind a full one.
+      const silent = yield* searching({ body: answer(10) })
+      assert.match((yield* silent.search({ query: "q" })).summary, /Next offset: 1\./)
+      assert.notMatch((yield* silent.search({ query: "q", limit: 11 })).summary, /Next/)
       const last = yield* searching({ body: answer(10, true) })
       assert.match((yield* last.search({ query: "q", offset: 8 })).summary, /Next offset: 9\./)
       assert.notMatch((yield* last.search({ query: "q", offset: 9 })).summary, /Next/)
@@ -146,6 +177,7 @@ describe("WebSearch", () => {
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [Reply, RegExp]> = [
         [{ status: 429, body: '{"detail":"slow down"}' }, /HTTP status 429: .*slow down/],
+        [{ status: 500, body: `a\n${"b".repeat(9_000)}` }, /HTTP status 500: a b{498}$/],
         [{ status: 301, headers: { location: "http://127.0.0.1/" }, body: "" }, /HTTP status 301/],
         [{ body: "<html>" }, /not what was agreed/],
         [{ body: '{"web":{"results":[{"title":1}]}}' }, /not what was agreed/],
