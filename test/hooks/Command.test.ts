@@ -108,6 +108,41 @@ describe("a hook of the manifest", () => {
     }).pipe(Effect.scoped, Effect.provide(world()))
   )
 
+  it.live("is over with its command: what that has started and left is ended, and keeps nobody waiting", () =>
+    Effect.gen(function* () {
+      const { handle, read } = yield* start({
+        hooks: (at) => [asks(at, ["pre_tool_call"], { timeout: "10 minutes" })],
+        // The child holds the output open.
+        scripts: { guard: 'sleep 1000 & echo $! > "$D/child"; echo \'{"decision":"skip"}\'' }
+      })
+      yield* handle.runToEnd("go")
+      expect(yield* results(handle)).toMatchObject([
+        { is_error: true, summary: expect.stringContaining("let it through") }
+      ])
+      expect(isAlive(Number(read("child")))).toBe(false)
+    }).pipe(Effect.scoped, Effect.provide(world()))
+  )
+
+  it.live("writes UTF-8, wherever the pipe cuts it", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDir
+      const items = Array.from({ length: 4 }, () => "€".repeat(32 * 1024))
+      NFS.writeFileSync(Path.join(directory, "said"), JSON.stringify({ decision: "continue_with", items }))
+      const { handle } = yield* start({
+        directory,
+        hooks: (at) => [asks(at, ["on_prompt_submit"])],
+        scripts: { guard: 'cat "$D/said"' }
+      })
+      yield* handle.runToEnd("go")
+      const { entries } = yield* handle.readEntries(0, 100)
+      const added = entries.flatMap((text) => {
+        const entry = JSON.parse(text)
+        return entry.kind === "system_item" ? [entry.item.message] : []
+      })
+      expect(added).toEqual(items)
+    }).pipe(Effect.scoped, Effect.provide(world()))
+  )
+
   const failures = {
     "exits with another code": ["cat > /dev/null; echo hush-hush; exit 3", "it ended with exit code 3"],
     "is killed": ["kill -9 $$", "it was ended by SIGKILL"],
