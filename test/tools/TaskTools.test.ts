@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Task } from "../../src/protocol/Task.ts"
 import * as Tasks from "../../src/session/Tasks.ts"
+import * as KnownFiles from "../../src/tools/KnownFiles.ts"
 import * as TaskTools from "../../src/tools/Tasks.ts"
 
 const contentBytes = 4 * 1024
@@ -17,7 +18,7 @@ const call = (name: (typeof all)[number], args: object, tasks: ReadonlyArray<Tas
   Effect.suspend(() => {
     const tool = tools.get(name)
     if (tool === undefined) throw new Error(name)
-    const context = { callId: "c", emitOutput: () => Effect.void, tasks }
+    const context = { callId: "c", emitOutput: () => Effect.void, tasks, known: KnownFiles.over(() => undefined) }
     return Effect.flatMap(tool.accept({ ...args }), (accepted) => tool.run(accepted, context))
   })
 

@@ -5,11 +5,12 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Toolbox from "../../src/agent/Toolbox.ts"
+import * as KnownFiles from "../../src/tools/KnownFiles.ts"
 import * as Tool from "../../src/tools/Tool.ts"
 
 class Sold extends Schema.TaggedError<Sold>()("Sold", { by: Schema.BigInt }) {}
 
-const context = { callId: "c", emitOutput: () => Effect.void, tasks: [] }
+const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
 const named = (name: string, parameters: Schema.Codec<unknown, unknown> = Schema.Struct({})) =>
   Tool.make({ name, description: "d", parameters, run: () => Effect.void })
 const reasonOf = (tool: Tool.Tool, args: Schema.JsonObject = {}) => Effect.flip(tool.run(args, context))
