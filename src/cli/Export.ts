@@ -4,10 +4,11 @@ import { dirname, resolve } from "node:path"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { describeSystemError, systemCode, systemHint } from "../../layers/store/SystemError.ts"
+import { Media } from "../protocol/Media.ts"
 import { formatVersion } from "../protocol/PodRecord.ts"
 import * as Ids from "../runtime/Ids.ts"
 import { type CliError, ExitCode, failed } from "./CliError.ts"
@@ -66,6 +67,16 @@ const toReader =
 const entriesOf = (source: LogSource.LogSource): Stream.Stream<ReadonlyArray<Entry>, CliError> =>
   Stream.map(source.entries(0, source.total), (texts) => texts.map((text) => JSON.parse(text) as Entry))
 
+const isMedia = Schema.is(Schema.Array(Media))
+
+/** Bytes in base64 may look like a key by chance. Without a part of them the image would be none. */
+const clean = (redactor: Redact.Redactor, { media, ...entry }: Entry): Schema.Json => {
+  if (media === undefined) return redactor.clean(entry)
+  if (!isMedia(media)) return redactor.clean({ ...entry, media })
+  const shown = media.map(({ data, ...about }) => ({ ...(redactor.clean(about) as Entry), data }))
+  return { ...(redactor.clean(entry) as Entry), media: shown }
+}
+
 const native = Effect.fnUntraced(function* (
   name: string,
   source: LogSource.LogSource,
@@ -86,7 +97,7 @@ const native = Effect.fnUntraced(function* (
   let written = 0
   yield* Stream.runForEach(entriesOf(source), (entries) => {
     written += entries.length
-    return write(entries.map((entry) => `${JSON.stringify(redactor.clean(nativeEntry(entry)))}\n`).join(""))
+    return write(entries.map((entry) => `${JSON.stringify(clean(redactor, nativeEntry(entry)))}\n`).join(""))
   })
   return written
 })

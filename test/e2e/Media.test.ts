@@ -101,6 +101,43 @@ describe.each<Dialect>(["anthropic", "openai", "responses", "gemini"])("%s", (di
   })
 })
 
+describe("a request that is refused with an image in it", () => {
+  const look = () => {
+    writeFileSync(join(place.cwd, "a.png"), Buffer.from(data, "base64"))
+    const manifest = vendorManifest(place, "anthropic", urlOf(server, "anthropic"), sees)
+    server.reply(say([{ tool: "Read", id: "c1", args: { file_path: join(place.cwd, "a.png") } }]))
+    return run(place, ["run", "--manifest", manifest, "look"])
+  }
+
+  it.each([415, 422])("is made once more in words where the answer is %d", async (status) => {
+    const looked = look()
+    const refusal = failure(status, "invalid_request_error", "Unsupported media")
+    server.reply(refusal, say([{ text: "blind" }]))
+    const { code, stderr, stdout } = await looked
+    assert.strictEqual(code, 0, stderr)
+    assert.include(stdout, "blind")
+    assert.include(await sent(1), data)
+    assert.include(await sent(2), "Not shown here: a.png")
+  })
+
+  it.each([401, 404])("is not where the image cannot be why: %d", async (status) => {
+    const looked = look()
+    server.reply(failure(status, "some_error", "no"))
+    assert.notStrictEqual((await looked).code, 0)
+    assert.strictEqual(server.requests.length, 2)
+  })
+
+  it("is not once an answer has begun, however that ends", async () => {
+    const looked = look()
+    const error = { type: "invalid_request_error", message: "prompt is too long: 200001 tokens > 200000 maximum" }
+    server.reply(say([{ text: "half of it" }, { error }]))
+    const { code, stderr } = await looked
+    assert.notStrictEqual(code, 0)
+    assert.notInclude(stderr, "asking again")
+    assert.strictEqual(server.requests.length, 2)
+  })
+})
+
 describe("a model that cannot see, and takes over for one that can", () => {
   it("gets words in place of what was shown, and the other one sees it again when it is back", async () => {
     const config = join(place.home, "config")
