@@ -10,6 +10,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { execFileSync } from "node:child_process"
 import * as NFS from "node:fs"
 import * as Path from "node:path"
+import * as Seccomp from "../../layers/runtime/SandboxSeccomp.ts"
 import { Ripgrep } from "../../src/tools/Ripgrep.ts"
 import { canary } from "../layers/runtime/LauncherSupport.ts"
 import { read } from "../scope/support.ts"
@@ -81,6 +82,16 @@ describe.skipIf(!canFence)("a search behind the fence", () => {
         assert.strictEqual(interfaces?.trim(), "lo")
         const narrow = yield* workbench({ ...deny, env }).pipe(Effect.provide(instead(plain, script)))
         assert.notInclude(yield* said(narrow), "private")
+      })
+    )
+
+    it.effect("has its system calls filtered, as commands have", () =>
+      Effect.gen(function* () {
+        if (Seccomp.program(process.arch) === undefined) return
+        const plain = yield* workbench()
+        const script = `printf './%s\\0' "$(grep '^Seccomp:' /proc/self/status | tr -dc 0-9)"`
+        const bench = yield* workbench(deny).pipe(Effect.provide(instead(plain, script)))
+        assert.strictEqual(yield* said(bench), "2")
       })
     )
 
