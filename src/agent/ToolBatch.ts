@@ -19,7 +19,7 @@ import { parseArguments } from "../llm/Response.ts"
 import type { ToolCallItem } from "../protocol/Item.ts"
 import type { Step } from "../session/Journal.ts"
 import * as KnownFiles from "../tools/KnownFiles.ts"
-import type { Tool, ToolError, ToolOutput } from "../tools/Tool.ts"
+import type { Tool, ToolCallContext, ToolError, ToolOutput } from "../tools/Tool.ts"
 import { cap } from "../tools/Truncate.ts"
 import * as HookPoints from "./HookPoints.ts"
 import type { LegEnd } from "./Leg.ts"
@@ -45,6 +45,9 @@ interface Planned {
   /** Somebody has been asked, and this is the answer. */
   readonly answer?: Effect.Effect<Settled, RunFailure>
 }
+
+/** What a call is given besides its arguments. */
+type Given = Pick<ToolCallContext, "known" | "unlessRecorded">
 
 export const runBatch = Effect.fn("ToolBatch.run")(function* (
   services: LegServices,
@@ -197,17 +200,21 @@ const runOne = (
   places: Semaphore.Semaphore,
   known: KnownFiles.KnownFiles
 ): Effect.Effect<Result, RunFailure> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const { result, whole } = yield* restore(perform(services, progress, plan, order, places, known))
+  Effect.uninterruptibleMask((restore) => {
+    const undoing: Array<Effect.Effect<void>> = []
+    const unlessRecorded = (undo: Effect.Effect<void>) => Effect.sync(() => void undoing.push(undo))
+    return Effect.gen(function* () {
+      const { result, whole } = yield* restore(
+        perform(services, progress, plan, order, places, { known, unlessRecorded })
+      )
       progress.active = true
       // A result that exists is kept, also if the run is cancelled in this very moment.
       yield* Effect.mapError(services.journal.commit([resultStep(progress, turn, plan.item, result)], true), ofStorage)
       // What the next one finds changed is recorded.
       yield* Deferred.succeed(order.done, undefined)
       return whole
-    })
-  )
+    }).pipe(Effect.onError(() => Effect.forEach(undoing, (undo) => undo, { discard: true })))
+  })
 
 const startsAtOnce = ({ answer }: Planned, { before }: PathTurn): boolean => answer === undefined && before.length === 0
 
@@ -218,9 +225,9 @@ const perform = Effect.fnUntraced(function* (
   plan: Planned,
   order: PathTurn,
   places: Semaphore.Semaphore,
-  known: KnownFiles.KnownFiles
+  given: Given
 ) {
-  if (startsAtOnce(plan, order)) return yield* places.withPermit(execute(services, plan, known))
+  if (startsAtOnce(plan, order)) return yield* places.withPermit(execute(services, plan, given))
   const settled: Settled = yield* plan.answer ?? Effect.succeed({ _tag: "Allow" } as const)
   if (settled._tag === "Deny") {
     const result = refuse(settled.message)
@@ -228,7 +235,7 @@ const perform = Effect.fnUntraced(function* (
   }
   yield* Effect.forEach(order.before, Deferred.await, { discard: true })
   const start = Effect.mapError(services.journal.commit([started(progress, plan.item)], true), ofStorage)
-  return yield* places.withPermit(Effect.andThen(start, execute(services, plan, known)))
+  return yield* places.withPermit(Effect.andThen(start, execute(services, plan, given)))
 })
 
 const started = (progress: LegProgress, item: ToolCallItem): Step => ({
@@ -237,11 +244,7 @@ const started = (progress: LegProgress, item: ToolCallItem): Step => ({
   payload: { op: "started", call_id: item.call_id, name: item.name, run_id: progress.runId }
 })
 
-const execute = Effect.fnUntraced(function* (
-  services: LegServices,
-  { args, item, tool }: Planned,
-  known: KnownFiles.KnownFiles
-) {
+const execute = Effect.fnUntraced(function* (services: LegServices, { args, item, tool }: Planned, given: Given) {
   const begun = yield* Clock.monotonicTimeNanos
   let sent = 0
   const emitOutput = (text: string) => {
@@ -253,7 +256,7 @@ const execute = Effect.fnUntraced(function* (
   }
   // A tool may throw before there is an effect.
   const tasks = services.journal.state.tasks.list
-  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput, tasks, known })).pipe(
+  const exit = yield* Effect.suspend(() => tool.run(args, { callId: item.call_id, emitOutput, tasks, ...given })).pipe(
     Effect.withSpan("tool", { attributes: { tool: item.name, call_id: item.call_id } }),
     Effect.exit
   )

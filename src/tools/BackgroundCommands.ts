@@ -19,7 +19,7 @@ import * as CommandOutput from "./CommandOutput.ts"
 import type { Ending } from "./Ending.ts"
 import { failed, fromLaunch, invalid } from "./Failure.ts"
 import * as OutputFiles from "./OutputFiles.ts"
-import type { ToolError } from "./Tool.ts"
+import type { ToolCallContext, ToolError } from "./Tool.ts"
 
 /** At the same time. */
 export const maxRunning = 16
@@ -48,9 +48,11 @@ export interface Reading {
 }
 
 export interface BackgroundCommands {
+  /** Nobody knows of a command whose start is not recorded: it is ended with the call. */
   readonly start: (
     title: string,
-    spec: LaunchSpec
+    spec: LaunchSpec,
+    unlessRecorded: ToolCallContext["unlessRecorded"]
   ) => Effect.Effect<{ readonly id: string; readonly path: string }, ToolError>
   readonly read: (id: string) => Effect.Effect<Reading, ToolError>
   /** Ends the command with all that it has started, if it still runs, and tells how it ended. */
@@ -143,6 +145,13 @@ export const make = Effect.fnUntraced(function* (options: {
       return Scope.close(command.scope, Exit.void)
     })
 
+  /** With its output: nobody will ask for it. */
+  const end = Effect.fnUntraced(function* (command: Command) {
+    yield* Deferred.succeed(command.end, { _tag: "Stopped" })
+    yield* Deferred.await(command.over)
+    yield* command.output.remove
+  })
+
   /** Keeps what fits. */
   const keep = Effect.fnUntraced(function* (command: Command, chunk: Uint8Array) {
     const room = limits.quotaBytes - command.produced
@@ -204,7 +213,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const command = commands.get(id)
       return command === undefined ? (past.get(id) ?? "gone") : (command.ending ?? "running")
     },
-    start: (title, spec) =>
+    start: (title, spec, unlessRecorded) =>
       starting.withPermits(1)(
         Effect.gen(function* () {
           const running = Array.from(commands).filter(([, { ending }]) => ending === undefined)
@@ -214,11 +223,17 @@ export const make = Effect.fnUntraced(function* (options: {
           }
           const number = yield* Random.nextIntBetween(36 ** 5, 36 ** 6 - 1)
           const id = `bash_${number.toString(36)}`
-          const scope = yield* Scope.fork(owner)
-          const command = yield* Effect.onExit(launch(id, title, spec, scope), (exit) =>
-            Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)
+          const command = yield* Effect.uninterruptibleMask((restore) =>
+            Effect.gen(function* () {
+              const scope = yield* Scope.fork(owner)
+              const launched = yield* Effect.onError(restore(launch(id, title, spec, scope)), (cause) =>
+                Scope.close(scope, Exit.failCause(cause))
+              )
+              commands.set(id, launched)
+              yield* unlessRecorded(end(launched))
+              return launched
+            })
           )
-          commands.set(id, command)
           yield* forget()
           return { id, path: command.output.path }
         })

@@ -88,8 +88,9 @@ export const make = (options: {
     return yield* Effect.mapError(fence.wrap(spec, scope), fromSandbox)
   })
 
-  const runInBackground = Effect.fnUntraced(function* (command: string) {
-    const { id, path } = yield* background.start(title(command), yield* fenced(command))
+  const runInBackground = Effect.fnUntraced(function* (command: string, context: Tool.ToolCallContext) {
+    const spec = yield* fenced(command)
+    const { id, path } = yield* background.start(title(command), spec, context.unlessRecorded)
     return {
       summary: `$ ${title(command)} (in the background: ${id})`,
       content: `BashOutput with the id ${id} shows what it writes, KillShell ends it. All of its output is in ${path}.\n`,
@@ -148,7 +149,7 @@ export const make = (options: {
     run: Effect.fn("Tool.Bash")(function* ({ command, run_in_background, timeout }, context) {
       if (command.includes("\0"))
         return yield* invalid("The command holds a NUL character: no program can be given one.")
-      if (run_in_background === true) return yield* runInBackground(command)
+      if (run_in_background === true) return yield* runInBackground(command, context)
       const seconds = Math.min(maxSeconds, Math.max(1, timeout ?? defaultSeconds))
       return yield* Effect.scoped(
         Effect.gen(function* () {

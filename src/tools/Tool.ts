@@ -55,6 +55,11 @@ export interface ToolCallContext {
   readonly tasks: ReadonlyArray<Task>
   /** What the model knows of files, live. */
   readonly known: KnownFiles
+  /**
+   * What is done if the result of the call is never recorded, because the call is cancelled or the journal fails: for
+   * what goes on behind the call, and of which only that result tells.
+   */
+  readonly unlessRecorded: (undo: Effect.Effect<void>) => Effect.Effect<void>
 }
 
 export interface Tool {

@@ -18,7 +18,13 @@ const call = (name: (typeof all)[number], args: object, tasks: ReadonlyArray<Tas
   Effect.suspend(() => {
     const tool = tools.get(name)
     if (tool === undefined) throw new Error(name)
-    const context = { callId: "c", emitOutput: () => Effect.void, tasks, known: KnownFiles.over(() => undefined) }
+    const context = {
+      callId: "c",
+      emitOutput: () => Effect.void,
+      tasks,
+      known: KnownFiles.over(() => undefined),
+      unlessRecorded: () => Effect.void
+    }
     return Effect.flatMap(tool.accept({ ...args }), (accepted) => tool.run(accepted, context))
   })
 

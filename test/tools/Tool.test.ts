@@ -10,7 +10,13 @@ import * as Tool from "../../src/tools/Tool.ts"
 
 class Sold extends Schema.TaggedError<Sold>()("Sold", { by: Schema.BigInt }) {}
 
-const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
+const context = {
+  callId: "c",
+  emitOutput: () => Effect.void,
+  tasks: [],
+  known: KnownFiles.over(() => undefined),
+  unlessRecorded: () => Effect.void
+}
 const named = (name: string, parameters: Schema.Codec<unknown, unknown> = Schema.Struct({})) =>
   Tool.make({ name, description: "d", parameters, run: () => Effect.void })
 const reasonOf = (tool: Tool.Tool, args: Schema.JsonObject = {}) => Effect.flip(tool.run(args, context))

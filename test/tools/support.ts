@@ -94,7 +94,7 @@ export const workbench = Effect.fnUntraced(function* (
       const tool = tools.find((one) => one.spec.name === name)
       if (tool === undefined) throw new Error(`no tool ${name}`)
       const emitOutput = (text: string) => Effect.sync(() => void (shown += text))
-      return tool.run(args, { callId: "call", emitOutput, tasks: [], known })
+      return tool.run(args, { callId: "call", emitOutput, tasks: [], known, unlessRecorded: () => Effect.void })
     },
     narrow: ({ deny }) => Ref.set(rules, { allow, deny })
   } satisfies Workbench

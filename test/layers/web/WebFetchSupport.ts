@@ -69,7 +69,13 @@ export const fetcher = Effect.fnUntraced(function* ({ authorities, names = {}, p
     contentBytes: 60_000,
     ...tool
   })
-  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
+  const context = {
+    callId: "c",
+    emitOutput: () => Effect.void,
+    tasks: [],
+    known: KnownFiles.over(() => undefined),
+    unlessRecorded: () => Effect.void
+  }
   return {
     lookups,
     tool: made,

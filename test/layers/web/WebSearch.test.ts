@@ -61,7 +61,13 @@ const toolAt = Effect.fnUntraced(function* (
     }),
     contentBytes: 10_000
   })
-  const context = { callId: "c", emitOutput: () => Effect.void, tasks: [], known: KnownFiles.over(() => undefined) }
+  const context = {
+    callId: "c",
+    emitOutput: () => Effect.void,
+    tasks: [],
+    known: KnownFiles.over(() => undefined),
+    unlessRecorded: () => Effect.void
+  }
   return { tool, search: (args: Readonly<Record<string, string | number>>) => tool.run(args, context) }
 })
 
