@@ -142,8 +142,12 @@ describe.skipIf(!canFence)("a search behind the fence", () => {
           assert.include(seen[0] ?? "", "top.txt")
         }
         const flat = yield* workbench({ ...deny, files })
-        const only = yield* workbench({ ...deny, cwd: flat.at("a"), allow: [read(flat.at("a"), false)] })
-        assert.deepStrictEqual(listed((yield* only.call("Grep", { pattern: "needle" })).content), [flat.at("a/f.txt")])
+        for (const policy of [deny, off]) {
+          const only = yield* workbench({ ...policy, cwd: flat.at("a"), allow: [read(flat.at("a"), false)] })
+          assert.deepStrictEqual(listed((yield* only.call("Grep", { pattern: "needle" })).content), [
+            flat.at("a/f.txt")
+          ])
+        }
       })
     )
 
