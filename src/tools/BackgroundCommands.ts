@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (options: {
     })
 
   /** With its output: nobody will ask for it. */
-  const end = Effect.fnUntraced(function* (command: Command) {
+  const discard = Effect.fnUntraced(function* (command: Command) {
     yield* Deferred.succeed(command.end, { _tag: "Stopped" })
     yield* Deferred.await(command.over)
     yield* command.output.remove
@@ -230,7 +230,7 @@ export const make = Effect.fnUntraced(function* (options: {
                 Scope.close(scope, Exit.failCause(cause))
               )
               commands.set(id, launched)
-              yield* unlessRecorded(end(launched))
+              yield* unlessRecorded(discard(launched))
               return launched
             })
           )

@@ -177,15 +177,16 @@ describe.skipIf(!canFence)("behind the fence", () => {
           assert.notInclude((yield* bash(inTmp, "ls /tmp")).content, "effect-pod-test-home")
           assert.strictEqual(yield* tried(inTmp, "echo x > /tmp/x && cat /tmp/x && echo $TMPDIR"), "x\n\n(fine)")
           // A scope outside of /tmp: the usual case.
+          const probe = `/tmp/effect-pod-${process.pid}-probe`
           const bench = yield* workbench({
             policy: deny,
             cwd: "/usr",
             allow: [read("/usr")],
             env: { PATH: process.env.PATH, HOME: "/home/me", TMPDIR: "/var/x" }
           })
-          assert.strictEqual(yield* tried(bench, "echo kept > /tmp/x; echo $TMPDIR"), "\n(fine)")
-          assert.strictEqual(yield* tried(bench, "cat /tmp/x /var/tmp/x; ls -d ~"), "kept\nkept\n/home/me\n(fine)")
-          assert.isFalse(NFS.existsSync("/tmp/x"))
+          assert.strictEqual(yield* tried(bench, `echo kept > ${probe}; echo $TMPDIR`), "\n(fine)")
+          assert.strictEqual(yield* tried(bench, `cat ${probe} /var${probe}; ls -d ~`), "kept\nkept\n/home/me\n(fine)")
+          assert.isFalse(NFS.existsSync(probe))
         })
       )
 
