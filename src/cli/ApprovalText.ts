@@ -22,19 +22,24 @@ const restOf = (approval: Approval): string => {
   }
 }
 
-const indented = (text: string, max: number): string => {
+/** `whole` is its length, where `text` is no more than its beginning. */
+const indented = (text: string, max: number, whole?: number): string => {
   const lines = visible(cut(text, max)).split("\n")
   const shown = lines.slice(0, maxLines).map((line) => `    ${line}`)
   const isCut = lines.length > maxLines || text.length > max
-  return [...shown, ...(isCut ? ["    [cut: effect-pod status NAME --json shows all of it]"] : [])].join("\n")
+  const where =
+    whole !== undefined
+      ? `[cut: these are ${whole} characters; effect-pod log NAME --json has all of them]`
+      : "[cut: effect-pod status NAME --json shows all of it]"
+  return [...shown, ...(isCut || whole !== undefined ? [`    ${where}`] : [])].join("\n")
 }
 
 export const questionText = (approval: Approval): string => {
   const rest = approval.target === approval.arguments ? "" : restOf(approval)
   return [
     `? ${plain(approval.tool)} needs approval:`,
-    indented(approval.target, maxLength),
-    ...(rest === "" ? [] : [indented(rest, maxRest)])
+    indented(approval.target, maxLength, approval.target_length),
+    ...(rest === "" ? [] : [indented(rest, maxRest, approval.arguments_length)])
   ].join("\n")
 }
 

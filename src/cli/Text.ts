@@ -33,7 +33,8 @@ export const visibleLine = (text: string, max: number): string =>
 /** At most `max` characters, with `…` for what was left out. */
 export const cut = (text: string, max: number): string => {
   if (text.length <= max) return text
-  const chars = Array.from(text)
+  // Of a text that is much longer, no more is taken apart than can be kept.
+  const chars = Array.from(text.slice(0, 2 * max + 2))
   return chars.length <= max ? text : `${chars.slice(0, Math.max(0, max - 1)).join("")}…`
 }
 

@@ -12,7 +12,17 @@ import type * as Scope from "effect/Scope"
 import type { Asked, Settled } from "../agent/Permission.ts"
 import { ofStorage, type RunFailure } from "../agent/RunFailure.ts"
 import { approvalDenied, nobodyToAsk } from "../knowledge/Wrappers.ts"
-import type { ApprovalAnswer, ApprovalRecord } from "../protocol/Approval.ts"
+import {
+  type ApprovalAnswer,
+  type ApprovalRecord,
+  beginning,
+  maxName,
+  maxReason,
+  maxShown,
+  type PodAnswer,
+  podAnswers,
+  shortened
+} from "../protocol/Approval.ts"
 import type { Method } from "../protocol/Method.ts"
 import * as Ids from "../runtime/Ids.ts"
 import type { Journal, Step } from "../session/Journal.ts"
@@ -27,8 +37,8 @@ export interface Question {
   /** The text of a JSON object. */
   readonly arguments: string
   readonly target: string
-  /** What an answer for the session is remembered for. */
-  readonly subject: string
+  /** What an answer for the session is remembered for; undefined: for nothing. */
+  readonly subject: string | undefined
   readonly timeout: Duration.Duration
 }
 
@@ -97,7 +107,7 @@ export const make = (journal: Journal): Approving => {
   /** Nobody has answered in time, unless somebody does in this very moment. */
   const expire = (approvalId: string): Effect.Effect<ApprovalAnswer, RunFailure> =>
     Effect.gen(function* () {
-      const expiry: ApprovalAnswer = { approval_id: approvalId, decision: "deny", by: "expiry" }
+      const expiry: ApprovalAnswer = { approval_id: approvalId, decision: "deny", by: byExpiry }
       const decided = (yield* Effect.mapError(decide(expiry), ofStorage)) ?? approvals.answer(approvalId)
       if (decided !== undefined) return decided
       const other = deciding.get(approvalId)
@@ -119,7 +129,7 @@ export const make = (journal: Journal): Approving => {
 
   const ask: Approving["ask"] = Effect.fn("Approving.ask")(function* (question) {
     const { callId, subject, target, tool } = question
-    if (approvals.allows({ tool, subject })) return { _tag: "Allow" }
+    if (subject !== undefined && approvals.allows({ tool, subject })) return { _tag: "Allow" }
     // A run that goes on after a crash asks again for what it had asked for, also before anybody is back.
     const before = Array.from(approvals.open.values()).find(
       (record) => record.call_id === callId && !waiting.has(record.approval_id)
@@ -130,9 +140,8 @@ export const make = (journal: Journal): Approving => {
       approval_id: before?.approval_id ?? (yield* Ids.uuid),
       call_id: callId,
       tool,
-      arguments: question.arguments,
-      target,
-      subject,
+      ...shown(question.arguments, target),
+      ...(subject === undefined ? {} : { subject }),
       expires_at: now + Duration.toMillis(question.timeout)
     }
     // Of a leg that was interrupted, nobody waits any more.
@@ -146,8 +155,13 @@ export const make = (journal: Journal): Approving => {
   })
 
   const approve: Approving["approve"] = (answering, mail, { approval_id, decision, reason }) => {
-    const by = mail.from ?? "a client"
-    const answer: ApprovalAnswer = { approval_id, decision, by, ...(reason === undefined ? {} : { reason }) }
+    const by = answerer(mail.from)
+    const answer: ApprovalAnswer = {
+      approval_id,
+      decision,
+      by,
+      ...(reason === undefined ? {} : { reason: shortened(reason, maxReason) })
+    }
     const accept = () => mail.reply?.({ ok: true, result: { approval_id, decision, by } })
     return Effect.matchEffect(decide(answer, accept), {
       onFailure: answering.refuseStorage(mail),
@@ -195,6 +209,22 @@ export const make = (journal: Journal): Approving => {
 
   return { ask, approve, attend }
 }
+
+const byExpiry: PodAnswer = "expiry"
+const reserved: ReadonlySet<string> = new Set(podAnswers)
+
+/** Clients name themselves. What the pod says of itself must not be taken for one of them, nor one of them for it. */
+const answerer = (name = "a client"): string => {
+  const short = shortened(name, maxName)
+  return reserved.has(short.trim().toLowerCase()) ? `a client called ${short}` : short
+}
+
+const shown = (args: string, target: string) => ({
+  arguments: beginning(args, maxShown),
+  ...(args.length > maxShown ? { arguments_length: args.length } : {}),
+  target: beginning(target, maxShown),
+  ...(target.length > maxShown ? { target_length: target.length } : {})
+})
 
 const requested = (record: ApprovalRecord): Step => ({
   kind: "extension",

@@ -9,7 +9,7 @@ import type { LegEnd } from "../agent/Leg.ts"
 import type { StopReason } from "../agent/LegContext.ts"
 import type { RunFailure } from "../agent/RunFailure.ts"
 import { interruptedBeforeResult, interruptedByUser, neverStarted, outcomeUnknown } from "../knowledge/Wrappers.ts"
-import type { ApprovalAnswer } from "../protocol/Approval.ts"
+import type { ApprovalAnswer, PodAnswer } from "../protocol/Approval.ts"
 import type { Outcome, RunUsage } from "../protocol/LogEntry.ts"
 import type { RunResult } from "../protocol/Status.ts"
 import type { Draft } from "../session/Announce.ts"
@@ -127,10 +127,10 @@ export const answered = (answer: ApprovalAnswer): Draft => ({
 })
 
 /** Approvals that nobody waits for any more are denied. `by` says what became of the leg that asked. */
-export const closeApprovals = ({ approvals }: Readonly<SessionState>, by: string): ReadonlyArray<Draft> =>
+export const closeApprovals = ({ approvals }: Readonly<SessionState>, by: PodAnswer): ReadonlyArray<Draft> =>
   Array.from(approvals.open.keys(), (approval_id) => answered({ approval_id, decision: "deny", by }))
 
-const closers: { readonly [Result in RunResult]: string } = {
+const closers: { readonly [Result in RunResult]: PodAnswer } = {
   finished: "the end of the run",
   paused: "pause",
   limit_reached: "limit",

@@ -13,8 +13,11 @@ import * as Lexical from "../scope/Lexical.ts"
 import { resolve } from "../scope/Resolve.ts"
 
 export interface Target extends Judged {
-  /** What an answer for the session is remembered for: another spelling of the same place is the same. */
-  readonly remembered: string
+  /**
+   * What an answer for the session is remembered for: another spelling of the same place is the same. Undefined for what
+   * could not be judged.
+   */
+  readonly remembered: string | undefined
 }
 
 export interface TargetsOptions {
@@ -25,6 +28,9 @@ export interface TargetsOptions {
 }
 
 export type Targets = (tool: string, args: Schema.JsonObject) => Effect.Effect<Target>
+
+/** UTF-16 units of a target that are judged: every rule goes through all of them, and nothing else runs meanwhile. */
+const maxLength = 128 * 1024
 
 /** The built-in tools whose target is a path, and the argument that holds it. */
 const pathArguments: { readonly [tool: string]: string } = {
@@ -51,6 +57,14 @@ const page = (tool: string, text: string): Judged["subjects"][number] => {
     also: [[text], [url.href], [plain]]
   }
 }
+
+/** Any text may stand for it, so only a rule that allows everything lets it through. */
+const tooLong = (tool: string): Judged["subjects"][number] => ({
+  tool,
+  text: `it cannot be judged: it is longer than ${maxLength} characters`,
+  written: [[null]],
+  also: []
+})
 
 export const make = (options: TargetsOptions): Targets => {
   const { cwd, shell } = options
@@ -101,6 +115,7 @@ export const make = (options: TargetsOptions): Targets => {
     const read = textArguments[tool] ?? pathArguments[tool]
     const named = read === undefined ? undefined : args[read]
     const target = typeof named === "string" ? named : permissionTarget(args)
+    if (target.length > maxLength) return { target, remembered: undefined, subjects: [tooLong(tool)] }
     if (tool === "Bash" && typeof args["command"] === "string") return yield* command(tool, target)
     const key = pathArguments[tool]
     const path = key === undefined ? undefined : args[key]

@@ -10,6 +10,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { PodHandle } from "../pod/PodHandle.ts"
+import { maxName, shortened } from "../protocol/Approval.ts"
 import type { Hello } from "../protocol/Method.ts"
 import { version } from "../Version.ts"
 import * as Answers from "./Answers.ts"
@@ -67,7 +68,8 @@ const converse = Effect.fnUntraced(function* (handle: PodHandle, transport: Tran
   const attendance = yield* Attendance.make(handle)
   const hello = (method: Hello) =>
     Effect.sync(() => {
-      spoken = { client: method.params.client ?? null, protocol: 2 }
+      const { client } = method.params
+      spoken = { client: client === undefined ? null : shortened(client, maxName), protocol: 2 }
     }).pipe(Effect.andThen(attendance(method.params.approvals !== false)), Effect.andThen(feed.hello(method)))
   const from = () => spoken.client ?? "a client without a name"
   const inlet = yield* Effect.forkScoped(

@@ -63,3 +63,26 @@ describe("an answer", () => {
     }
   )
 })
+
+describe("a call of 20 MB", () => {
+  it("is asked for in few words, with its length, while another client takes nothing", async () => {
+    const command = `echo ${"x".repeat(20 * 1024 * 1024)}`
+    const call = { tool: "Bash", id: "c1", args: { command } }
+    const path = scriptedManifest(place.cwd, [[call], [{ text: "done" }]], '[permissions]\ndefault_action = "ask"\n')
+    const pod = await serve(place, ["--manifest", path])
+    const stalled = (await connectNative(pod.socket)).client
+    stalled.pause()
+    const { client } = await connectNative(pod.socket)
+    await client.run("go")
+    const { data } = await client.next("approval_requested")
+    expect(data.target_length).toBe(command.length)
+    expect(data.target).toBe(command.slice(0, data.target.length))
+    expect(JSON.stringify(data).length).toBeLessThan(100_000)
+    const late = await connectNative(pod.socket, { entries: { tail: 0 } })
+    expect(late.snapshot).toMatchObject({ pending_approvals: [data] })
+    expect(
+      (await late.client.request("approve", { approval_id: data.approval_id, decision: "deny" })).data
+    ).toMatchObject({ ok: true })
+    await client.next("run_end")
+  })
+})

@@ -34,11 +34,14 @@ export class Client<Line extends AnyLine> {
     const wake = () => {
       for (const look of this.watchers) look()
     }
-    let rest = ""
+    let rest: Array<string> = []
     socket.setEncoding("utf8")
     socket.on("data", (piece: string) => {
-      const texts = (rest + piece).split("\n")
-      rest = texts.pop() ?? ""
+      // A line of many megabytes comes in many pieces, and is put together once.
+      rest.push(piece)
+      if (!piece.includes("\n")) return
+      const texts = rest.join("").split("\n")
+      rest = [texts.pop() ?? ""]
       try {
         for (const text of texts) {
           this.latest = text

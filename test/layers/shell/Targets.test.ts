@@ -46,6 +46,32 @@ const pod = Effect.gen(function* () {
 const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | ShellSyntax>) =>
   Effect.provide(effect, Layer.merge(Files.layer, Unbash.layer))
 
+describe("a target that is too long to be judged", () => {
+  it.effect("may be anything, for every tool, and is not remembered", () =>
+    Effect.gen(function* () {
+      const { action, targets } = yield* pod
+      const limit = 128 * 1024
+      for (const [tool, key] of [
+        ["Bash", "command"],
+        ["Write", "file_path"],
+        ["WebFetch", "url"],
+        ["Mine", "text"]
+      ] as const) {
+        const of = (length: number) => ({ [key]: "a".repeat(length) })
+        assert.strictEqual(yield* action(tool, of(limit + 1), "ask"), "ask", tool)
+        assert.strictEqual(yield* action(tool, of(limit + 1), "allow", [tool, "deny", "*rm*"]), "deny", tool)
+        assert.strictEqual(yield* action(tool, of(limit + 1), "ask", [tool, "allow", "*"]), "allow", tool)
+        assert.strictEqual(yield* action(tool, of(limit + 1), "ask", [tool, "allow", "*a*"]), "ask", tool)
+        assert.isUndefined((yield* targets(tool, of(limit + 1))).remembered, tool)
+      }
+      assert.strictEqual(
+        yield* action("Mine", { query: "a".repeat(limit) }, "allow", ["Mine", "deny", "*rm*"]),
+        "allow"
+      )
+    }).pipe(Effect.scoped, provided)
+  )
+})
+
 describe("the target of a file tool", () => {
   it.effect("is the place that its path names, absolute or from the working directory", () =>
     Effect.gen(function* () {
