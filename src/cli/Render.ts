@@ -2,7 +2,8 @@
  * Events of a pod as text for a terminal, piece by piece as they come.
  *
  * The answer of the model and everything else are told apart (`to`), because `run` puts them on different streams.
- * One tool call is one line. Nothing is drawn over: what is written stays, so it reads the same in a file.
+ * One tool call is one line, and below it what the tool says while it runs. Nothing is drawn over: what is written
+ * stays, so it reads the same in a file.
  */
 import type { InFlight } from "../protocol/Inbox.ts"
 import { flatten } from "../protocol/Segment.ts"
@@ -10,8 +11,9 @@ import type { PodStatus } from "../protocol/Status.ts"
 import { answeredText } from "./ApprovalText.ts"
 import type { PodEvent } from "./Client.ts"
 import { runEndText } from "./RunEndText.ts"
-import { millis, oneLine, plain, plural, style, type Style, visibleLine } from "./Text.ts"
+import { cut, millis, oneLine, plain, plural, style, type Style, visibleLine } from "./Text.ts"
 import { callText, outcomeText, type ToolCall, toolLine } from "./ToolLine.ts"
+import { ToolOutput } from "./ToolOutput.ts"
 
 export interface Chunk {
   readonly to: "answer" | "info"
@@ -37,10 +39,20 @@ export interface RenderOptions {
   readonly cwd: string | undefined
 }
 
+/** What is known of a call while it runs. */
+interface RunningCall {
+  readonly output: ToolOutput
+  /** The only line so far: it may be all that the call's own line needs to say. */
+  held: ReadonlyArray<string>
+  /** Something of the output is on the screen. */
+  shown: boolean
+}
+
 export class Renderer {
   private readonly options: RenderOptions
   private readonly style: Style
   private readonly calls = new Map<string, ToolCall>()
+  private readonly running = new Map<string, RunningCall>()
   private chunks: Array<Chunk> = []
   /** Streams whose last character was not a newline. */
   private readonly open = { answer: false, info: false }
@@ -49,6 +61,8 @@ export class Renderer {
   private inThinking = false
   /** The call whose line is begun and not finished. */
   private begun: string | undefined
+  /** The call whose output the last line is, or its line that stands above it. */
+  private above: string | undefined
   private status: PodStatus | undefined
 
   constructor(options: RenderOptions) {
@@ -69,6 +83,9 @@ export class Renderer {
 
   /** Blocks of the current run that began before we came. */
   inFlight(inFlight: InFlight | null): ReadonlyArray<Chunk> {
+    // The end of a call may have been missed.
+    const runs = new Set(inFlight?.blocks.flatMap(({ id, state }) => (state === "running" ? [id] : [])))
+    for (const id of this.running.keys()) if (!runs.has(id)) this.running.delete(id)
     for (const block of inFlight?.blocks ?? []) {
       if (block.kind === "text") this.text(block.text ?? "")
       if (block.kind === "thinking") this.thought(block.text ?? "")
@@ -124,6 +141,10 @@ export class Renderer {
         this.calls.set(event.data.id, call)
         return this.begin(event.data.id, call)
       }
+      case "tool_output": {
+        const call = this.runningCall(event.data.id)
+        return this.showOutput(event.data.id, call, call.output.push(event.data.offset, event.data.text))
+      }
       case "tool_result":
         return this.finish(event.data)
       case "user_message": {
@@ -135,6 +156,8 @@ export class Renderer {
         return this.line(dim(`· ${event.data.item.kind}: ${systemText(event.data.item)}`))
       case "run_end":
         this.endBlocks()
+        for (const [id, { held, output }] of this.running) this.outputLines(id, [...held, ...output.end()])
+        this.running.clear()
         return this.line(runEndText(event.data, this.style))
       case "llm_retry": {
         const { error, failed_attempt, max_attempts, status, wait_ms } = event.data
@@ -242,19 +265,66 @@ export class Renderer {
   }
 
   private begin(id: string, call: ToolCall): void {
+    this.runningCall(id)
     if (!this.options.live || this.begun !== undefined) return
     this.endBlocks()
-    this.info(`${this.style.dim("→")} ${callText(call, this.options.cwd, this.half())}`)
+    this.info(this.heading(call))
     this.begun = id
+  }
+
+  private heading(call: ToolCall): string {
+    return `${this.style.dim("→")} ${callText(call, this.options.cwd, this.half())}`
+  }
+
+  /** Its start may have been missed. */
+  private runningCall(id: string): RunningCall {
+    const call = this.running.get(id) ?? { output: new ToolOutput(), held: [], shown: false }
+    this.running.set(id, call)
+    return call
+  }
+
+  private showOutput(id: string, call: RunningCall, said: ReadonlyArray<string>): void {
+    const lines = [...call.held, ...said]
+    const [only] = lines
+    if (only === undefined) return
+    const alone = !call.shown && lines.length === 1
+    call.held = alone && this.begun !== id ? lines : []
+    if (call.held.length > 0) return
+    call.shown = true
+    if (alone && only.length <= this.half()) return this.write("info", `: ${this.style.dim(only)}`)
+    this.outputLines(id, lines)
+  }
+
+  /** Below the line of their call if it is the only one, else each with the name of its call. */
+  private outputLines(id: string, lines: ReadonlyArray<string>): void {
+    const call = this.calls.get(id) ?? { name: "tool", arguments: "" }
+    const shared = this.running.size > 1
+    const whose = shared ? `${callText(call, this.options.cwd, Math.floor(this.half() / 2))}: ` : ""
+    if (!shared && lines.length > 0 && this.begun !== id && this.above !== id) this.line(this.heading(call))
+    for (const text of lines) {
+      this.line(this.style.dim(`  ${cut(`${whose}${text}`, Math.max(24, this.options.columns - 3))}`))
+      this.above = shared ? undefined : id
+    }
+  }
+
+  /** True if the call's output is on the screen: its result need not say it again. */
+  private endOutput(id: string): boolean {
+    const call = this.running.get(id)
+    if (call === undefined) return false
+    this.showOutput(id, call, call.output.end())
+    this.running.delete(id)
+    return call.shown
   }
 
   private finish(data: Extract<PodEvent, { readonly event: "tool_result" }>["data"]): void {
     const call = this.calls.get(data.id) ?? { name: "tool", arguments: "" }
+    const shown = this.endOutput(data.id)
     this.calls.delete(data.id)
-    const outcome = { summary: data.summary, output: data.output, isError: data.is_error, durationMs: data.duration_ms }
+    const { duration_ms: durationMs, is_error: isError, output, summary } = data
+    const outcome = { summary, output, isError, durationMs, shown }
     if (this.begun === data.id) {
       this.begun = undefined
-      return this.write("info", `: ${outcomeText(outcome, this.style, this.half())}\n`)
+      return this.write("info", `${outcomeText(outcome, this.style, this.half())}\n`)
     }
     const { columns, cwd } = this.options
     this.line(toolLine(call, outcome, { columns, cwd, style: this.style }))
@@ -288,6 +358,7 @@ export class Renderer {
   private write(to: Chunk["to"], text: string): void {
     if (text === "") return
     this.chunks.push({ to, text })
+    this.above = undefined
     this.open[to] = !text.endsWith("\n")
   }
 }

@@ -12,6 +12,8 @@ export interface ToolOutcome {
   readonly output?: string | undefined
   readonly isError: boolean
   readonly durationMs?: number | undefined
+  /** What it printed has been shown while it ran. */
+  readonly shown?: boolean
 }
 
 /** The argument that says most, for tools of ours and of others. */
@@ -47,16 +49,17 @@ const echoed = /^\$ .*?( \((?:exit code|killed by|timed out|ended:)[^()]*\))?$/
 /** What a tool says to a model that may have to ask for more. When there is no more, a person need not read it. */
 const whole = / Returned \d+ of [^;]*; next offset: none\.$/
 
-const resultText = ({ isError, output, summary }: ToolOutcome, max: number): string => {
+const resultText = ({ isError, output, shown, summary }: ToolOutcome, max: number): string => {
   const said = oneLine(summary, 1000).replace(whole, "")
   const echo = echoed.exec(said)
-  if (echo === null) return cut(said, max)
+  if (echo === null) return `: ${cut(said, max)}`
   const ending = echo[1]?.trim() ?? (isError ? "failed" : "")
+  if (shown === true) return ending === "" ? "" : ` ${ending}`
   const first = oneLine(output ?? "", Math.max(8, max - ending.length - 1))
-  return [first === "" && ending === "" ? "no output" : first, ending].filter((part) => part !== "").join(" ")
+  return `: ${[first === "" && ending === "" ? "no output" : first, ending].filter((part) => part !== "").join(" ")}`
 }
 
-/** What follows the call on its line. */
+/** What follows the call on its line, with what stands between. */
 export const outcomeText = (outcome: ToolOutcome, style: Style, max: number): string => {
   const text = resultText(outcome, max)
   const took = outcome.durationMs !== undefined && outcome.durationMs >= 1000 ? ` (${millis(outcome.durationMs)})` : ""
@@ -71,5 +74,5 @@ export const toolLine = (
   const { style } = options
   const mark = outcome.isError ? style.red("✗") : style.green("✓")
   const half = Math.max(24, Math.floor(options.columns / 2) - 4)
-  return `${mark} ${callText(call, options.cwd, half)}: ${outcomeText(outcome, style, half)}`
+  return `${mark} ${callText(call, options.cwd, half)}${outcomeText(outcome, style, half)}`
 }

@@ -33,6 +33,10 @@ const call = (id: string, name: string, args: object): PodEvent => ({
   data: { id, name, arguments: JSON.stringify(args) }
 })
 const started = (id: string, name: string): PodEvent => ({ event: "tool_started", data: { run_id: "r", id, name } })
+const writes = (id: string, offset: number, text: string): PodEvent => ({
+  event: "tool_output",
+  data: { id, offset, text }
+})
 const result = (id: string, summary: string, is_error = false, duration_ms = 3): PodEvent => ({
   event: "tool_result",
   data: { id, summary, is_error, duration_ms }
@@ -164,6 +168,65 @@ describe("events on a terminal", () => {
       render(events, { everything: true }).info,
       "› do\n  it\n· queued: later (1 waiting)\n· stopping\n· the pod shuts down\n"
     )
+  })
+
+  it("shows what a command says as its lines come, and does not say it again at the end", () => {
+    const start = [call("1", "Bash", { command: "make" }), started("1", "Bash")]
+    const end = result("1", "$ make (exit code 2)", false, 1500)
+    const two = [writes("1", 0, "on"), writes("1", 2, "e\ntw"), writes("1", 6, "o\nthr"), writes("1", 11, "ee")]
+    assert.strictEqual(
+      render([...start, ...two.slice(0, 3)], { live: true }).info,
+      "→ Bash make: one\n  two\n",
+      "a line that is not whole waits"
+    )
+    assert.strictEqual(
+      render([...start, ...two, end], { live: true }).info,
+      "→ Bash make: one\n  two\n  three\n✓ Bash make (exit code 2) (1.5 s)\n"
+    )
+    assert.strictEqual(
+      render([...start, ...two, end]).info,
+      "→ Bash make\n  one\n  two\n  three\n✓ Bash make (exit code 2) (1.5 s)\n"
+    )
+    const short = [...start, writes("1", 0, "one\n"), end]
+    assert.strictEqual(render(short, { live: true }).info, "→ Bash make: one (exit code 2) (1.5 s)\n")
+    assert.match(render([...start, writes("1", 0, "one\n")]).info, /^$/)
+    assert.match(render([...start, writes("1", 9, "ne\ntwo\n")]).info, /^ {2}…ne\n {2}two$/m)
+  })
+
+  it("says whose line it is when calls run side by side", () => {
+    const { info } = render([
+      call("1", "Bash", { command: "make" }),
+      call("2", "Bash", { command: "lint" }),
+      started("1", "Bash"),
+      started("2", "Bash"),
+      writes("1", 0, "a\nb\nc"),
+      writes("2", 0, "x\ny\n"),
+      writes("1", 5, "d\n"),
+      result("2", "$ lint"),
+      writes("1", 7, "e\n"),
+      result("1", "$ make")
+    ])
+    assert.strictEqual(
+      info,
+      "  Bash make: a\n  Bash make: b\n  Bash lint: x\n  Bash lint: y\n  Bash make: cd\n✓ Bash lint\n→ Bash make\n  e\n✓ Bash make\n"
+    )
+  })
+
+  it("cuts a flood, long lines and progress that draws over itself", () => {
+    const { info } = render([
+      call("1", "Bash", { command: "make" }),
+      started("1", "Bash"),
+      writes("1", 0, `10%\r90%\r\n\u001b[31mred\u001b[0m\u001b[2J${"w".repeat(300)}\n`),
+      writes("1", 400, "line\n".repeat(1000)),
+      writes("1", 5400, "last"),
+      result("1", "$ make")
+    ])
+    const lines = info.trimEnd().split("\n")
+    assert.deepStrictEqual(lines.slice(0, 2), ["→ Bash make", "  90%"])
+    assert.match(lines[2]!, /^ {2}redw+…$/)
+    assert.isBelow(lines[2]!.length, options.columns)
+    assert.deepStrictEqual(lines.slice(-3), ["  line", "  … more is in its result", "✓ Bash make"])
+    assert.strictEqual(lines.length, 43)
   })
 
   it("lets nothing that a model or a tool says reach the terminal as a command", () => {

@@ -74,6 +74,26 @@ describe("run", () => {
     assert.deepStrictEqual([limit.code, limit.stdout], [3, ""])
   })
 
+  it("shows what a command writes while it runs, in attach as well, and keeps it out of the answer", async () => {
+    const command = "echo one; printf 'tw\\033[2Jo\\nthr'; until [ -e go ]; do sleep 0.05; done; echo ee; exit 2"
+    const manifest = scriptedManifest(place.cwd, [[{ tool: "Bash", id: "c1", args: { command } }], [{ text: "done" }]])
+    const pod = await serve(place, ["--manifest", manifest])
+    const watching = start(place, ["attach", "scripted"], { input: null })
+    await watching.waitFor("stdout", /· idle/)
+    const one = start(place, ["run", "--pod", "scripted", "go"])
+    // The command waits for the file: nothing of this is its result.
+    await one.waitFor("stderr", /^→ Bash echo one.*\n {2}one\n {2}two\n$/m)
+    await watching.waitFor("stdout", /^→ Bash echo one.*\n {2}one\n {2}two\n$/m)
+    writeFileSync(join(place.cwd, "go"), "")
+    const { code, stderr, stdout } = await one.ended
+    assert.deepStrictEqual([code, stdout], [0, "done\n"])
+    assert.match(stderr, /\n {2}two\n {2}three\n✓ Bash echo one[^\n]* \(exit code 2\)/)
+    assert.strictEqual(stderr.split("three").length, 2, "the output is not said again with the result")
+    await watching.waitFor("stdout", /\n {2}two\n {2}three\n✓ Bash echo one/)
+    await watching.kill("SIGTERM")
+    await pod.kill("SIGTERM")
+  })
+
   it("cancels on the first Ctrl-C, and the session goes on", async () => {
     const manifest = scriptedManifest(place.cwd, [[{ text: "half" }, hang]])
     const running = start(place, ["run", "--manifest", manifest, "go"])
