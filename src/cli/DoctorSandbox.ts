@@ -7,6 +7,7 @@ import * as LauncherLive from "../../layers/runtime/Launcher.ts"
 import * as SandboxBubblewrap from "../../layers/runtime/SandboxBubblewrap.ts"
 import { Sandbox } from "../runtime/Sandbox.ts"
 import * as LiveScope from "../scope/LiveScope.ts"
+import * as Patience from "../scope/Patience.ts"
 import { fail, type Finding, ok, warn } from "./Finding.ts"
 import { directoriesOf } from "./Directories.ts"
 import type { Prepared } from "./Prepare.ts"
@@ -24,7 +25,10 @@ export const checkSandbox = ({ invocation: { env }, manifest }: Prepared): Effec
       const fence = yield* (yield* Sandbox).open({ mode, network })
       const written = { allow: manifest.scope.allow, deny: manifest.scope.deny }
       const fs = yield* FileSystem.FileSystem
-      const { rules } = yield* LiveScope.make({ fs, rules: Effect.succeed(written), readable: [] })
+      const within = (yield* Patience.make)("A place that the scope names", "looked at")
+      const { rules } = yield* LiveScope.make({ fs, rules: Effect.succeed(written), readable: [], within }).pipe(
+        Effect.mapError(({ message }) => ({ message, hint: "look at the disks that [scope] names" }))
+      )
       const report = yield* fence.report({ rules, written, own: [] })
       if (!report.enforced) {
         const hint = "run pods as a user or in a container that may do no more than they should"

@@ -3,14 +3,15 @@
  * really names, a page by the URL that is asked for, anything else by the text of its arguments.
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import { type Judged, permissionTarget, plainSubject } from "../manifest/PermissionRules.ts"
 import type { ShellSubjects, Subject } from "../manifest/ShellCommands.ts"
 import { readable } from "../manifest/Wildcard.ts"
 import type { ParseShell, ShellSyntax, Template } from "../runtime/ShellSyntax.ts"
 import * as Lexical from "../scope/Lexical.ts"
-import { resolve } from "../scope/Resolve.ts"
+import type { Resolution } from "../scope/Resolve.ts"
+import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 
 export interface Target extends Judged {
   /**
@@ -21,7 +22,7 @@ export interface Target extends Judged {
 }
 
 export interface TargetsOptions {
-  readonly fs: FileSystem.FileSystem
+  readonly whereAre: ScopedFsShape["whereAre"]
   /** Where the pod works; a real path. */
   readonly cwd: string
   readonly shell: ShellSyntax["Service"]
@@ -66,37 +67,53 @@ const tooLong = (tool: string): Judged["subjects"][number] => ({
   also: []
 })
 
+/** What is not known of a path may lead out of all that is known of it. */
+const fixed = ({ isPlaced, path }: ShellSubjects["files"][number]): string | undefined => {
+  const known = path.length === 1 && path[0] != null ? path[0] : undefined
+  return known !== undefined && (isPlaced || Lexical.isAbsolute(known)) ? known : undefined
+}
+
 export const make = (options: TargetsOptions): Targets => {
   const { cwd, shell } = options
 
-  const place = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Subject> {
-    const absolute = Lexical.isAbsolute(path) ? path : Lexical.join(cwd, path)
-    const plain = Lexical.normalize(absolute)
-    const found = yield* resolve(options.fs, absolute)
+  const absolute = (path: string): string => (Lexical.isAbsolute(path) ? path : Lexical.join(cwd, path))
+
+  /** What a disk does not tell in time is as unknown as what leads nowhere. */
+  const places = Effect.fnUntraced(function* (paths: ReadonlyArray<string>) {
+    const found = yield* Effect.result(options.whereAre(paths.map(absolute)))
+    return paths.map((path, i) => placeOf(path, Result.isSuccess(found) ? found.success[i] : undefined))
+  })
+
+  const placeOf = (path: string, found: Resolution | undefined): Subject => {
+    const plain = Lexical.normalize(absolute(path))
     const also: ReadonlyArray<Template> = [[path], [plain], ...inside(plain)]
-    switch (found._tag) {
+    switch (found?._tag) {
       case "Existing":
       case "Missing":
         return { text: found.real, written: [[found.real], ...inside(found.real)], also }
       case "BrokenLink":
         return { text: found.link, written: [[null]], also: [...also, [found.link]] }
       case "Unresolvable":
+      case undefined:
         return { text: plain, written: [[null]], also }
     }
-  })
+  }
 
   /** The same place as seen from the working directory, if it lies in there. */
   const inside = (path: string): ReadonlyArray<Template> =>
     Lexical.isWithin(path, cwd) ? [[path === cwd ? "." : Lexical.relative(path, cwd)]] : []
 
-  const redirected = Effect.fnUntraced(function* ({ access, isPlaced, path }: ShellSubjects["files"][number]) {
-    const tool = access === "write" ? "Write" : "Read"
-    const text = `a command that ${access === "write" ? "writes" : "reads"} ${readable(path)}`
-    const known = path.length === 1 && path[0] != null ? path[0] : undefined
-    const isFixed = known !== undefined && (isPlaced || Lexical.isAbsolute(known))
-    if (isFixed) return { ...(yield* place(known)), tool, text }
-    // What is not known of a path may lead out of all that is known of it.
-    return { tool, text, written: [[null]], also: [] }
+  const redirected = Effect.fnUntraced(function* (files: ShellSubjects["files"]) {
+    const known = Array.from(new Set(files.flatMap((file) => fixed(file) ?? [])))
+    const found = known.length === 0 ? [] : yield* places(known)
+    const subjects = new Map(known.map((path, i) => [path, found[i]]))
+    return files.map((file) => {
+      const tool = file.access === "write" ? "Write" : "Read"
+      const text = `a command that ${file.access === "write" ? "writes" : "reads"} ${readable(file.path)}`
+      const path = fixed(file)
+      const subject = path === undefined ? undefined : subjects.get(path)
+      return { ...(subject ?? { written: [[null]], also: [] }), tool, text }
+    })
   })
 
   const command = Effect.fnUntraced(function* (tool: string, text: string): Effect.fn.Return<Target> {
@@ -104,10 +121,7 @@ export const make = (options: TargetsOptions): Targets => {
     // Like the parser, only for a pod whose commands are judged.
     const { shellSubjects } = yield* Effect.promise(() => import("../manifest/ShellCommands.ts"))
     const { commands, files } = shellSubjects(text, parse)
-    const subjects = [
-      ...commands.map((subject) => ({ ...subject, tool })),
-      ...(yield* Effect.forEach(files, redirected))
-    ]
+    const subjects = [...commands.map((subject) => ({ ...subject, tool })), ...(yield* redirected(files))]
     return { target: text, remembered: text, subjects, script: { tool, text } }
   })
 
@@ -120,7 +134,7 @@ export const make = (options: TargetsOptions): Targets => {
     const key = pathArguments[tool]
     const path = key === undefined ? undefined : args[key]
     if (typeof path === "string") {
-      const subject = yield* place(path)
+      const [subject = placeOf(path, undefined)] = yield* places([path])
       return { target, remembered: subject.text, subjects: [{ ...subject, tool }] }
     }
     if (tool === "WebFetch" && URL.canParse(target))

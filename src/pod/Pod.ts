@@ -206,7 +206,7 @@ export const make = Effect.fn("Pod.make")(function* (manifest: Manifest, options
     })
   )
   const targets = PermissionTargets.make({
-    fs: yield* FileSystem.FileSystem,
+    whereAre: fs.whereAre,
     cwd: fs.cwd,
     shell: yield* ShellSyntax
   })

@@ -13,6 +13,7 @@ import * as Identity from "./Identity.ts"
 import * as Lexical from "./Lexical.ts"
 import { dedupe } from "./Algebra.ts"
 import { isOfProcess } from "./Process.ts"
+import type { ScopeError } from "./ScopeError.ts"
 import { resolve } from "./Resolve.ts"
 import * as Scope from "./Scope.ts"
 
@@ -67,17 +68,18 @@ const snapshotOf = (
 
 /**
  * `rules` is asked at every snapshot, so that a narrowed scope is felt by the next call. `readable` are directories of
- * the pod itself (spilled output) that may be read besides.
+ * the pod itself (spilled output) that may be read besides. `within` bounds how long a disk is
+ * waited for.
  */
 export const make = (options: {
   readonly fs: FileSystem.FileSystem
   readonly rules: Effect.Effect<ScopeRules>
   readonly readable: ReadonlyArray<string>
-}): Effect.Effect<ScopeSnapshot> => {
+  readonly within: (look: Effect.Effect<ScopeSnapshot>) => Effect.Effect<ScopeSnapshot, ScopeError>
+}): Effect.Effect<ScopeSnapshot, ScopeError> => {
   const own = options.readable.map((target): ScopeRule => ({ target, permission: "read", recursive: true }))
   let seen: { readonly written: ScopeRules; readonly snapshot: ScopeSnapshot } | undefined
-  return Effect.gen(function* () {
-    const written = yield* options.rules
+  const look = Effect.fnUntraced(function* (written: ScopeRules) {
     if (seen?.written !== written) {
       const allow = yield* resolveTargets(options.fs, [...written.allow, ...own])
       const deny = [...asWritten(written.deny), ...(yield* resolveTargets(options.fs, written.deny))]
@@ -88,5 +90,11 @@ export const make = (options: {
     const now = yield* resolveTargets(options.fs, written.deny)
     const denied = yield* Identity.identify(options.fs, now)
     return snapshotOf(written, { allow: rules.allow, deny: dedupe([...rules.deny, ...now]) }, denied)
+  })
+  return Effect.gen(function* () {
+    const written = yield* options.rules
+    // Known without the disk: one that hangs elsewhere must not keep it back.
+    if (seen?.written === written && written.deny.length === 0) return seen.snapshot
+    return yield* options.within(look(written))
   })
 }

@@ -18,7 +18,7 @@ import { Opener } from "./Opener.ts"
 import * as Patience from "./Patience.ts"
 import { type Disk, failed, notFound, openDirectory, type OpenFile, openRegular, readAll } from "./ReadFile.ts"
 import * as Refusal from "./Refusal.ts"
-import { resolve } from "./Resolve.ts"
+import { resolve, type Resolution } from "./Resolve.ts"
 import { allows } from "./Scope.ts"
 import { scopeError, type ScopeError } from "./ScopeError.ts"
 import * as Temporaries from "./Temporaries.ts"
@@ -57,7 +57,9 @@ export interface ScopedFsShape {
   /** The scope as it was written, live. */
   readonly rules: Effect.Effect<ScopeRules>
   /** To check many real paths against one and the same scope. */
-  readonly snapshot: Effect.Effect<LiveScope.ScopeSnapshot>
+  readonly snapshot: Effect.Effect<LiveScope.ScopeSnapshot, ScopeError>
+  /** Where absolute paths lead, whatever the scope says of them. For judging alone: all of them within one limit. */
+  readonly whereAre: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Resolution>, ScopeError>
   /** A regular file, open for reading for the length of the Scope. For windows of files of any size. */
   readonly open: (path: string) => Effect.Effect<OpenFile, ScopeError, EffectScope.Scope>
   /** The whole file. Fails with `TooLarge` above `maxBytes`. */
@@ -106,7 +108,12 @@ export const make = Effect.fn("ScopedFs.make")(function* (
   const disk: Disk = { fs, opener: yield* Opener }
   const temporaries = Temporaries.make(fs, options.owner)
   const patiently = yield* Patience.make
-  const snapshot = LiveScope.make({ fs, rules: options.rules, readable: options.readable ?? [] })
+  const snapshot = LiveScope.make({
+    fs,
+    rules: options.rules,
+    readable: options.readable ?? [],
+    within: patiently("A place that the scope names", "looked at")
+  })
 
   /** Resolves, then asks the scope: a path outside of it is told from a missing one only within it. */
   const permitted = Effect.fnUntraced(function* (path: string, needed: Permission, cwd: string) {
@@ -125,7 +132,10 @@ export const make = Effect.fn("ScopedFs.make")(function* (
   const cwd = yield* Effect.gen(function* () {
     const found = yield* permitted(options.cwd, "read", options.cwd)
     return found.exists ? found.real : yield* notFound(options.cwd)
-  }).pipe(Effect.mapError((error) => scopeError(error.reason, error.path, `The working directory: ${error.message}`)))
+  }).pipe(
+    patiently(options.cwd, "looked at"),
+    Effect.mapError((error) => scopeError(error.reason, error.path, `The working directory: ${error.message}`))
+  )
 
   const readable = Effect.fnUntraced(function* (path: string) {
     const found = yield* permitted(path, "read", cwd)
@@ -166,6 +176,8 @@ export const make = Effect.fn("ScopedFs.make")(function* (
     cwd,
     rules: options.rules,
     snapshot,
+    whereAre: (paths) =>
+      Effect.forEach(paths, (path) => resolve(fs, path)).pipe(patiently(paths.join(", "), "looked at")),
     open: (path) => patiently(path, "opened")(open(path)),
     readBytes: (path, maxBytes) =>
       Effect.gen(function* () {
@@ -195,7 +207,7 @@ export const make = Effect.fn("ScopedFs.make")(function* (
       }).pipe(Effect.scoped, patiently(path, "looked at")),
     directory: Effect.fnUntraced(function* (path) {
       const { opened, real, scope } = yield* patiently(path, "opened")(directory(path))
-      const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path)))
+      const isLink = yield* Effect.isSuccess(fs.readLink(Lexical.normalize(path))).pipe(patiently(path, "looked at"))
       if (!isLink) {
         const isReadable = (at: string, aliases: ReadonlyArray<ScopeRule>) =>
           scope.access(at, undefined, aliases) !== "none"

@@ -18,7 +18,7 @@ import type { ScopedFsShape } from "../scope/ScopedFs.ts"
 import * as CommandOutput from "./CommandOutput.ts"
 import type { BackgroundCommands } from "./BackgroundCommands.ts"
 import { type Ending, suffix } from "./Ending.ts"
-import { fromLaunch, fromSandbox, invalid } from "./Failure.ts"
+import { fromLaunch, fromSandbox, fromScope, invalid } from "./Failure.ts"
 import type * as OutputFiles from "./OutputFiles.ts"
 import * as Tool from "./Tool.ts"
 
@@ -83,7 +83,8 @@ export const make = (options: {
   const spilled: Array<OutputFiles.OutputFile> = []
 
   const fenced = Effect.fnUntraced(function* (command: string) {
-    const scope = { rules: (yield* fs.snapshot).rules, written: yield* fs.rules, own: [options.outputDir] }
+    const { rules } = yield* Effect.mapError(fs.snapshot, fromScope)
+    const scope = { rules, written: yield* fs.rules, own: [options.outputDir] }
     const spec = { command: "bash", args: ["-c", "--", command], cwd: fs.cwd, env: options.env }
     return yield* Effect.mapError(fence.wrap(spec, scope), fromSandbox)
   })

@@ -51,7 +51,7 @@ export const open = Effect.fnUntraced(function* (
   path: string | undefined
 ) {
   const shown = path === undefined ? fs.cwd : path
-  const { here, real, unaliased } = yield* Effect.mapError(fs.directory(shown), fromScope)
+  const { here, real, unaliased } = yield* fs.directory(shown)
   const scope = yield* fs.snapshot
   const base = Lexical.normalize(shown)
   /** The last one that was looked at: hits come file by file. */
@@ -75,7 +75,7 @@ export const open = Effect.fnUntraced(function* (
       return scope.access(Lexical.join(real, name)) === "none" ? undefined : onOneLine(Lexical.join(base, name))
     }
   } satisfies Base
-})
+}, Effect.mapError(fromScope))
 
 /** A search that follows these ignore files; if one of them cannot be followed, it is run again and follows none. */
 export const following = <A extends { readonly end: SearchEnd }, E, R>(

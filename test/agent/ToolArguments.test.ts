@@ -9,6 +9,7 @@ import * as Files from "../../layers/runtime/Files.ts"
 import * as Unbash from "../../layers/shell/Unbash.ts"
 import type { Hook } from "../../src/hooks/Hook.ts"
 import * as PermissionTargets from "../../src/pod/PermissionTargets.ts"
+import { resolve } from "../../src/scope/Resolve.ts"
 import * as Permitting from "../../src/pod/Permitting.ts"
 import { ShellSyntax } from "../../src/runtime/ShellSyntax.ts"
 import * as Tool from "../../src/tools/Tool.ts"
@@ -34,8 +35,9 @@ const called = Effect.fnUntraced(
       name: "looks",
       preToolCall: ({ arguments: args }) => Effect.sync(() => void shown.push(args))
     }
+    const fs = yield* FileSystem.FileSystem
     const targets = PermissionTargets.make({
-      fs: yield* FileSystem.FileSystem,
+      whereAre: Effect.forEach((path) => resolve(fs, path)),
       cwd: "/w",
       shell: yield* ShellSyntax
     })

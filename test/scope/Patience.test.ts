@@ -1,56 +1,12 @@
 /** A disk that does not answer costs its operation, and not the pod. */
 import { assert, describe, it } from "@effect/vitest"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
-import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
 import * as NFS from "node:fs"
-import * as Files from "../../layers/runtime/Files.ts"
-import * as OpenerLive from "../../layers/runtime/Opener.ts"
-import { Opener } from "../../src/scope/Opener.ts"
-import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 import { encode } from "../../src/scope/Text.ts"
-import { refused, text, world, write } from "./support.ts"
-
-/** The real disk, behind a gate for some paths: like a mount that is away, it can be neither asked nor called back. */
-const gated = Effect.gen(function* () {
-  const place = yield* world
-  const gate = yield* Deferred.make<void>()
-  const asked = yield* Queue.unbounded<string>()
-  let isShut = true
-  let count = 0
-  const pass = (path: string) =>
-    isShut && path.includes("sub")
-      ? Effect.uninterruptible(Effect.andThen(Queue.offer(asked, `${++count} ${path}`), Deferred.await(gate)))
-      : Effect.void
-  const layer = Layer.merge(
-    Layer.effect(
-      FileSystem.FileSystem,
-      Effect.map(FileSystem.FileSystem, (fs) =>
-        FileSystem.make({
-          ...fs,
-          realPath: (path) => Effect.andThen(pass(path), fs.realPath(path)),
-          stat: (path) => Effect.andThen(pass(path), fs.stat(path)),
-          rename: (from, to) => Effect.andThen(pass(to), fs.rename(from, to))
-        })
-      )
-    ).pipe(Layer.provide(Files.layer)),
-    Layer.effect(
-      Opener,
-      Effect.map(Opener, ({ open }) => ({ open: (path: string) => Effect.andThen(pass(path), open(path)) }))
-    ).pipe(Layer.provide(OpenerLive.layer))
-  )
-  const rules = Effect.succeed({ allow: [write(place.work)], deny: [] })
-  const fs = yield* Effect.provide(ScopedFs.make({ cwd: place.work, rules }), layer)
-  const open = Effect.andThen(
-    Effect.sync(() => (isShut = false)),
-    Deferred.succeed(gate, undefined)
-  )
-  return { ...place, fs, asked: Queue.take(asked), count: () => count, open }
-})
+import { gated } from "./gated.ts"
+import { read, refused, text } from "./support.ts"
 
 describe("a disk that does not answer", () => {
   it.effect("fails what was asked of it after a minute, with a reason; the rest of the disk goes on", () =>
@@ -117,6 +73,35 @@ describe("a disk that does not answer", () => {
       yield* TestClock.adjust("60 seconds")
       yield* Fiber.join(stopped)
       yield* open
+    })
+  )
+
+  it.effect("holds up what asks for the scope no longer, where the scope names places on it", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, narrow, open } = yield* gated
+      yield* narrow(read(at("work/sub")))
+      const looking = yield* Effect.forkChild(refused(fs.snapshot))
+      yield* asked
+      yield* TestClock.adjust("60 seconds")
+      const error = yield* Fiber.join(looking)
+      assert.strictEqual(error.reason, "TimedOut")
+      assert.include(error.message, "A place that the scope names could not be looked at")
+      yield* open
+      assert.isNotEmpty((yield* fs.snapshot).denied)
+    })
+  )
+
+  it.effect("does not keep back a scope that is known", () =>
+    Effect.gen(function* () {
+      const { asked, at, fs, open } = yield* gated
+      const lost = yield* Effect.forkChild(
+        Effect.forEach([1, 2], () => refused(fs.readBytes(at("work/sub/b.txt"), 100)), { concurrency: "unbounded" })
+      )
+      yield* asked
+      yield* asked
+      assert.isNotEmpty((yield* fs.snapshot).rules.allow)
+      yield* open
+      yield* Fiber.interrupt(lost)
     })
   )
 })

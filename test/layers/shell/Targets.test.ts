@@ -4,14 +4,17 @@ import * as Path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Files from "../../../layers/runtime/Files.ts"
+import * as OpenerLive from "../../../layers/runtime/Opener.ts"
 import * as Unbash from "../../../layers/shell/Unbash.ts"
 import { decideCall } from "../../../src/manifest/PermissionRules.ts"
 import type { PermissionsTable } from "../../../src/manifest/tables/Permissions.ts"
 import * as PermissionTargets from "../../../src/pod/PermissionTargets.ts"
 import { ShellSyntax } from "../../../src/runtime/ShellSyntax.ts"
+import type { Opener } from "../../../src/scope/Opener.ts"
+import * as ScopedFs from "../../../src/scope/ScopedFs.ts"
 import { tempDir } from "../store/TempDir.ts"
 
 type Rule = readonly [tool: string, action: "allow" | "deny" | "ask", pattern: string]
@@ -26,7 +29,9 @@ const pod = Effect.gen(function* () {
   Fs.symlinkSync("loop", Path.join(cwd, "src", "loop"))
   Fs.symlinkSync("nowhere", Path.join(cwd, "docs", "lost"))
   Fs.writeFileSync(Path.join(cwd, "src", "a.ts"), "")
-  const targets = PermissionTargets.make({ fs: yield* FileSystem.FileSystem, cwd, shell: yield* ShellSyntax })
+  const scope = { allow: [{ target: cwd, permission: "write", recursive: true }], deny: [] } as const
+  const { whereAre } = yield* ScopedFs.make({ cwd, rules: Effect.succeed(scope) })
+  const targets = PermissionTargets.make({ whereAre, cwd, shell: yield* ShellSyntax })
   const action = Effect.fnUntraced(function* (
     tool: string,
     args: Record<string, string>,
@@ -43,8 +48,8 @@ const pod = Effect.gen(function* () {
   return { action, cwd, root, targets }
 })
 
-const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | ShellSyntax>) =>
-  Effect.provide(effect, Layer.merge(Files.layer, Unbash.layer))
+const provided = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | Opener | ShellSyntax>) =>
+  Effect.provide(effect, Layer.mergeAll(Files.layer, OpenerLive.layer, Unbash.layer))
 
 describe("a target that is too long to be judged", () => {
   it.effect("may be anything, for every tool, and is not remembered", () =>
