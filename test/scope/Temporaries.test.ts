@@ -3,13 +3,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as NFS from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Files from "../../layers/runtime/Files.ts"
+import * as OpenerLive from "../../layers/runtime/Opener.ts"
+import * as ScopedFs from "../../src/scope/ScopedFs.ts"
 import { encode } from "../../src/scope/Text.ts"
-import { scoped, world } from "./support.ts"
+import { scoped, world, write } from "./support.ts"
 
 const left = (directory: string) => NFS.readdirSync(directory).filter((name) => name.endsWith(".tmp"))
 
@@ -73,6 +78,35 @@ describe("a temporary file", () => {
       yield* Deferred.succeed(go, undefined)
       yield* Fiber.join(first)
       assert.strictEqual(NFS.readFileSync(at("work/a.txt"), "utf8"), "one")
+      assert.deepStrictEqual(left(work), [])
+    })
+  )
+
+  it.effect("that is made while the directory is being looked through is not taken for one that was left", () =>
+    Effect.gen(function* () {
+      const { at, work } = yield* world
+      const looking = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const slow = Effect.map(FileSystem.FileSystem, (fs) =>
+        FileSystem.make({
+          ...fs,
+          readDirectory: (path) =>
+            Deferred.succeed(looking, undefined).pipe(
+              Effect.andThen(Deferred.await(go)),
+              Effect.andThen(fs.readDirectory(path))
+            )
+        })
+      )
+      const rules = Effect.succeed({ allow: [write(work)], deny: [] })
+      const fs = yield* ScopedFs.make({ cwd: work, rules, owner: "mine" }).pipe(
+        Effect.provideServiceEffect(FileSystem.FileSystem, slow),
+        Effect.provide(Layer.merge(Files.layer, OpenerLive.layer))
+      )
+      const first = yield* Effect.forkChild(fs.tidy(at("work/a.txt")))
+      yield* Deferred.await(looking)
+      const finish = () => Effect.andThen(Deferred.succeed(go, undefined), Effect.ignore(Fiber.join(first)))
+      yield* fs.writeAtomic(at("work/b.txt"), encode("two"), finish)
+      assert.strictEqual(NFS.readFileSync(at("work/b.txt"), "utf8"), "two")
       assert.deepStrictEqual(left(work), [])
     })
   )
