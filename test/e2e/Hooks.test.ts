@@ -16,8 +16,8 @@ const script = (name: string, text: string) => {
   writeFileSync(join(place.cwd, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
 }
 
-const hook = (on: string, command: string) =>
-  `[[hooks.command]]\nname = "guard"\non = ["${on}"]\ncommand = ["${command}"]\n`
+const hook = (on: string, command: string, name = "guard") =>
+  `[[hooks.command]]\nname = "${name}"\non = ["${on}"]\ncommand = ["${command}"]\n`
 
 const create = (id: string, subject: string) => ({ tool: "TaskCreate", id, args: { subject, description: "" } })
 
@@ -37,7 +37,7 @@ describe("hooks and tasks over processes", () => {
 
   it("doctor finds the program of a hook, or says that it is not there", async () => {
     script("guard.sh", "exit 0")
-    const both = [hook("on_abort", "./guard.sh"), hook("pre_tool_call", "no-such-guard")].join("\n")
+    const both = [hook("on_abort", "./guard.sh"), hook("pre_tool_call", "no-such-guard", "other")].join("\n")
     const manifest = scriptedManifest(place.cwd, [], both)
     const { code, stdout } = await run(place, ["doctor", "--manifest", manifest])
     assert.strictEqual(code, 1)
@@ -47,7 +47,7 @@ describe("hooks and tasks over processes", () => {
     const denied = '[[scope.deny]]\ntarget = "guard.sh"\npermission = "write"\n'
     const kept = scriptedManifest(place.cwd, [], `${denied}${hook("on_abort", "./guard.sh")}`)
     assert.notInclude((await run(place, ["doctor", "--manifest", kept])).stdout, "the pod may write")
-    assert.match(stdout, /fail +hook guard: no-such-guard cannot be started: it is not on the PATH/)
+    assert.match(stdout, /fail +hook other: no-such-guard cannot be started: it is not on the PATH/)
   })
 
   it("status and inspect count the tasks of a pod that is not running, and an export keeps them", async () => {
