@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { type Hook, HookError } from "../../src/hooks/Hook.ts"
 import { counting } from "../support/benchTools.ts"
-import { act, records, witness } from "../support/hooks.ts"
+import { act, records, silent, witness } from "../support/hooks.ts"
 import { fresh, isEvent, rest, until } from "../support/podBench.ts"
 
 describe("a hook that fails", () => {
@@ -91,14 +91,10 @@ describe("a hook that fails", () => {
 
   it.effect("by not answering is interrupted by a cancel at once", () =>
     Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const hangs: Hook = {
-        name: "hangs",
-        onPromptSubmit: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-      }
+      const { begun, hangs } = yield* silent
       const bench = yield* fresh({ hooks: [hangs] })
       yield* bench.handle.run("go")
-      yield* Deferred.await(begun)
+      yield* begun
       yield* bench.handle.cancel
       const seen = yield* until(bench.take, isEvent("run_end"))
       expect(seen.find(isEvent("run_end"))).toMatchObject({ data: { result: "rolled_back" } })

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import { type Hook, HookError } from "../../src/hooks/Hook.ts"
 import { counting } from "../support/benchTools.ts"
-import { act, records, witness } from "../support/hooks.ts"
+import { act, records, silent, witness } from "../support/hooks.ts"
 import { fresh, isEvent, isStatus, rest, until } from "../support/podBench.ts"
 import { say } from "../support/talk.ts"
 
@@ -15,14 +15,10 @@ const alertsOf = (seen: Effect.Success<ReturnType<typeof until>>) =>
 describe("a hook", () => {
   it.effect("that names no limit has 30 seconds", () =>
     Effect.gen(function* () {
-      const begun = yield* Deferred.make<void>()
-      const hangs: Hook = {
-        name: "hangs",
-        onPromptSubmit: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
-      }
+      const { begun, hangs } = yield* silent
       const bench = yield* fresh({ hooks: [hangs] })
       yield* bench.handle.run("go")
-      yield* Deferred.await(begun)
+      yield* begun
       yield* TestClock.adjust("29999 millis")
       yield* rest
       expect(bench.model.open()).toBe(0)

@@ -1,4 +1,5 @@
 /** What tests of hooks look at. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Hook } from "../../src/hooks/Hook.ts"
 import type { LogEntry } from "../../src/protocol/LogEntry.ts"
@@ -42,3 +43,12 @@ export const witness = () => {
 }
 
 export const act = { id: "c1", name: "Act", args: { path: "/w/a" } }
+
+/** A hook that never answers an input; `begun` is when it is asked. */
+export const silent = Effect.map(Deferred.make<void>(), (asked) => {
+  const hangs: Hook = {
+    name: "hangs",
+    onPromptSubmit: () => Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+  }
+  return { begun: Deferred.await(asked), hangs }
+})
